@@ -1,0 +1,43 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { WherryError } from './errors.ts';
+
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const FORMAT = 1;
+
+/**
+ * Authenticated encryption at rest: AES-256-GCM (NIST SP 800-38D) under a key derived from the master key for one
+ * purpose (HKDF-SHA-256, RFC 5869). The associated data ties a sealed value to its place: moved to another row, it
+ * does not open. Layout: version byte, 12-byte random nonce, ciphertext, 16-byte tag.
+ */
+export class Sealer {
+  readonly #key: Buffer;
+
+  /** `masterKey` has 32 bytes; `purpose` separates the keys of different uses, e.g. `source-ref`. */
+  constructor(masterKey: Uint8Array, purpose: string) {
+    if (masterKey.length !== 32) throw new WherryError('config_invalid', `the master key has ${masterKey.length} bytes; 32 are needed`);
+    this.#key = Buffer.from(hkdfSync('sha256', masterKey, Buffer.alloc(0), `wherry ${purpose}`, 32));
+  }
+
+  /** Seals `plain` for the place that `associated` names. */
+  seal(plain: Uint8Array, associated: Uint8Array): Buffer {
+    const nonce = randomBytes(NONCE_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', this.#key, nonce);
+    cipher.setAAD(associated);
+    return Buffer.concat([Buffer.of(FORMAT), nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+  }
+
+  /** Opens what {@link seal} made for the same place; `sealed_data_invalid` otherwise. */
+  open(sealed: Uint8Array, associated: Uint8Array): Buffer {
+    if (sealed.length < 1 + NONCE_BYTES + TAG_BYTES || sealed[0] !== FORMAT) throw new WherryError('sealed_data_invalid', 'sealed data has an unknown form');
+    const body = sealed.subarray(1 + NONCE_BYTES, sealed.length - TAG_BYTES);
+    const decipher = createDecipheriv('aes-256-gcm', this.#key, sealed.subarray(1, 1 + NONCE_BYTES));
+    decipher.setAAD(associated);
+    decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES));
+    try {
+      return Buffer.concat([decipher.update(body), decipher.final()]);
+    } catch (cause) {
+      throw new WherryError('sealed_data_invalid', 'sealed data does not open: wrong key, wrong place or altered', { cause });
+    }
+  }
+}

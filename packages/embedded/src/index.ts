@@ -1,0 +1,5 @@
+export { startDynamo, type DynamoServer } from './dynamo.ts';
+export { freePort } from './free-port.ts';
+export { startGuarded, type GuardedProcess, type GuardedProcessOptions } from './guarded-process.ts';
+export { startPostgres, type PostgresOptions, type PostgresServer } from './postgres.ts';
+export { RedisMissing, startRedis, type RedisServer } from './redis.ts';

@@ -1,0 +1,29 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+
+/** A database of its own for one test file. */
+export interface TestDatabase {
+  readonly url: string;
+  readonly name: string;
+  /** Drops it, ending the connections that are left. */
+  drop(): Promise<void>;
+}
+
+/** Creates an empty database on the server at `serverUrl`. */
+export async function createTestDatabase(serverUrl: string, template?: string): Promise<TestDatabase> {
+  const name = `wherry_test_${randomBytes(6).toString('hex')}`;
+  await execute(serverUrl, `CREATE DATABASE ${name}${template === undefined ? '' : ` TEMPLATE ${pg.escapeIdentifier(template)}`} STRATEGY wal_log`);
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  return { url: url.href, name, drop: () => execute(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+}
+
+async function execute(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
