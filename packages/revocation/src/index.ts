@@ -1,1 +1,1 @@
-export {};
+export type { RevocationView } from './view.ts';

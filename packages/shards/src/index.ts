@@ -1,1 +1,1 @@
-export {};
+export { SLOT_COUNT, slotOf } from './slot.ts';

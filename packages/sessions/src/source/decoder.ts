@@ -1,0 +1,24 @@
+/** Who a session belongs to, taken from its attributes. */
+export interface SessionIdentity {
+  /** null: nobody has signed in to it. */
+  readonly userId: string | null;
+  readonly username: string | null;
+  readonly authorities: readonly string[];
+}
+
+/** A decoded session value. Times in epoch milliseconds. */
+export interface DecodedSession extends SessionIdentity {
+  /** The whole session as JSON text, fit to be given back to the application. */
+  readonly attributes: string;
+  /** How long an untouched session lives, ms; null: it has no idle time of its own. */
+  readonly idleMs: number | null;
+}
+
+/** Why a value could not be decoded: a stable reason and words without any of its content. */
+export interface Undecodable {
+  readonly reason: 'too_large' | 'too_deep' | 'not_json' | 'not_a_session' | 'identity_invalid';
+  readonly detail: string;
+}
+
+/** Decodes stored text. Structure only: nothing is ever executed, and size and depth are capped. */
+export type SessionDecoder = (value: string) => { readonly ok: true; readonly session: DecodedSession } | { readonly ok: false; readonly why: Undecodable };
