@@ -34,12 +34,19 @@ for (const { folder, json, runtime, layer } of packages) {
     for (const [, , specifier] of readFileSync(file, 'utf8').matchAll(SPECIFIER)) {
       if (specifier.startsWith('.')) {
         if (relative(folder, resolve(dirname(file), specifier)).startsWith('..')) faults.push(`${file}: '${specifier}' leaves its package`);
-        else if (!existsSync(join(dirname(file), specifier))) faults.push(`${file}: '${specifier}' does not exist (write the .ts extension)`);
+        else if (!existsSync(join(dirname(file), specifier)))
+          faults.push(`${file}: '${specifier}' does not exist (write the .ts extension)`);
         continue;
       }
       if (specifier.startsWith('node:')) continue;
-      if (builtinModules.includes(specifier)) { faults.push(`${file}: write 'node:${specifier}'`); continue; }
-      const name = specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/');
+      if (builtinModules.includes(specifier)) {
+        faults.push(`${file}: write 'node:${specifier}'`);
+        continue;
+      }
+      const name = specifier
+        .split('/')
+        .slice(0, specifier.startsWith('@') ? 2 : 1)
+        .join('/');
       const declared = runtime.has(name) || (test && (rootDev.has(name) || name in (json.devDependencies ?? {})));
       if (!declared) faults.push(`${file}: '${name}' is not declared in ${folder}/package.json`);
     }

@@ -6,7 +6,10 @@
 export const ERROR_CODES = {
   bad_request: { status: 400, meaning: 'The request does not have the form that the route documents.' },
   body_too_large: { status: 413, meaning: 'The request body is larger than the route accepts.' },
-  config_invalid: { status: 500, meaning: 'A configuration key has a value that is not allowed. The message names key, value and what is allowed.' },
+  config_invalid: {
+    status: 500,
+    meaning: 'A configuration key has a value that is not allowed. The message names key, value and what is allowed.',
+  },
   conflict: { status: 409, meaning: 'Somebody else changed the same thing first; read it again and repeat.' },
   control_unavailable: { status: 503, meaning: 'The control database cannot be reached, and the answer needs it.' },
   deadline_exceeded: { status: 503, meaning: 'The work did not finish within its deadline.' },
@@ -19,7 +22,10 @@ export const ERROR_CODES = {
   not_found: { status: 404, meaning: 'Nothing is there under this name.' },
   sealed_data_invalid: { status: 500, meaning: 'Sealed data does not open: wrong key, wrong place or altered bytes.' },
   shard_unavailable: { status: 503, meaning: 'The database instance that owns the key cannot be reached.' },
-  slot_not_owned: { status: 503, meaning: 'The slot changed its owner while the call was under way, and no retry succeeded within the deadline.' },
+  slot_not_owned: {
+    status: 503,
+    meaning: 'The slot changed its owner while the call was under way, and no retry succeeded within the deadline.',
+  },
   source_unavailable: { status: 503, meaning: 'The source store cannot be reached.' },
 } as const satisfies Record<string, { readonly status: number; readonly meaning: string }>;
 

@@ -29,7 +29,8 @@ export class Sealer {
 
   /** Opens what {@link seal} made for the same place; `sealed_data_invalid` otherwise. */
   open(sealed: Uint8Array, associated: Uint8Array): Buffer {
-    if (sealed.length < 1 + NONCE_BYTES + TAG_BYTES || sealed[0] !== FORMAT) throw new WherryError('sealed_data_invalid', 'sealed data has an unknown form');
+    if (sealed.length < 1 + NONCE_BYTES + TAG_BYTES || sealed[0] !== FORMAT)
+      throw new WherryError('sealed_data_invalid', 'sealed data has an unknown form');
     const body = sealed.subarray(1 + NONCE_BYTES, sealed.length - TAG_BYTES);
     const decipher = createDecipheriv('aes-256-gcm', this.#key, sealed.subarray(1, 1 + NONCE_BYTES));
     decipher.setAAD(associated);

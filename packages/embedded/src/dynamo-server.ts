@@ -3,4 +3,4 @@ import dynalite from 'dynalite';
 
 const [port, folder] = process.argv.slice(2);
 const server = dynalite({ path: folder, createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 });
-server.listen(Number(port), '127.0.0.1', () => console.log('ready'));
+server.listen(Number(port), '127.0.0.1', () => process.stdout.write('ready\n'));

@@ -25,7 +25,12 @@ export async function startDynamo(): Promise<DynamoServer> {
   const port = await freePort();
   const script = fileURLToPath(import.meta.resolve('./dynamo-server.ts'));
   const launch = (): Promise<GuardedProcess> =>
-    startGuarded({ command: process.execPath, args: [script, String(port), folder], endSignal: 'TERM', isReady: (output) => output.includes('ready') });
+    startGuarded({
+      command: process.execPath,
+      args: [script, String(port), folder],
+      endSignal: 'TERM',
+      isReady: (output) => output.includes('ready'),
+    });
   let server: GuardedProcess | undefined = await launch();
   return {
     port,

@@ -64,7 +64,8 @@ export async function startGuarded(options: GuardedProcessOptions): Promise<Guar
   }
   // The server must not keep this process from ending by itself; the closed pipe ends the server then.
   child.unref();
-  for (const stream of [child.stdin, child.stdout, child.stderr]) if ('unref' in stream && typeof stream.unref === 'function') stream.unref();
+  for (const stream of [child.stdin, child.stdout, child.stderr])
+    if ('unref' in stream && typeof stream.unref === 'function') stream.unref();
   return { pid: child.pid ?? 0, output: () => output, ended, stop };
 }
 

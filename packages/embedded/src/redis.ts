@@ -29,7 +29,20 @@ export async function startRedis(): Promise<RedisServer> {
   const launch = (): Promise<GuardedProcess> =>
     startGuarded({
       command,
-      args: ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''],
+      args: [
+        '--port',
+        String(port),
+        '--bind',
+        '127.0.0.1',
+        '--dir',
+        folder,
+        '--appendonly',
+        'yes',
+        '--appendfsync',
+        'everysec',
+        '--save',
+        '',
+      ],
       // The log line comes before the port is open on some versions, so the port is asked.
       isReady: (output) => output.includes('Ready to accept connections') && answers(port),
     });
@@ -57,7 +70,7 @@ function redisBinary(): string {
   const found = find();
   if (found !== '') return found;
   if (process.getuid?.() === 0 && spawnSync('sh', ['-c', 'command -v apt-get']).status === 0) {
-    console.error('installing redis-server from the packages of this system (once)');
+    process.stderr.write('installing redis-server from the packages of this system (once)\n');
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     // The package would start a server of its own; RUNLEVEL keeps it from doing so.
     const install = 'apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq --no-install-recommends redis-server >/dev/null';

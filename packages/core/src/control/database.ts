@@ -29,7 +29,7 @@ const INT8 = 20;
 /** Parsers of column types: bigint columns become bigint, so that no id loses its low bits. */
 const types: pg.CustomTypesConfig = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') =>
-    oid === INT8 && format !== 'binary' ? BigInt : (pg.types.getTypeParser(oid, format as 'text') as never),
+    oid === INT8 && format !== 'binary' ? BigInt : pg.types.getTypeParser(oid, format),
 };
 
 /** Opens a pool. READ COMMITTED is set at connect: the fence does not work under REPEATABLE READ. */

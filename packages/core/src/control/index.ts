@@ -1,7 +1,16 @@
 import type { SchemaPart } from './schema.ts';
 
 export { audit, type AuditEntry } from './audit.ts';
-export { controlError, isTransient, openDatabase, transaction, type Database, type DatabaseOptions, type Queryable, type Transaction } from './database.ts';
+export {
+  controlError,
+  isTransient,
+  openDatabase,
+  transaction,
+  type Database,
+  type DatabaseOptions,
+  type Queryable,
+  type Transaction,
+} from './database.ts';
 export { FEED_CHANNEL, leastAcknowledged, nextSeq, type FeedTopic } from './feed.ts';
 export { Instance, type InstanceOptions } from './instance.ts';
 export { applySchema, type SchemaPart } from './schema.ts';

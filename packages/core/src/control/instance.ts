@@ -87,9 +87,7 @@ export class Instance implements Component {
     this.#clock = options.clock ?? systemClock;
     this.#leaseMs = options.leaseMs ?? 5000;
     this.#renewMs = options.renewMs ?? 1000;
-    this.#following = new Map(
-      options.topics.map((topic) => [topic.topic, following(topic)]),
-    );
+    this.#following = new Map(options.topics.map((topic) => [topic.topic, following(topic)]));
   }
 
   /** The id of the current registration. */
@@ -241,7 +239,11 @@ export class Instance implements Component {
   async #listen(): Promise<void> {
     if (this.#listener !== undefined) return;
     const { connectionString } = this.#options.database.options;
-    const client = new pg.Client({ ...(connectionString === undefined ? {} : { connectionString }), keepAlive: true, connectionTimeoutMillis: 3000 });
+    const client = new pg.Client({
+      ...(connectionString === undefined ? {} : { connectionString }),
+      keepAlive: true,
+      connectionTimeoutMillis: 3000,
+    });
     const gone = (): void => {
       if (this.#listener === client) this.#listener = undefined;
       client.end().catch(() => undefined);

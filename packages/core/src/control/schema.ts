@@ -30,7 +30,8 @@ export async function applySchema(database: Database, parts: readonly SchemaPart
         const checksum = createHash('sha256').update(sql).digest('hex');
         const known = checksums.get(`${part}/${file}`);
         if (known === checksum) continue;
-        if (known !== undefined) throw new WherryError('config_invalid', `schema file ${part}/${file} was changed after it had been applied`);
+        if (known !== undefined)
+          throw new WherryError('config_invalid', `schema file ${part}/${file} was changed after it had been applied`);
         await tx.query(sql);
         await tx.query('INSERT INTO schema_file (part, file, checksum) VALUES ($1, $2, $3)', [part, file, checksum]);
       }

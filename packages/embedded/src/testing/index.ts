@@ -12,7 +12,10 @@ export interface TestDatabase {
 /** Creates an empty database on the server at `serverUrl`. */
 export async function createTestDatabase(serverUrl: string, template?: string): Promise<TestDatabase> {
   const name = `wherry_test_${randomBytes(6).toString('hex')}`;
-  await execute(serverUrl, `CREATE DATABASE ${name}${template === undefined ? '' : ` TEMPLATE ${pg.escapeIdentifier(template)}`} STRATEGY wal_log`);
+  await execute(
+    serverUrl,
+    `CREATE DATABASE ${name}${template === undefined ? '' : ` TEMPLATE ${pg.escapeIdentifier(template)}`} STRATEGY wal_log`,
+  );
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   return { url: url.href, name, drop: () => execute(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
