@@ -4,16 +4,21 @@ import type { Queryable, Transaction } from './database.ts';
 export const FEED_CHANNEL = 'wherry_feed';
 
 /**
+ * The statement that takes the next sequence number of the topic in `parameter` and wakes the followers at its commit:
+ * for use as a data-modifying CTE, so that an act is one statement and one round trip.
+ */
+export function nextSeqSql(parameter: string): string {
+  return `INSERT INTO feed_topic AS t (topic, seq) VALUES (${parameter}, 1)
+    ON CONFLICT (topic) DO UPDATE SET seq = t.seq + 1
+    RETURNING seq, pg_notify('${FEED_CHANNEL}', topic)`;
+}
+
+/**
  * Takes the next sequence number of `topic` for the rows that this transaction writes, and wakes the followers at its
  * commit. The lock on the topic's row is held until then; take it last, it is what writers of a topic queue for.
  */
 export async function nextSeq(tx: Transaction, topic: string): Promise<bigint> {
-  const { rows } = await tx.query<{ seq: bigint }>(
-    `INSERT INTO feed_topic AS t (topic, seq) VALUES ($1, 1)
-     ON CONFLICT (topic) DO UPDATE SET seq = t.seq + 1
-     RETURNING seq, pg_notify('${FEED_CHANNEL}', topic)`,
-    [topic],
-  );
+  const { rows } = await tx.query<{ seq: bigint }>(nextSeqSql('$1'), [topic]);
   const seq = rows[0]?.seq;
   if (seq === undefined) throw new Error('the feed gave no sequence number');
   return seq;

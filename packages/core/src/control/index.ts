@@ -11,7 +11,7 @@ export {
   type Queryable,
   type Transaction,
 } from './database.ts';
-export { FEED_CHANNEL, leastAcknowledged, nextSeq, type FeedTopic } from './feed.ts';
+export { FEED_CHANNEL, leastAcknowledged, nextSeq, nextSeqSql, type FeedTopic } from './feed.ts';
 export { Instance, type InstanceOptions } from './instance.ts';
 export { applySchema, type SchemaPart } from './schema.ts';
 
