@@ -23,6 +23,10 @@ export const ERROR_CODES = {
   not_found: { status: 404, meaning: 'Nothing is there under this name.' },
   rollout_move_invalid: { status: 409, meaning: 'The rollout cannot go from its phase to the one asked for; moves go to the neighbour only.' },
   sealed_data_invalid: { status: 500, meaning: 'Sealed data does not open: wrong key, wrong place or altered bytes.' },
+  session_collision: { status: 409, meaning: 'Another session has the same primary key. The session needs a new id.' },
+  session_ended: { status: 401, meaning: 'The session was ended by a log-out or an operator.' },
+  session_unstorable: { status: 413, meaning: 'The session is larger or deeper than the store accepts.' },
+  session_expired: { status: 401, meaning: 'The session is at its end; no token can be issued for it.' },
   shard_unavailable: { status: 503, meaning: 'The database instance that owns the key cannot be reached.' },
   signing_key_invalid: { status: 500, meaning: 'A signing key is not one that this system uses: wrong type, size, curve or value.' },
   signing_key_unavailable: {
@@ -56,7 +60,6 @@ export const ERROR_CODES = {
   token_not_yet_valid: { status: 401, meaning: 'The access token was issued in the future, or is not valid yet.' },
   token_revoked: { status: 401, meaning: 'All access tokens issued up to a moment were revoked, and this is one of them.' },
   token_session_ended: { status: 401, meaning: 'The session of the access token was ended.' },
-  token_session_expired: { status: 401, meaning: 'The session is at its end; no token can be issued for it.' },
   token_signature_invalid: { status: 401, meaning: 'The signature of the access token does not verify.' },
   token_too_large: { status: 401, meaning: 'The access token is longer than any that is issued.' },
   token_type_wrong: { status: 401, meaning: 'The token is not an access token (RFC 9068): its type is not at+jwt.' },
