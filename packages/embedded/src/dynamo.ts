@@ -23,7 +23,8 @@ export interface DynamoServer {
 export async function startDynamo(): Promise<DynamoServer> {
   const folder = mkdtempSync(join(tmpdir(), 'wherry-dynamo-'));
   const port = await freePort();
-  const script = fileURLToPath(import.meta.resolve('./dynamo-server.ts'));
+  // Built or not, the neighbour has the extension of this file.
+  const script = fileURLToPath(import.meta.resolve(import.meta.url.endsWith('.ts') ? './dynamo-server.ts' : './dynamo-server.js'));
   const launch = (): Promise<GuardedProcess> =>
     startGuarded({
       command: process.execPath,
