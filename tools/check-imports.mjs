@@ -54,7 +54,7 @@ function checkLayers({ folder, json, layer }) {
 }
 
 function checkSpecifier(entry, file, specifier) {
-  const { folder, json, runtime, development } = entry;
+  const { folder, runtime, development } = entry;
   if (specifier.startsWith('.')) {
     if (relative(folder, resolve(dirname(file), specifier)).startsWith('..')) faults.push(`${file}: '${specifier}' leaves its package`);
     else if (!existsSync(join(dirname(file), specifier))) faults.push(`${file}: '${specifier}' does not exist (write the .ts extension)`);

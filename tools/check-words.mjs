@@ -2,15 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { filesOf, report } from './workspaces.mjs';
 
-// Written in two parts, so that this file does not find itself.
-const MARKERS = ['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X', 'HA' + 'CK', 'W' + 'IP'];
 const TEXT = /\.(ts|tsx|mts|mjs|js|json|jsonc|sql|md|sh|yaml|yml|html|css)$|(^|\/)(run|\.npmrc|\.editorconfig)$/;
 
 /** Pattern, which files, and what the line says. */
 const RULES = [
   [/(?<![\w.:/-])\/(?:work|root|home|Users)\/\w/, /./, 'a path of one machine'],
   [/\b[A-Z]:\\Users\\/, /./, 'a path of one machine'],
-  [new RegExp(`\\b(?:${MARKERS.join('|')})\\b`), /(?<!package-lock\.json)$/, 'a marker of unfinished work'],
+  // This file has to name them.
+  [/\b(?:TODO|FIXME|XXX|HACK|WIP)\b/, /(?<!package-lock\.json|check-words\.mjs)$/, 'a marker of unfinished work'],
   [/"resolved": "https?:/, /package-lock\.json$/, 'a download address: the registry of one machine'],
   [
     /\b(?:describe|it|test|suite|bench)(?:\.\w+)*\.(?:only|skip|todo)\b/,
