@@ -1,0 +1,7 @@
+import { randomUUID } from 'node:crypto';
+import { inject } from 'vitest';
+import { describeApp } from './testing/app-suite.ts';
+
+describeApp('the application on connect-dynamodb', () => ({
+  LEGACY_SOURCE: `${inject('dynamoEndpoint').replace('http:', 'dynamodb:')}/sessions-${randomUUID()}`,
+}));

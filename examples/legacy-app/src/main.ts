@@ -1,0 +1,41 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createApp } from './app.ts';
+import { ConfigError, readConfig, type Config } from './config.ts';
+import { openStore } from './store.ts';
+
+const DRAIN_MS = 10_000;
+
+let config: Config;
+try {
+  config = readConfig(process.env);
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  console.error(error.message);
+  process.exit(2);
+}
+
+const sessions = await openStore(config);
+const server = createServer(createApp(sessions.store, config));
+server.listen(config.port, config.host, () => {
+  const { port } = server.address() as AddressInfo;
+  console.log(`listening on http://${config.host}:${port}${config.instrumented ? ', store wrapped' : ''}`);
+});
+
+let ending = false;
+function end(): void {
+  if (ending) process.exit(1);
+  ending = true;
+  // Requests under way finish; kept-alive connections end as they fall idle.
+  const late = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+  server.close(() => {
+    clearTimeout(late);
+    sessions.close().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  });
+  server.closeIdleConnections();
+}
+process.on('SIGTERM', end);
+process.on('SIGINT', end);
