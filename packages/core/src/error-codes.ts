@@ -21,7 +21,10 @@ export const ERROR_CODES = {
   lease_lost: { status: 503, meaning: 'The lease of this instance has ended; it may not act until it has registered again.' },
   migration_step_invalid: { status: 409, meaning: 'The migration is not in a step that allows this command.' },
   not_found: { status: 404, meaning: 'Nothing is there under this name.' },
-  rollout_move_invalid: { status: 409, meaning: 'The rollout cannot go from its phase to the one asked for; moves go to the neighbour only.' },
+  rollout_move_invalid: {
+    status: 409,
+    meaning: 'The rollout cannot go from its phase to the one asked for; moves go to the neighbour only.',
+  },
   sealed_data_invalid: { status: 500, meaning: 'Sealed data does not open: wrong key, wrong place or altered bytes.' },
   session_collision: { status: 409, meaning: 'Another session has the same primary key. The session needs a new id.' },
   session_ended: { status: 401, meaning: 'The session was ended by a log-out or an operator.' },
@@ -31,7 +34,8 @@ export const ERROR_CODES = {
   signing_key_invalid: { status: 500, meaning: 'A signing key is not one that this system uses: wrong type, size, curve or value.' },
   signing_key_unavailable: {
     status: 503,
-    meaning: 'No key signs yet: the verifiers have not acknowledged one, or this instance has been cut off from the key store for too long.',
+    meaning:
+      'No key signs yet: the verifiers have not acknowledged one, or this instance has been cut off from the key store for too long.',
   },
   slot_not_owned: {
     status: 503,
@@ -64,7 +68,7 @@ export const ERROR_CODES = {
   token_too_large: { status: 401, meaning: 'The access token is longer than any that is issued.' },
   token_type_wrong: { status: 401, meaning: 'The token is not an access token (RFC 9068): its type is not at+jwt.' },
   unauthenticated: { status: 401, meaning: 'The request carries no proof of who is calling, or one that does not count.' },
-} as const satisfies Record<string, { readonly status: number; readonly meaning: string }>;
+} as const;
 
 /** Every code that an error of ours can carry. */
 export type ErrorCode = keyof typeof ERROR_CODES;
