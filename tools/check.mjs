@@ -1,17 +1,16 @@
 // Runs every check of the repository, one line each; a failing one shows its output. `node tools/check.mjs types lint` runs some.
 import { spawnSync } from 'node:child_process';
-import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const tools = dirname(fileURLToPath(import.meta.url));
-const require = createRequire(import.meta.url);
+const modules = join(tools, '..', 'node_modules');
 
 /** The file behind a package's command, run by this Node: the machine's own may be too old, or hidden from the PATH. */
 function command(name, bin = name) {
-  const file = require.resolve(`${name}/package.json`);
-  const { bin: bins } = require(file);
-  return join(dirname(file), typeof bins === 'string' ? bins : bins[bin]);
+  const { bin: bins } = JSON.parse(readFileSync(join(modules, name, 'package.json'), 'utf8'));
+  return join(modules, name, typeof bins === 'string' ? bins : bins[bin]);
 }
 const own = (name) => join(tools, `check-${name}.mjs`);
 
@@ -35,7 +34,7 @@ if (unknown.length > 0) {
 }
 
 // oxlint looks for its type-aware half on the PATH.
-const env = { ...process.env, PATH: `${join(tools, '..', 'node_modules', '.bin')}:${process.env.PATH ?? ''}`, NO_COLOR: '1' };
+const env = { ...process.env, PATH: `${join(modules, '.bin')}:${process.env.PATH ?? ''}`, NO_COLOR: '1' };
 let failed = 0;
 for (const [name, ...args] of CHECKS) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;
