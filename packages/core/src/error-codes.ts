@@ -28,8 +28,8 @@ export const ERROR_CODES = {
   sealed_data_invalid: { status: 500, meaning: 'Sealed data does not open: wrong key, wrong place or altered bytes.' },
   session_collision: { status: 409, meaning: 'Another session has the same primary key. The session needs a new id.' },
   session_ended: { status: 401, meaning: 'The session was ended by a log-out or an operator.' },
-  session_unstorable: { status: 413, meaning: 'The session is larger or deeper than the store accepts.' },
   session_expired: { status: 401, meaning: 'The session is at its end; no token can be issued for it.' },
+  session_unstorable: { status: 413, meaning: 'The session is larger or deeper than the store accepts.' },
   shard_unavailable: { status: 503, meaning: 'The database instance that owns the key cannot be reached.' },
   signing_key_invalid: { status: 500, meaning: 'A signing key is not one that this system uses: wrong type, size, curve or value.' },
   signing_key_unavailable: {

@@ -1,0 +1,99 @@
+import { WherryError } from '@wherry/core';
+import { carriedSessionKey, sessionIdText, type SessionKey, type SessionRecord } from '../record.ts';
+import type { SourceSession } from '../source/contract.ts';
+import type { CarriedContext, PrimarySide, TargetRead } from './context.ts';
+import { stampedGeneration } from './generation.ts';
+
+/** A live session as a reader needs it. Times in epoch ms, target's clock. */
+export interface LiveSession {
+  readonly state: 'live';
+  readonly key: SessionKey;
+  readonly userId: string | null;
+  readonly username: string | null;
+  readonly authorities: readonly string[];
+  readonly userGeneration: number;
+  readonly expireTime: number | null;
+  /** How long it lives untouched. */
+  readonly idleMs: number;
+  readonly attributes: string;
+  /** Where it was read, and under which epoch: a cached copy is good for that epoch only. */
+  readonly side: PrimarySide;
+  readonly epoch: number;
+}
+
+/** What a bearer's session is. `ended`: it was, and somebody ended it. `undecodable`: it is there, but nobody can tell whose. */
+export type CarriedRead = LiveSession | { readonly state: 'absent' | 'ended' } | { readonly state: 'undecodable'; readonly value: string; readonly key: SessionKey };
+
+const ATTEMPTS = 8;
+
+/**
+ * Reads a carried-over session from the primary side of its slot. Ended wins: termination records are asked before and
+ * after the reading, because one of the stores may not have applied them yet.
+ *
+ * Which side is primary is known as of the last news. When the lease is not valid, the shard is asked whether the epoch
+ * still stands; a shard that does not answer means that nobody can tell, which is an error, not an answer.
+ */
+export async function readCarried(context: CarriedContext, rawId: string): Promise<CarriedRead> {
+  const key = carriedSessionKey(rawId);
+  const sid = sessionIdText(key.id);
+  if (context.ended.isSessionEnded(sid)) return { state: 'ended' };
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const { epoch, side } = context.slots.entry(key.slot);
+    const read =
+      side === 'source'
+        ? await readSource(context, key, rawId, epoch)
+        : fromTarget(context, await context.target.get(key), key, epoch);
+    await context.at?.(side === 'source' ? 'read.source-read' : 'read.target-read');
+    const stands = context.slots.entry(key.slot).epoch === epoch && (side === 'target' || (await epochStands(context, key.slot, epoch)));
+    if (!stands) {
+      await context.slots.refresh();
+      continue;
+    }
+    if (context.ended.isSessionEnded(sid)) return { state: 'ended' };
+    if (read.state === 'live' && read.userId !== null && read.userGeneration < context.ended.minimumGeneration(read.userId)) return { state: 'ended' };
+    return read;
+  }
+  throw new WherryError('slot_not_owned', 'the slot kept changing its owner');
+}
+
+async function epochStands(context: CarriedContext, slot: number, epoch: number): Promise<boolean> {
+  return context.lease.leaseValid || (await context.target.confirmEpoch(slot, epoch));
+}
+
+async function readSource(context: CarriedContext, key: SessionKey, rawId: string, epoch: number): Promise<CarriedRead> {
+  const [session] = await context.source.get([rawId]);
+  return session === undefined ? { state: 'absent' } : fromSource(context, session, key, epoch);
+}
+
+function fromSource(context: CarriedContext, session: SourceSession, key: SessionKey, epoch: number): CarriedRead {
+  if (session.ended) return { state: 'ended' };
+  const decoded = context.decode(session.value);
+  if (!decoded.ok) return { state: 'undecodable', value: session.value, key };
+  const { userId, username, authorities, idleMs, attributes } = decoded.session;
+  return {
+    state: 'live',
+    key,
+    userId,
+    username,
+    authorities,
+    userGeneration: stampedGeneration(attributes),
+    expireTime: session.expireTime === null ? null : session.expireTime + context.sourceOffsetMs(),
+    idleMs: idleMs ?? context.defaultIdleMs,
+    attributes,
+    side: 'source',
+    epoch,
+  };
+}
+
+function fromTarget(context: CarriedContext, read: TargetRead, key: SessionKey, epoch: number): CarriedRead {
+  if (read.state !== 'live') return { state: read.state };
+  return liveRecord(context, read.record, key, epoch);
+}
+
+/** A row of the target as a live session, `absent` when its time is over. */
+export function liveRecord(context: Pick<CarriedContext, 'now' | 'decode' | 'defaultIdleMs'>, record: SessionRecord, key: SessionKey, epoch: number): CarriedRead {
+  if (record.expireTime !== null && record.expireTime <= context.now()) return { state: 'absent' };
+  const { userId, username, authorities, userGeneration, expireTime, attributes } = record;
+  const idleMs = expireTime === null ? context.defaultIdleMs : Math.max(0, expireTime - record.lastAccessTime);
+  return { state: 'live', key, userId, username, authorities, userGeneration, expireTime, idleMs, attributes, side: 'target', epoch };
+}

@@ -1,0 +1,63 @@
+import { carriedSessionKey, type SessionKey, type SessionRecord, type SessionVersion } from '../record.ts';
+import type { SourceSession } from '../source/contract.ts';
+import type { DecodedSession, SessionDecoder } from '../source/decoder.ts';
+import type { DeadLetter, DeadLetterReason } from './dead-letters.ts';
+import { stampedGeneration } from './generation.ts';
+import type { SourceRefs } from './source-ref.ts';
+
+/** What the conversion of source sessions needs. */
+export interface Conversion {
+  readonly decode: SessionDecoder;
+  readonly refs: SourceRefs;
+  readonly defaultIdleMs: number;
+  /** Target's clock less the source's, ms. */
+  readonly sourceOffsetMs: () => number;
+}
+
+/** A source session as a record of the target, or why it cannot be one. */
+export type Converted = { readonly ok: true; readonly record: SessionRecord } | { readonly ok: false; readonly letter: DeadLetter };
+
+/** Facts of a write or a reading. Source's clock, epoch ms. */
+export interface SourceFacts {
+  readonly version: SessionVersion;
+  readonly expireTime: number | null;
+  /** When the facts were true: a touch counts against them only when it is later. */
+  readonly asOf: number;
+}
+
+/** Converts what was read from the source. */
+export function convertSession(session: SourceSession, conversion: Conversion): Converted {
+  const key = carriedSessionKey(session.rawId);
+  const decoded = conversion.decode(session.value);
+  if (!decoded.ok) return { ok: false, letter: deadLetter(key, session.rawId, decoded.why.reason, decoded.why.detail, conversion.refs) };
+  const facts = { version: session.version, expireTime: session.expireTime, asOf: session.readAt };
+  return { ok: true, record: recordOf(key, session.rawId, decoded.session, facts, conversion) };
+}
+
+/** The record of a decoded session; its times are moved to the target's clock. */
+export function recordOf(key: SessionKey, rawId: string, session: DecodedSession, facts: SourceFacts, conversion: Conversion): SessionRecord {
+  const offset = conversion.sourceOffsetMs();
+  const idleMs = session.idleMs ?? conversion.defaultIdleMs;
+  const lastAccess = facts.expireTime === null ? facts.asOf : Math.min(facts.asOf, facts.expireTime - idleMs);
+  return {
+    key,
+    userId: session.userId,
+    username: session.username,
+    role: session.authorities[0] ?? null,
+    authorities: session.authorities,
+    // express-session keeps no time of creation: the first access that is known stands for it.
+    createTime: Math.round(lastAccess + offset),
+    lastAccessTime: Math.round(lastAccess + offset),
+    expireTime: facts.expireTime === null ? null : Math.round(facts.expireTime + offset),
+    userGeneration: stampedGeneration(session.attributes),
+    attributes: session.attributes,
+    version: facts.version,
+    touchVersion: Math.round(facts.asOf + offset),
+    sourceRef: conversion.refs.seal(key, rawId),
+  };
+}
+
+/** A dead letter for a session of the source. */
+export function deadLetter(key: SessionKey, rawId: string, reason: DeadLetterReason, detail: string, refs: SourceRefs): DeadLetter {
+  return { slot: key.slot, id: key.id, sourceRef: refs.seal(key, rawId), reason, detail };
+}

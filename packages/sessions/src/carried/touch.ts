@@ -1,0 +1,60 @@
+import { WherryError } from '@wherry/core';
+import { carriedSessionKey, sessionIdText, type SessionKey } from '../record.ts';
+import type { CarriedContext, SlotPassage } from './context.ts';
+
+/** `missing`: nothing lives there. */
+export type TouchOutcome = 'touched' | 'ended' | 'missing';
+
+const ATTEMPTS = 8;
+
+/**
+ * Extends a session's life to `ttlMs` from now on both sides. The primary side's is exact; the other's is written
+ * behind within a second, and before this process acknowledges that the slot changes sides.
+ */
+export async function touchCarried(context: CarriedContext, rawId: string, ttlMs: number | null): Promise<TouchOutcome> {
+  const key = carriedSessionKey(rawId);
+  if (context.ended.isSessionEnded(sessionIdText(key.id))) return 'ended';
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const passage = await context.slots.enter(key.slot);
+    try {
+      const outcome = passage.side === 'source' ? await touchSourceFirst(context, key, rawId, ttlMs, passage) : touchTargetFirst(context, key, rawId, ttlMs, passage);
+      if (outcome !== 'moved') return outcome;
+    } finally {
+      passage.leave();
+    }
+    await context.slots.refresh();
+  }
+  throw new WherryError('slot_not_owned', 'the slot kept changing its owner');
+}
+
+async function touchSourceFirst(
+  context: CarriedContext,
+  key: SessionKey,
+  rawId: string,
+  ttlMs: number | null,
+  { epoch }: SlotPassage,
+): Promise<TouchOutcome | 'moved'> {
+  const touched = await context.source.touch(rawId, ttlMs, epoch);
+  await context.at?.('touch.source-written');
+  switch (touched.outcome) {
+    case 'ended':
+    case 'missing':
+      return touched.outcome;
+    case 'older':
+      return 'moved';
+    case 'applied':
+  }
+  if (!context.lease.leaseValid) return 'moved';
+  const offset = context.sourceOffsetMs();
+  const expireTime = touched.expireTime === null ? null : Math.round(touched.expireTime + offset);
+  const touchedAt = expireTime === null || ttlMs === null ? context.now() : Math.round(expireTime - ttlMs);
+  context.target.touch(key, { lastAccessTime: touchedAt, expireTime, touchVersion: touchedAt });
+  return 'touched';
+}
+
+function touchTargetFirst(context: CarriedContext, key: SessionKey, rawId: string, ttlMs: number | null, { epoch }: SlotPassage): TouchOutcome {
+  const now = context.now();
+  context.target.touch(key, { lastAccessTime: now, expireTime: ttlMs === null ? null : now + Math.round(ttlMs), touchVersion: now });
+  context.sourceTouches.add(key, rawId, ttlMs, epoch);
+  return 'touched';
+}
