@@ -1,1 +1,19 @@
-export {};
+import type { SchemaPart } from '@wherry/core/control';
+
+export { principalOf, userIdClaim, type AccessTokenClaims, type TokenPrincipal } from './access-token.ts';
+export { readCompactJws, verifyCompactSignature, type CompactJws } from './compact-jws.ts';
+export { createIssuer, type IssuedToken, type Issuer, type IssuerOptions, type TokenGrant } from './issuer.ts';
+export { importVerificationKey, jwkThumbprint } from './jwk.ts';
+export {
+  SIGNING_ALGORITHMS,
+  type KeySource,
+  type SigningAlgorithm,
+  type SigningKey,
+  type SigningKeySource,
+  type VerificationKey,
+} from './key-source.ts';
+export type { RefusalReason, Refused } from './refusal.ts';
+export { createVerifier, type Verification, type Verified, type Verifier, type VerifierOptions, type VerifierStats } from './verifier.ts';
+
+/** The tables of this package in the control database. */
+export const tokensSchema: SchemaPart = { part: 'tokens', folder: new URL('../sql/control/', import.meta.url) };
