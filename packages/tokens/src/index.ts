@@ -4,7 +4,12 @@ export { principalOf, userIdClaim, type AccessTokenClaims, type TokenPrincipal }
 export { readCompactJws, verifyCompactSignature, type CompactJws } from './compact-jws.ts';
 export { createIssuer, type IssuedToken, type Issuer, type IssuerOptions, type TokenGrant } from './issuer.ts';
 export { importVerificationKey, jwkThumbprint } from './jwk.ts';
+export { jwksDocument, type JwksDocument } from './jwks.ts';
+export { KeyKeeper, type KeyKeeperOptions } from './key-keeper.ts';
+export { KeyRing, type KeyRingOptions } from './key-ring.ts';
+export { KEY_TOPIC, type KeyInfo } from './key-rows.ts';
 export {
+  DEFAULT_SIGN_STALE_MS,
   SIGNING_ALGORITHMS,
   type KeySource,
   type SigningAlgorithm,
@@ -12,6 +17,10 @@ export {
   type SigningKeySource,
   type VerificationKey,
 } from './key-source.ts';
+export { KeyStore, type KeyChange, type KeyCommand, type KeyStoreOptions } from './key-store.ts';
+export type { KeyState } from './key-transitions.ts';
+export { checkTokenLives, type TokenLives } from './life.ts';
+export { newKey, type NewKey, type PublicJwk } from './new-key.ts';
 export type { RefusalReason, Refused } from './refusal.ts';
 export { createVerifier, type Verification, type Verified, type Verifier, type VerifierOptions, type VerifierStats } from './verifier.ts';
 

@@ -41,3 +41,6 @@ export interface SigningKeySource {
   /** The key that signs now. Throws `signing_key_unavailable`. */
   signingKey(): SigningKey;
 }
+
+/** How long an issuer signs on without news of its keys, milliseconds: retired keys are kept for that time too. */
+export const DEFAULT_SIGN_STALE_MS = 60_000;

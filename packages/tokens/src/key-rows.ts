@@ -1,0 +1,64 @@
+import type { SigningAlgorithm } from './key-source.ts';
+import type { KeyRecord, KeyState } from './key-transitions.ts';
+
+/** The feed topic of signing keys. */
+export const KEY_TOPIC = 'keys';
+
+/** A key as operators see it. Times in epoch milliseconds of the control database. */
+export interface KeyInfo {
+  readonly kid: string;
+  readonly alg: SigningAlgorithm;
+  readonly state: KeyState;
+  /** null: all issuers share it. */
+  readonly ownerInstance: string | null;
+  readonly createdAt: number;
+  readonly activatedAt: number | null;
+  readonly keepUntil: number | null;
+}
+
+/** A row of `signing_key`, its private part left out. */
+export interface KeyRow {
+  readonly kid: string;
+  readonly alg: SigningAlgorithm;
+  readonly state: KeyState;
+  readonly owner_instance: string | null;
+  readonly orphaned: boolean;
+  readonly longest_life_s: number;
+  readonly created_at: bigint;
+  readonly signs_after: bigint;
+  readonly activated_at: bigint | null;
+  readonly keep_until: bigint | null;
+  readonly seq: bigint;
+}
+
+/** The keys that are not gone, oldest first, and whether their owner is. */
+export const LIVING_KEYS = `
+  SELECT k.kid, k.alg, k.state, k.owner_instance, k.longest_life_s, k.created_at, k.signs_after, k.activated_at, k.keep_until, k.seq,
+    k.owner_instance IS NOT NULL AND NOT EXISTS (
+      SELECT FROM instance i WHERE i.id = k.owner_instance AND i.state = 'live' AND i.lease_until > wherry_now()) AS orphaned
+  FROM signing_key k WHERE k.state <> 'gone' ORDER BY k.created_at, k.kid`;
+
+/** What the steps of a key are decided on. */
+export function recordOf(row: KeyRow): KeyRecord {
+  const { kid, alg, state, owner_instance, orphaned, signs_after, keep_until, seq } = row;
+  const keepUntil = keep_until === null ? null : Number(keep_until);
+  return { kid, alg, state, ownerInstance: owner_instance, orphaned, signsAfter: Number(signs_after), keepUntil, seq };
+}
+
+/** The row as operators see it. */
+export function keyInfoOf(row: KeyRow): KeyInfo {
+  return {
+    kid: row.kid,
+    alg: row.alg,
+    state: row.state,
+    ownerInstance: row.owner_instance,
+    createdAt: Number(row.created_at),
+    activatedAt: row.activated_at === null ? null : Number(row.activated_at),
+    keepUntil: row.keep_until === null ? null : Number(row.keep_until),
+  };
+}
+
+/** True for a shared key that signs or will. */
+export function isSharedAhead(row: KeyRow): boolean {
+  return row.owner_instance === null && (row.state === 'next' || row.state === 'active');
+}

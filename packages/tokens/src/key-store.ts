@@ -1,0 +1,206 @@
+import { WherryError, isWherryError, type Sealer } from '@wherry/core';
+import { audit, controlError, leastAcknowledged, nextSeq, transaction, type Database, type Transaction } from '@wherry/core/control';
+import { KEY_TOPIC, LIVING_KEYS, isSharedAhead, keyInfoOf, recordOf, type KeyInfo, type KeyRow } from './key-rows.ts';
+import { DEFAULT_SIGN_STALE_MS, type SigningAlgorithm } from './key-source.ts';
+import { dueTransitions, type KeyState, type KeyTransition } from './key-transitions.ts';
+import { newKey, type NewKey } from './new-key.ts';
+
+/** Options of {@link KeyStore}. */
+export interface KeyStoreOptions {
+  readonly database: Database;
+  /** Made for the purpose `signing-key`; private parts of shared keys are stored under it, tied to their kid. */
+  readonly sealer: Sealer;
+  /** Longest life of a token in seconds. */
+  readonly lifeS: number;
+  /** How far the clocks of issuer and verifier may be apart, milliseconds; default 30000. */
+  readonly skewMs?: number;
+  /** How long an issuer that is cut off goes on signing, milliseconds; as `KeyRingOptions.signStaleMs`, default 60000. */
+  readonly signStaleMs?: number;
+  /** How long readers of the published key set may keep it, seconds; default 300. */
+  readonly jwksMaxAgeS?: number;
+}
+
+/** Who asks, and why; goes into the audit table. */
+export interface KeyCommand {
+  readonly actor: string;
+  readonly reason?: string;
+}
+
+/** What a change wrote: await its acknowledgement to know that it is in force everywhere. */
+export interface KeyChange {
+  readonly kid: string;
+  readonly seq: bigint;
+}
+
+/** Serialises all changes of keys. The number is arbitrary but fixed. */
+const KEYS_LOCK = 7_305_402_212n;
+
+const STEP = `
+  UPDATE signing_key SET state = $2, seq = $3,
+    activated_at = CASE WHEN $2 = 'active' THEN wherry_now() ELSE activated_at END,
+    keep_until = CASE WHEN $2 = 'retiring' THEN wherry_now() + longest_life_s * 1000::bigint + $4 ELSE keep_until END,
+    sealed_private = CASE WHEN $2 = 'gone' THEN NULL ELSE sealed_private END
+  WHERE kid = $1`;
+
+/**
+ * The signing keys in the control database and every change of them. Each change is one transaction under one lock, and
+ * takes its number in the feed, by which verifiers and issuers learn of it. All commands are harmless when repeated.
+ */
+export class KeyStore {
+  readonly #options: KeyStoreOptions;
+  /** Beyond a token's life: clocks apart, and an issuer that has not heard that its key retired. */
+  readonly #graceMs: number;
+  readonly #publishedMs: number;
+
+  constructor(options: KeyStoreOptions) {
+    this.#options = options;
+    this.#graceMs = (options.skewMs ?? 30_000) + (options.signStaleMs ?? DEFAULT_SIGN_STALE_MS);
+    this.#publishedMs = (options.jwksMaxAgeS ?? 300) * 1000;
+  }
+
+  /**
+   * Sees to it that a shared key is there, and that one older than `rotateAfterMs` gets a successor. The first key ever
+   * signs at once. Answers what it made.
+   */
+  async ensureShared(alg: SigningAlgorithm, rotateAfterMs = Number.POSITIVE_INFINITY): Promise<KeyChange | undefined> {
+    return this.#change(async (tx, rows, now) => {
+      const ahead = rows.filter(isSharedAhead);
+      if (ahead.length === 0) return this.#insert(tx, await newKey(alg), { actor: 'system', reason: 'no shared key was there' }, null, 0);
+      const old = ahead.every(({ state, activated_at }) => state === 'active' && now - Number(activated_at ?? 0n) > rotateAfterMs);
+      return old
+        ? this.#insert(tx, await newKey(alg), { actor: 'system', reason: 'the active key is old' }, null, this.#publishedMs)
+        : undefined;
+    });
+  }
+
+  /** Publishes a new shared key; it takes over once every live verifier has it and published sets have aged out. Throws `conflict` while one waits. */
+  async rotate(alg: SigningAlgorithm, command: KeyCommand): Promise<KeyChange> {
+    const key = await newKey(alg);
+    return this.#change(async (tx, rows) => {
+      if (rows.some((row) => row.owner_instance === null && row.state === 'next'))
+        throw new WherryError('conflict', 'a shared key is already waiting to take over');
+      const first = !rows.some((row) => row.owner_instance === null && row.state === 'active');
+      return this.#insert(tx, key, command, null, first ? 0 : this.#publishedMs);
+    });
+  }
+
+  /** Publishes the public part of a process's own key. Only its maker can ever sign with it. */
+  publishOwn(key: NewKey, instanceId: string): Promise<KeyChange> {
+    return this.#change((tx) => this.#insert(tx, key, { actor: 'system', reason: 'own key of an instance' }, instanceId, 0));
+  }
+
+  /** Moves a living key from an ended registration of this process to its new one; false when it had been retired meanwhile. */
+  async adoptOwn(kid: string, instanceId: string): Promise<boolean> {
+    return this.#change(async (tx, rows) => {
+      const row = rows.find((row) => row.kid === kid);
+      if (row === undefined || row.owner_instance === null || row.state === 'retiring') return false;
+      await tx.query('UPDATE signing_key SET owner_instance = $2, seq = $3 WHERE kid = $1', [
+        kid,
+        instanceId,
+        await nextSeq(tx, KEY_TOPIC),
+      ]);
+      return true;
+    });
+  }
+
+  /**
+   * Takes a key out of use in good order: nothing is signed by it any more, what was signed stays valid. The active
+   * shared key is refused with `conflict` (rotate it), an unknown one with `not_found`.
+   */
+  async retire(kid: string, command: KeyCommand): Promise<KeyChange> {
+    return this.#change(async (tx, rows) => {
+      const row = living(rows, kid);
+      if (row.state === 'active' && row.owner_instance === null)
+        throw new WherryError('conflict', 'the active shared key retires when another takes over: rotate', { data: { kid } });
+      if (row.state === 'retiring') return { kid, seq: row.seq };
+      return this.#step(tx, { kid, to: row.state === 'next' ? 'gone' : 'retiring' }, command);
+    });
+  }
+
+  /**
+   * Takes a key away at once, for one that was stolen: every token that it signed is refused from the moment at which a
+   * verifier hears of it. A shared key that had been signing gets a successor, which waits only for the verifiers.
+   */
+  async remove(kid: string, command: KeyCommand): Promise<KeyChange> {
+    return this.#change(async (tx, rows) => {
+      const row = living(rows, kid);
+      const change = await this.#step(tx, { kid, to: 'gone' }, command);
+      if (row.owner_instance !== null || row.state !== 'active') return change;
+      const waiting = rows.find((other) => other.owner_instance === null && other.state === 'next');
+      if (waiting === undefined)
+        await this.#insert(tx, await newKey(row.alg), { actor: 'system', reason: 'successor of a removed key' }, null, 0);
+      else await tx.query('UPDATE signing_key SET signs_after = wherry_now() WHERE kid = $1', [waiting.kid]);
+      return change;
+    });
+  }
+
+  /**
+   * Takes every step that is due: keys that may sign now, keys of processes that are gone, keys whose last token has
+   * died. Any process may call it, at any time. Answers whether a key waits for nothing but verifiers.
+   */
+  async maintain(): Promise<{ readonly steps: readonly KeyTransition[]; readonly waiting: boolean }> {
+    return this.#change(async (tx, rows, now) => {
+      const raise = rows.filter((row) => row.state !== 'retiring' && row.longest_life_s < this.#options.lifeS);
+      for (const { kid } of raise) {
+        await tx.query('UPDATE signing_key SET longest_life_s = $2, seq = $3 WHERE kid = $1', [
+          kid,
+          this.#options.lifeS,
+          await nextSeq(tx, KEY_TOPIC),
+        ]);
+      }
+      const steps = dueTransitions(rows.map(recordOf), now, await leastAcknowledged(tx, KEY_TOPIC));
+      for (const step of steps) await this.#step(tx, step, { actor: 'system' });
+      const moved = new Set(steps.map(({ kid }) => kid));
+      return { steps, waiting: rows.some((row) => row.state === 'next' && !moved.has(row.kid) && Number(row.signs_after) <= now) };
+    });
+  }
+
+  /** The keys that are not gone, oldest first. */
+  async list(): Promise<KeyInfo[]> {
+    const { rows } = await this.#options.database.query<KeyRow>(LIVING_KEYS).catch(rethrow);
+    return rows.map(keyInfoOf);
+  }
+
+  async #change<T>(work: (tx: Transaction, rows: readonly KeyRow[], now: number) => Promise<T>): Promise<T> {
+    return transaction(this.#options.database, async (tx) => {
+      await tx.query('SELECT pg_advisory_xact_lock($1)', [KEYS_LOCK]);
+      const { rows } = await tx.query<KeyRow>(LIVING_KEYS);
+      const now = await tx.query<{ now: bigint }>('SELECT wherry_now() AS now');
+      return work(tx, rows, Number(now.rows[0]?.now ?? 0n));
+    }).catch(rethrow);
+  }
+
+  async #insert(tx: Transaction, key: NewKey, command: KeyCommand, owner: string | null, waitMs: number): Promise<KeyChange> {
+    const { sealer, lifeS } = this.#options;
+    const { rows } = await tx.query<{ some: boolean }>('SELECT EXISTS (SELECT FROM signing_key) AS some');
+    // The first key ever: no verifier holds a set in which it is missing and believes that set complete.
+    const state: KeyState = rows[0]?.some === false ? 'active' : 'next';
+    const sealed =
+      owner === null ? sealer.seal(key.privateKey.export({ format: 'der', type: 'pkcs8' }), Buffer.from(key.kid, 'utf8')) : null;
+    await audit(tx, { ...command, action: 'signing_key.publish', details: { kid: key.kid, alg: key.alg, state, owner } });
+    const seq = await nextSeq(tx, KEY_TOPIC);
+    await tx.query(
+      `INSERT INTO signing_key (kid, alg, state, public_jwk, sealed_private, owner_instance, longest_life_s, signs_after, activated_at, seq)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, wherry_now() + $8, CASE WHEN $3 = 'active' THEN wherry_now() END, $9)`,
+      [key.kid, key.alg, state, JSON.stringify(key.publicJwk), sealed, owner, lifeS, waitMs, seq],
+    );
+    return { kid: key.kid, seq };
+  }
+
+  async #step(tx: Transaction, { kid, to }: KeyTransition, command: KeyCommand): Promise<KeyChange> {
+    await audit(tx, { ...command, action: `signing_key.${to}`, details: { kid } });
+    const seq = await nextSeq(tx, KEY_TOPIC);
+    await tx.query(STEP, [kid, to, seq, this.#graceMs]);
+    return { kid, seq };
+  }
+}
+
+function living(rows: readonly KeyRow[], kid: string): KeyRow {
+  const row = rows.find((row) => row.kid === kid);
+  if (row === undefined) throw new WherryError('not_found', 'no living key has this id', { data: { kid } });
+  return row;
+}
+
+function rethrow(error: unknown): never {
+  throw isWherryError(error) ? error : controlError(error);
+}
