@@ -6,6 +6,11 @@
 export const ERROR_CODES = {
   bad_request: { status: 400, meaning: 'The request does not have the form that the route documents.' },
   body_too_large: { status: 413, meaning: 'The request body is larger than the route accepts.' },
+  canary_failed: {
+    status: 503,
+    meaning: 'A session written back to the source was not read as it was written, so the way back is not proved.',
+  },
+  clock_offset_too_large: { status: 503, meaning: 'The clocks of two stores differ by more than a second.' },
   config_invalid: {
     status: 500,
     meaning: 'A configuration key has a value that is not allowed. The message names key, value and what is allowed.',
@@ -21,6 +26,7 @@ export const ERROR_CODES = {
   lease_lost: { status: 503, meaning: 'The lease of this instance has ended; it may not act until it has registered again.' },
   migration_step_invalid: { status: 409, meaning: 'The migration is not in a step that allows this command.' },
   not_found: { status: 404, meaning: 'Nothing is there under this name.' },
+  record_unstorable: { status: 422, meaning: 'The database cannot store a value of the record, for example text with a NUL character.' },
   rollout_move_invalid: {
     status: 409,
     meaning: 'The rollout cannot go from its phase to the one asked for; moves go to the neighbour only.',
@@ -40,6 +46,14 @@ export const ERROR_CODES = {
   slot_not_owned: {
     status: 503,
     meaning: 'The slot changed its owner while the call was under way, and no retry succeeded within the deadline.',
+  },
+  source_cursor_lost: {
+    status: 409,
+    meaning: 'The source restarted or changed its shape, so a place in its scan has lost its meaning; the partition starts again.',
+  },
+  source_refused: {
+    status: 500,
+    meaning: 'The source store answered and refused: permissions, table, type or size. A repeat would be refused as well.',
   },
   source_unavailable: { status: 503, meaning: 'The source store cannot be reached.' },
   token_algorithm_refused: {

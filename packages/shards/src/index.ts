@@ -1,1 +1,41 @@
+export { CircuitBreaker, type BreakerState, type CircuitBreakerOptions } from './circuit-breaker.ts';
+export { FENCE_CODES, fencedSql, type FenceColumn, type FencedSqlOptions } from './fence.ts';
+export {
+  ANSWER_OFFSET,
+  FencedWrite,
+  type CurrentOptions,
+  type FencedWriteOptions,
+  type WriteOutcome,
+  type Written,
+} from './fenced-write.ts';
+export { DECODE_OFFSET, GatheredRead, type GatheredReadOptions, type SlotKey } from './gathered-read.ts';
+export { shardSchema, shardsControlSchema } from './schema.ts';
+export { sqlState } from './shard-error.ts';
+export { ShardSet, type ShardSetOptions } from './shard-set.ts';
+export {
+  Shard,
+  type QueryOptions,
+  type RowArray,
+  type ShardAddress,
+  type ShardCounts,
+  type ShardOptions,
+  type Statement,
+} from './shard.ts';
+export type { PrimarySide, SlotEntry, SlotState } from './slot-entry.ts';
+export { SlotFollower, type SlotFollowerOptions } from './slot-follower.ts';
+export {
+  SLOT_MAP_TOPIC,
+  abortClosing,
+  abortClosingOf,
+  abortExpiredClosings,
+  beginClosing,
+  commitSide,
+  initialiseSlotMap,
+  readSlotMap,
+  type ChangeOptions,
+  type Closing,
+} from './slot-map-changes.ts';
+export { SlotMap, type EnterOptions, type SlotMapOptions } from './slot-map.ts';
+export { applyOwners, closeOnShard, installOwners, installSlotMap, openOnShard } from './slot-owners.ts';
+export type { SlotPassage } from './slot-passage.ts';
 export { SLOT_COUNT, slotOf } from './slot.ts';

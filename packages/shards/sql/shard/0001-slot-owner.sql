@@ -1,0 +1,14 @@
+-- Epoch milliseconds of this database.
+CREATE FUNCTION wherry_now() RETURNS bigint LANGUAGE sql VOLATILE PARALLEL SAFE
+  RETURN (extract(epoch FROM clock_timestamp()) * 1000)::bigint;
+
+-- What this shard knows of its slots: a replica of the control database's `slot_map`, in the order of its `seq`.
+-- Every write locks its slot's row FOR KEY SHARE and every read joins it, both on the epoch. No column but `slot` may
+-- ever enter a unique index: an UPDATE must not conflict with FOR KEY SHARE, or closing a slot would wait for writers.
+CREATE TABLE slot_owner (
+  slot int PRIMARY KEY,
+  epoch bigint NOT NULL,
+  state text NOT NULL CHECK (state IN ('open', 'closing')),
+  primary_side text NOT NULL CHECK (primary_side IN ('source', 'target')),
+  seq bigint NOT NULL
+) WITH (fillfactor = 50);

@@ -1,0 +1,30 @@
+import { WherryError } from '@wherry/core';
+import { isTransient } from '@wherry/core/control';
+
+/** Two statements that met: the database is well, and a repeat succeeds. */
+const CONFLICT = /^(40001|40P01|55P03)$/;
+
+/** The SQLSTATE of a database error, or of the one that an error of ours wraps. */
+export function sqlState(error: unknown): string | undefined {
+  if (error instanceof WherryError) return sqlState(error.cause);
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
+  return /^[0-9A-Z]{5}$/.test(error.code) ? error.code : undefined;
+}
+
+/** True when the database did not answer, rather than answered with an error. */
+export function isOutage(error: unknown): boolean {
+  return isTransient(error) && !CONFLICT.test(sqlState(error) ?? '');
+}
+
+/** True when the values of a row are at fault, so that the same statement without it would succeed. */
+export function isRowFault(error: unknown): boolean {
+  return /^2[23]/.test(sqlState(error) ?? '');
+}
+
+/** What leaves the shard set: `shard_unavailable`, or `internal` for a statement that was refused. The driver's text stays in `cause`: it can quote values. */
+export function shardError(shard: string, error: unknown): WherryError {
+  if (error instanceof WherryError) return error;
+  if (isTransient(error))
+    return new WherryError('shard_unavailable', `shard ${shard} cannot be reached`, { cause: error, data: { shard } });
+  return new WherryError('internal', `shard ${shard} refused a statement`, { cause: error, data: { shard, sqlstate: sqlState(error) } });
+}

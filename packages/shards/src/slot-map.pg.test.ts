@@ -1,0 +1,109 @@
+import { pause } from '@wherry/core';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { startCluster, type Cluster } from './testing/cluster.ts';
+import { abortClosing, beginClosing, commitSide, initialiseSlotMap, readSlotMap } from './slot-map-changes.ts';
+import { SlotMap } from './slot-map.ts';
+import { SLOT_COUNT } from './slot.ts';
+
+let cluster: Cluster;
+beforeAll(async () => {
+  cluster = await startCluster(inject('postgresUrl'), { shardCount: 3 });
+});
+afterAll(async () => cluster[Symbol.asyncDispose]());
+
+test('slots are spread evenly, and spreading them again changes nothing', async () => {
+  const counts = cluster.map.counts();
+  expect(counts.reduce((sum, { source }) => sum + source, 0)).toBe(SLOT_COUNT);
+  for (const { source, target, closing } of counts) {
+    expect(Math.abs(source - SLOT_COUNT / 3)).toBeLessThanOrEqual(1);
+    expect([target, closing]).toEqual([0, 0]);
+  }
+  expect(await initialiseSlotMap(cluster.control, 5, 'target')).toBe(false);
+  expect(cluster.map.counts()).toEqual(counts);
+});
+
+test('a slot that is closing is entered when it opens, under its new epoch and side', async () => {
+  const { control, map } = cluster;
+  const closing = await beginClosing(control, [10, 11], [1, 1], 5000);
+  await map.refresh();
+  expect(map.version).toBe(closing.seq);
+  expect(map.tryEnter(10)).toBeUndefined();
+  const waiting = map.enter(10);
+  await commitSide(control, closing, { side: 'target' });
+  await map.refresh();
+  using passage = await waiting;
+  expect(passage).toMatchObject({ slot: 10, epoch: 2, side: 'target' });
+  expect(map.entry(11)).toMatchObject({ epoch: 2, side: 'target', state: 'open' });
+});
+
+test('a version is acted on when the writes that entered before it have left, and only those', async () => {
+  const { control, map } = cluster;
+  const before = await map.enter(20);
+  const elsewhere = await map.enter(21);
+  const closing = await beginClosing(control, [20], [1], 5000);
+  await map.refresh();
+  let acted = false;
+  const acting = map.acting(closing.seq).then(() => (acted = true));
+  await abortClosing(control, closing);
+  await map.refresh();
+  const after = await map.enter(20);
+  await pause(5);
+  expect(acted).toBe(false);
+  before.leave();
+  before.leave();
+  await acting;
+  after.leave();
+  elsewhere.leave();
+});
+
+test('a commit meets its own closing only', async () => {
+  const { control } = cluster;
+  const first = await beginClosing(control, [30, 31], [1, 1], 5000);
+  await expect(beginClosing(control, [31, 32], [1, 1], 5000)).rejects.toMatchObject({ code: 'conflict' });
+  expect(await abortClosing(control, first)).toBeDefined();
+  const second = await beginClosing(control, [30, 31], [1, 1], 5000);
+  await expect(commitSide(control, first, { side: 'target' })).rejects.toMatchObject({ code: 'conflict' });
+  expect(await abortClosing(control, first)).toBeUndefined();
+  await commitSide(control, second, { side: 'target' });
+  const entries = await readSlotMap(control, [30, 31, 32]);
+  expect(entries.map(({ epoch, side, state }) => `${epoch} ${side} ${state}`)).toEqual(['2 target open', '2 target open', '1 source open']);
+});
+
+test('a closing whose deadline has passed is ended by a writer, for all its slots', async () => {
+  const { control, map } = cluster;
+  const closing = await beginClosing(control, [40, 41], [1, 1], 30);
+  await map.refresh();
+  using passage = await map.enter(40);
+  expect(passage.epoch).toBe(1);
+  expect(map.entry(41).state).toBe('open');
+  await expect(commitSide(control, closing, { side: 'target' })).rejects.toMatchObject({ code: 'conflict' });
+});
+
+test('entering gives up at its deadline and on abort', async () => {
+  const { control, map } = cluster;
+  const closing = await beginClosing(control, [50], [1], 5000);
+  await map.refresh();
+  await expect(map.enter(50, { timeoutMs: 20 })).rejects.toMatchObject({ code: 'slot_not_owned', status: 503 });
+  await expect(map.enter(50, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'slot_not_owned' });
+  await abortClosing(control, closing);
+});
+
+test('a map that was never loaded loads itself at the first entrance', async () => {
+  const map = new SlotMap({ control: cluster.control });
+  expect(() => map.entry(1)).toThrow(/no owner/);
+  using passage = await map.enter(1);
+  expect(passage.epoch).toBe(1);
+});
+
+test('changes are told once, with their slots', async () => {
+  const { control, map } = cluster;
+  const told: number[][] = [];
+  const stop = map.onChange((slots) => told.push([...slots]));
+  const closing = await beginClosing(control, [60, 61], [1, 1], 5000);
+  await map.refresh();
+  await map.refresh();
+  stop();
+  await abortClosing(control, closing);
+  await map.refresh();
+  expect(told.map((slots) => slots.toSorted((a, b) => a - b))).toEqual([[60, 61]]);
+});
