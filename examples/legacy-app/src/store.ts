@@ -8,13 +8,13 @@ import type { Config } from './config.ts';
 /** A session store and what lets go of its connections. */
 export interface OpenStore {
   readonly store: session.Store;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** What this file uses of the wrapper. */
 interface Wrapper {
-  connectWherry(): Promise<{ close(): Promise<void> }>;
-  wrapStore(theirs: session.Store, wherry: { close(): Promise<void> }): session.Store;
+  readonly connectWherry: () => Promise<{ close(): Promise<void> }>;
+  readonly wrapStore: (theirs: session.Store, wherry: { close(): Promise<void> }) => session.Store;
 }
 
 /** Opens the store that the configuration names; wrapped, when this process is to write through the migration. */

@@ -1,0 +1,87 @@
+import type { Random } from './random.ts';
+
+/** An access token with the earliest moment at which it may expire, epoch milliseconds. */
+export interface HeldToken {
+  readonly value: string;
+  readonly expiresAt: number;
+}
+
+/** A credential whose session has ended. */
+export interface EndedCredential {
+  readonly session: string;
+  readonly kind: 'cookie' | 'jwt';
+  readonly value: string;
+  /** When the end was acknowledged. */
+  readonly endedAt: number;
+}
+
+interface Held {
+  readonly cookie: string;
+  token: HeldToken | undefined;
+}
+
+/** The credentials themselves, in memory only: those of live sessions, and an even sample of those whose session has ended. */
+export class Wallet {
+  readonly #live = new Map<string, Held>();
+  readonly #ended: EndedCredential[] = [];
+  readonly #random: Random;
+  readonly #sampleSize: number;
+  #endedCount = 0;
+
+  constructor(random: Random, sampleSize = 5000) {
+    this.#random = random;
+    this.#sampleSize = sampleSize;
+  }
+
+  keep(session: string, cookie: string): void {
+    this.#live.set(session, { cookie, token: undefined });
+  }
+
+  keepToken(session: string, token: HeldToken | undefined): void {
+    const held = this.#live.get(session);
+    if (held !== undefined) held.token = token;
+  }
+
+  cookie(session: string): string | undefined {
+    return this.#live.get(session)?.cookie;
+  }
+
+  token(session: string): HeldToken | undefined {
+    return this.#live.get(session)?.token;
+  }
+
+  /** Lets go of a session's credentials without knowing whether it has ended. */
+  forget(session: string): void {
+    this.#live.delete(session);
+  }
+
+  /** Moves a session's credentials to the ended ones and answers them. */
+  end(session: string, endedAt: number): readonly EndedCredential[] {
+    const held = this.#live.get(session);
+    if (held === undefined) return [];
+    this.#live.delete(session);
+    const credentials: EndedCredential[] = [{ session, kind: 'cookie', value: held.cookie, endedAt }];
+    if (held.token !== undefined) credentials.push({ session, kind: 'jwt', value: held.token.value, endedAt });
+    for (const credential of credentials) this.#sample(credential);
+    return credentials;
+  }
+
+  /** How many credentials have ended, sampled or not. */
+  get endedCount(): number {
+    return this.#endedCount;
+  }
+
+  endedSample(): readonly EndedCredential[] {
+    return this.#ended;
+  }
+
+  /** Reservoir sampling: each ended credential is in the sample with the same probability. */
+  #sample(credential: EndedCredential): void {
+    this.#endedCount++;
+    if (this.#ended.length < this.#sampleSize) this.#ended.push(credential);
+    else {
+      const place = this.#random.below(this.#endedCount);
+      if (place < this.#sampleSize) this.#ended[place] = credential;
+    }
+  }
+}
