@@ -4,8 +4,8 @@ const conditions = ['source', 'module', 'node', 'development|production'];
 
 /** The suffix before `.test.ts` names the servers that a test needs; each set is a project of its own. */
 const serverSets = ['pg', 'redis', 'dynamo', 'pg-redis', 'pg-dynamo', 'pg-redis-dynamo'];
-const roots = '{packages,services,apps,examples}/*/src/**,tests/src/**,bench/src/**';
-const testsNamed = (name: string): string[] => [`{${roots}}/*${name}.test.ts`];
+const roots = ['{packages,services,apps,examples}/*/src', '{tests,bench}/src'];
+const testsNamed = (name: string): string[] => roots.map((root) => `${root}/**/*${name}.test.ts`);
 
 export default defineConfig({
   resolve: { conditions },
