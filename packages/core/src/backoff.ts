@@ -34,14 +34,15 @@ export interface RetryOptions extends BackoffOptions {
 /** Runs `work` until it succeeds, is not worth repeating, has used its attempts, or `signal` aborts. */
 export async function retry<T>(work: (attempt: number) => Promise<T>, options: RetryOptions = {}): Promise<T> {
   const attempts = options.attempts ?? 5;
+  const ended = (): boolean => options.signal?.aborted === true;
   for (let attempt = 0; ; attempt++) {
     try {
       return await work(attempt);
     } catch (error) {
-      const last = attempt + 1 >= attempts || options.signal?.aborted === true;
-      if (last || options.retryable?.(error) === false) throw error;
+      if (attempt + 1 >= attempts || ended() || options.retryable?.(error) === false) throw error;
       options.onRetry?.(error, attempt);
       await pause(backoffDelay(attempt, options), options.signal);
+      if (ended()) throw error;
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts';
 import { systemClock } from './clock.ts';
+import { WherryError } from './errors.ts';
 import type { Logger } from './log.ts';
 import { silentLogger } from './log.ts';
 
@@ -23,6 +24,8 @@ export interface LifecycleOptions {
   readonly clock?: Clock;
   /** Bound on all drains together in milliseconds; default 10000. */
   readonly drainMs?: number;
+  /** Bound on each stop in milliseconds; default 5000. */
+  readonly stopMs?: number;
 }
 
 /** Starts components in the order in which they were added and ends them in reverse: all drain first, then all stop. */
@@ -32,6 +35,7 @@ export class Lifecycle {
   readonly #log: Logger;
   readonly #clock: Clock;
   readonly #drainMs: number;
+  readonly #stopMs: number;
   readonly #ended = Promise.withResolvers<void>();
   #state: 'new' | 'running' | 'draining' | 'stopped' = 'new';
   #ending: Promise<void> | undefined;
@@ -40,6 +44,7 @@ export class Lifecycle {
     this.#log = options.log ?? silentLogger;
     this.#clock = options.clock ?? systemClock;
     this.#drainMs = options.drainMs ?? 10_000;
+    this.#stopMs = options.stopMs ?? 5000;
   }
 
   /** Adds a component behind those it needs. Only before `run`. */
@@ -59,18 +64,24 @@ export class Lifecycle {
     return this.#ended.promise;
   }
 
-  /** Starts all in order. When one fails, those already started are ended and the failure is thrown. */
+  /**
+   * Starts all in order. When one fails, those already started are ended and the failure is thrown. When the wish to
+   * end comes during the start, no more are started, and this resolves, not `ready`, when all have ended.
+   */
   async run(): Promise<void> {
     try {
       for (const component of this.#components) {
+        if (this.#ending !== undefined) break;
         this.#started.push(component);
         await component.run?.();
       }
     } catch (error) {
+      const wished = this.#ending !== undefined;
       await this.end();
-      throw error;
+      if (!wished) throw error;
     }
     if (this.#ending === undefined) this.#state = 'running';
+    else await this.#ending;
   }
 
   /** Drains and stops all, in reverse order. Repeated calls join the first. A component that fails does not keep the others from ending. */
@@ -92,17 +103,33 @@ export class Lifecycle {
 
   async #end(): Promise<void> {
     this.#state = 'draining';
-    const deadline = AbortSignal.timeout(this.#drainMs);
     const begun = this.#clock.monotonic();
     const reversed = this.#started.toReversed();
-    for (const component of reversed) await this.#attempt(component, 'drain', () => bounded(component.drain?.(deadline), deadline));
-    for (const component of reversed) await this.#attempt(component, 'stop', () => component.stop?.());
+    const deadline = new AbortController();
+    // This timer keeps the process alive: one that ended while a drain hangs would leave its stops undone.
+    const timer = setTimeout(() => deadline.abort(), this.#drainMs);
+    for (const component of reversed) {
+      await this.#attempt(component, 'drain', () => bounded(component.drain?.(deadline.signal), deadline.signal));
+    }
+    clearTimeout(timer);
+    for (const component of reversed) await this.#attempt(component, 'stop', () => this.#stopped(component));
     this.#state = 'stopped';
     this.#log.info('ended', { milliseconds: Math.round(this.#clock.monotonic() - begun) });
     this.#ended.resolve();
   }
 
-  async #attempt(component: Component, step: string, work: () => Promise<void> | undefined): Promise<void> {
+  /** Stops one component. One that hangs must not keep the others from letting go. */
+  async #stopped(component: Component): Promise<void> {
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), this.#stopMs);
+    try {
+      await bounded(component.stop?.(), late.signal);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #attempt(component: Component, step: 'drain' | 'stop', work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
@@ -111,15 +138,15 @@ export class Lifecycle {
   }
 }
 
-/** Waits for `work`, but not past the abort: a drain that hangs must not keep the others from stopping. */
+/** Waits for `work`; throws `deadline_exceeded` at the abort. What `work` does later, even a failure, is nobody's any more. */
 async function bounded(work: Promise<void> | undefined, deadline: AbortSignal): Promise<void> {
   if (work === undefined) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const onAbort = (): void => resolve();
+  const late = Promise.withResolvers<never>();
+  const onAbort = (): void => late.reject(new WherryError('deadline_exceeded', 'it did not end within its deadline'));
   deadline.addEventListener('abort', onAbort, { once: true });
-  if (deadline.aborted) resolve();
+  if (deadline.aborted) onAbort();
   try {
-    await Promise.race([work, promise]);
+    await Promise.race([work, late.promise]);
   } finally {
     deadline.removeEventListener('abort', onAbort);
   }

@@ -22,7 +22,7 @@ export class Sealer {
   /** Seals `plain` for the place that `associated` names. */
   seal(plain: Uint8Array, associated: Uint8Array): Buffer {
     const nonce = randomBytes(NONCE_BYTES);
-    const cipher = createCipheriv('aes-256-gcm', this.#key, nonce);
+    const cipher = createCipheriv('aes-256-gcm', this.#key, nonce, { authTagLength: TAG_BYTES });
     cipher.setAAD(associated);
     return Buffer.concat([Buffer.of(FORMAT), nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
   }
@@ -32,7 +32,7 @@ export class Sealer {
     if (sealed.length < 1 + NONCE_BYTES + TAG_BYTES || sealed[0] !== FORMAT)
       throw new WherryError('sealed_data_invalid', 'sealed data has an unknown form');
     const body = sealed.subarray(1 + NONCE_BYTES, sealed.length - TAG_BYTES);
-    const decipher = createDecipheriv('aes-256-gcm', this.#key, sealed.subarray(1, 1 + NONCE_BYTES));
+    const decipher = createDecipheriv('aes-256-gcm', this.#key, sealed.subarray(1, 1 + NONCE_BYTES), { authTagLength: TAG_BYTES });
     decipher.setAAD(associated);
     decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES));
     try {

@@ -6,7 +6,7 @@ export class SingleFlight<K, V> {
   run(key: K, load: () => Promise<V>): Promise<V> {
     const flying = this.#flights.get(key);
     if (flying !== undefined) return flying;
-    const flight = load().finally(() => this.#flights.delete(key));
+    const flight = begin(load).finally(() => this.#flights.delete(key));
     this.#flights.set(key, flight);
     return flight;
   }
@@ -15,4 +15,9 @@ export class SingleFlight<K, V> {
   get size(): number {
     return this.#flights.size;
   }
+}
+
+/** Begins at once; what is thrown before the first await is a rejection as well. */
+async function begin<V>(load: () => Promise<V>): Promise<V> {
+  return load();
 }

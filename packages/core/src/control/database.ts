@@ -55,6 +55,11 @@ export function openDatabase(options: DatabaseOptions): Database {
 export async function transaction<T>(database: Database, work: (tx: Transaction) => Promise<T>): Promise<T> {
   const tx = await database.connect();
   let broken: Error | undefined;
+  // A connection that is lost says so to its statements and once more to its listeners; without one the process ends.
+  const onLost = (error: Error): void => {
+    broken = error;
+  };
+  tx.on('error', onLost);
   try {
     await tx.query('BEGIN');
     const result = await work(tx);
@@ -67,14 +72,24 @@ export async function transaction<T>(database: Database, work: (tx: Transaction)
     throw error;
   } finally {
     // A connection whose rollback failed is in an unknown state: it is closed, not given back.
+    tx.off('error', onLost);
     tx.release(broken);
   }
 }
 
 /** SQLSTATE classes and codes after which the same statement may succeed: conflicts, lost connections, a server that starts or stops. */
 const TRANSIENT_SQLSTATE = /^(08|40001|40P01|53|55P03|57P0|57014)/;
-const TRANSIENT_NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH', 'EAI_AGAIN']);
-const TRANSIENT_MESSAGE = /Connection terminated|timeout exceeded|Query read timeout|not queryable|Client was closed/;
+const TRANSIENT_NETWORK = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EAI_AGAIN',
+]);
+const TRANSIENT_MESSAGE = /Connection terminated|timeout exceeded|timeout expired|Query read timeout|not queryable|Client was closed/;
 
 /** True when the same statement, which must be idempotent, is worth repeating. */
 export function isTransient(error: unknown): boolean {

@@ -29,7 +29,9 @@ export interface FeedTopic {
   readonly topic: string;
   /**
    * Applies all rows of the topic that were written with a sequence number over `since`, and answers the number that
-   * it reached. The first call has `since` 0n and loads the snapshot. Calls never overlap. A rejection is tried again.
+   * it reached: the topic's own in `feed_topic`, read in the same statement as the rows or before them, because rows
+   * may have gone since. The first call has `since` 0n and loads the snapshot. Calls never overlap. A rejection is
+   * tried again.
    */
   load(since: bigint): Promise<bigint>;
   /**

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
 import { backoffDelay, pause } from '../backoff.ts';
 import { systemClock, type Clock } from '../clock.ts';
+import { WherryError } from '../errors.ts';
 import type { Component } from '../lifecycle.ts';
 import { silentLogger, type Logger } from '../log.ts';
 import type { Database } from './database.ts';
-import { FEED_CHANNEL, leastAcknowledged, type FeedTopic } from './feed.ts';
+import { leastAcknowledged, type FeedTopic } from './feed.ts';
+import { NewsListener } from './news-listener.ts';
 
 /** Options of {@link Instance}. Times in milliseconds. */
 export interface InstanceOptions {
@@ -21,6 +22,9 @@ export interface InstanceOptions {
   readonly log?: Logger;
   readonly clock?: Clock;
 }
+
+/** How long after a failed load or acknowledgement the next try comes. */
+const RELOAD_MS = 100;
 
 /** The state of one followed topic in this process. */
 interface Following {
@@ -62,7 +66,8 @@ const POLL = `
  * The lease is judged by the monotonic clock from the moment at which its renewal was *sent*; the database counts from
  * a later moment, so this process stops believing in its lease before anyone else does. A lease that was lost is never
  * revived: the process registers under a new id, and the row of the old one stays behind as lapsed for those who have
- * to look after what it may have left undone.
+ * to look after what it may have left undone. While it was lapsed nobody waited for this process, so the new lease
+ * counts only from the moment at which every topic is known to be as new as the registration.
  */
 export class Instance implements Component {
   readonly name = 'instance';
@@ -73,13 +78,17 @@ export class Instance implements Component {
   readonly #renewMs: number;
   readonly #following: Map<string, Following>;
   readonly #stop = new AbortController();
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #loads = new Set<Promise<void>>();
   #id = '';
   #leaseEnd = Number.NEGATIVE_INFINITY;
+  #registeredAt = Number.NEGATIVE_INFINITY;
+  /** False from a registration until every topic is as new as it. */
+  #caughtUp = false;
   #clockOffset = 0;
   #wake = Promise.withResolvers<void>();
   #loop: Promise<void> | undefined;
-  #listener: pg.Client | undefined;
-  #ready = Promise.withResolvers<void>();
+  #listener: NewsListener | undefined;
 
   constructor(options: InstanceOptions) {
     this.#options = options;
@@ -95,9 +104,17 @@ export class Instance implements Component {
     return this.#id;
   }
 
-  /** True while this process may act on what it knows. Ask after the act that depends on it. */
+  /** True while this process may act on what it knows. */
   get leaseValid(): boolean {
-    return this.#clock.monotonic() < this.#leaseEnd;
+    return this.#caughtUp && this.#clock.monotonic() < this.#leaseEnd;
+  }
+
+  /**
+   * True while the registration `id` holds its lease. For an act that takes time: note `id` before it, ask after it. A
+   * lease lost and taken anew in between answers false, where `leaseValid` would not.
+   */
+  holdsLease(id: string): boolean {
+    return id === this.#id && this.leaseValid;
   }
 
   /** The most milliseconds by which this process can be behind in `topic`: the age of the poll that proved it up to date. */
@@ -110,9 +127,10 @@ export class Instance implements Component {
     return this.#clockOffset;
   }
 
-  /** Registers, follows, and resolves when every topic has been loaded once. */
+  /** Registers, follows, and resolves when every topic has been loaded once; `draining` when `stop` comes before. */
   async run(): Promise<void> {
     await this.#register();
+    this.#listener = new NewsListener(this.#options.database, () => this.poke());
     this.#loop = this.#follow();
     await this.#ready.promise;
   }
@@ -125,9 +143,12 @@ export class Instance implements Component {
   /** Gives the lease back: this process has finished all that it began. */
   async stop(): Promise<void> {
     this.#stop.abort();
+    this.#ready.promise.catch(() => undefined);
+    this.#ready.reject(new WherryError('draining', 'this instance was stopped before it was ready'));
     this.poke();
     await this.#loop;
-    await this.#listener?.end().catch(() => undefined);
+    await this.#listener?.close();
+    await Promise.all(this.#loads);
     this.#leaseEnd = Number.NEGATIVE_INFINITY;
     if (this.#id !== '') {
       await this.#options.database
@@ -151,21 +172,25 @@ export class Instance implements Component {
   }
 
   async #register(): Promise<void> {
-    this.#id = randomUUID();
+    const id = randomUUID();
     const sent = this.#clock.monotonic();
+    this.#caughtUp = false;
     await this.#options.database.query(
       `INSERT INTO instance (id, role, started_at, lease_until, acked) VALUES ($1, $2, wherry_now(), wherry_now() + $3, $4)`,
-      [this.#id, this.#options.role, this.#leaseMs, this.#acked()],
+      [id, this.#options.role, this.#leaseMs, this.#acked()],
     );
+    this.#id = id;
+    this.#registeredAt = sent;
     this.#leaseEnd = sent + this.#leaseMs;
+    this.#catchUp();
   }
 
   async #follow(): Promise<void> {
     let failures = 0;
     while (!this.#stop.signal.aborted) {
       this.#wake = Promise.withResolvers<void>();
+      this.#listener?.keep();
       try {
-        await this.#listen();
         await this.#poll();
         failures = 0;
       } catch (error) {
@@ -199,61 +224,65 @@ export class Instance implements Component {
       following.headSentAt = sent;
       // Only an answer that leaves nothing newer unloaded proves freshness.
       if (following.loaded && following.reached >= following.head) following.freshAt = sent;
-      else void this.#load(following);
+      else this.#begin(following);
     }
-    if (this.#following.size === 0) this.#ready.resolve();
+    this.#catchUp();
   }
 
-  /** Loads one topic beside the polling, so that a slow topic holds up neither the lease nor the others. */
-  async #load(following: Following): Promise<void> {
-    if (following.loading) return;
+  /** Loads one topic beside the polling, so that a slow topic holds up neither the lease nor the others. `stop` waits for it. */
+  #begin(following: Following): void {
+    if (following.loading || this.#stop.signal.aborted) return;
     following.loading = true;
+    const load = this.#load(following);
+    this.#loads.add(load);
+    void load.finally(() => this.#loads.delete(load));
+  }
+
+  async #load(following: Following): Promise<void> {
+    const { headSentAt, head } = following;
     try {
-      const { headSentAt, head } = following;
       following.reached = await following.topic.load(following.reached);
       following.loaded = true;
       if (following.reached >= head) following.freshAt = Math.max(following.freshAt, headSentAt);
       void this.#acknowledge(following, following.reached);
     } catch (error) {
+      if (this.#stop.signal.aborted) return;
       this.#log.warn('a topic could not be loaded; trying again', { topic: following.topic.topic, error });
-      await pause(100, this.#stop.signal);
+      await pause(RELOAD_MS, this.#stop.signal);
       this.poke();
     } finally {
       following.loading = false;
     }
-    if ([...this.#following.values()].every(({ loaded }) => loaded)) this.#ready.resolve();
+    // What was announced during the load is asked for at once, however long the acknowledgement of this one takes.
+    if (following.head > head) this.poke();
+    this.#catchUp();
   }
 
   /** Acknowledges with the next poll, which is sent at once. */
   async #acknowledge(following: Following, seq: bigint): Promise<void> {
-    await following.topic.acting?.(seq);
+    try {
+      await following.topic.acting?.(seq);
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      this.#log.warn('a topic could not say whether it acts; asking again', { topic: following.topic.topic, error });
+      await pause(RELOAD_MS, this.#stop.signal);
+      // A later version that is acknowledged meanwhile says the same of this one.
+      if (following.acked < seq && !this.#stop.signal.aborted) await this.#acknowledge(following, seq);
+      return;
+    }
     if (following.acked < seq) following.acked = seq;
     this.poke();
   }
 
-  #acked(): string {
-    return JSON.stringify(Object.fromEntries([...this.#following].map(([topic, { acked }]) => [topic, Number(acked)])));
+  #catchUp(): void {
+    const all = [...this.#following.values()];
+    if (!all.every(({ loaded, freshAt }) => loaded && freshAt >= this.#registeredAt)) return;
+    this.#caughtUp = true;
+    this.#ready.resolve();
   }
 
-  /** Listens on a connection of its own. Losing it costs latency only: the renewals go on. */
-  async #listen(): Promise<void> {
-    if (this.#listener !== undefined) return;
-    const { connectionString } = this.#options.database.options;
-    const client = new pg.Client({
-      ...(connectionString === undefined ? {} : { connectionString }),
-      keepAlive: true,
-      connectionTimeoutMillis: 3000,
-    });
-    const gone = (): void => {
-      if (this.#listener === client) this.#listener = undefined;
-      client.end().catch(() => undefined);
-    };
-    client.on('error', gone);
-    client.on('end', gone);
-    client.on('notification', () => this.poke());
-    await client.connect();
-    await client.query(`LISTEN ${FEED_CHANNEL}`);
-    this.#listener = client;
+  #acked(): string {
+    return JSON.stringify(Object.fromEntries([...this.#following].map(([topic, { acked }]) => [topic, Number(acked)])));
   }
 }
 

@@ -15,8 +15,9 @@ export interface SchemaPart {
 const SCHEMA_LOCK = 7_305_402_211n;
 
 /**
- * Brings a database to the state of the numbered files, each in a transaction of its own, each once. A file that was
- * changed after it had been applied is refused (`config_invalid`): numbers are never reused.
+ * Brings a database to the state of the numbered files, each applied once, all in one transaction: a failure leaves the
+ * database as it was. A file that was changed after it had been applied is refused (`config_invalid`): numbers are
+ * never reused.
  */
 export async function applySchema(database: Database, parts: readonly SchemaPart[]): Promise<void> {
   await transaction(database, async (tx) => {

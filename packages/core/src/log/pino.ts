@@ -1,6 +1,7 @@
 import { pino, type DestinationStream, type Logger as Pino } from 'pino';
-import { isWherryError } from '../errors.ts';
 import type { LogFields, Logger } from '../log.ts';
+import { withoutSecrets } from '../secrets.ts';
+import { cleanFields } from './clean-fields.ts';
 
 /** Options of {@link createLogger}. */
 export interface LoggerOptions {
@@ -12,41 +13,28 @@ export interface LoggerOptions {
   readonly destination?: DestinationStream;
 }
 
-/** Names under which a secret could slip in; their values are replaced at any of the first two depths. */
-const SECRET_FIELDS = ['authorization', 'cookie', 'set-cookie', 'password', 'token', 'secret', 'accessToken', 'sessionToken', 'masterKey'];
-
-/** JSON lines on the standard output by pino, with known secret fields replaced. */
+/** JSON lines on the standard output by pino. What looks like a secret, by name or by shape, is replaced at any depth. */
 export function createLogger(options: LoggerOptions = {}): Logger {
-  const paths = SECRET_FIELDS.flatMap((field) => [`["${field}"]`, `*["${field}"]`]);
   const settings = {
     level: options.level ?? 'info',
-    base: { ...options.fields },
-    redact: { paths, censor: '[secret]' },
-    serializers: { error: errorFields },
+    base: cleanFields(options.fields ?? {}),
     timestamp: pino.stdTimeFunctions.epochTime,
   };
   return adapt(options.destination === undefined ? pino(settings) : pino(settings, options.destination));
 }
 
 function adapt(target: Pino): Logger {
+  const at =
+    (level: 'debug' | 'info' | 'warn' | 'error') =>
+    (message: string, fields?: LogFields): void => {
+      // A line that is not written costs no cleaning.
+      if (target.isLevelEnabled(level)) target[level](cleanFields(fields ?? {}), withoutSecrets(message));
+    };
   return {
-    debug: (message, fields) => target.debug(fields ?? {}, message),
-    info: (message, fields) => target.info(fields ?? {}, message),
-    warn: (message, fields) => target.warn(fields ?? {}, message),
-    error: (message, fields) => target.error(fields ?? {}, message),
-    child: (fields) => adapt(target.child(fields)),
-  };
-}
-
-/** Code, message and stack of an error and of its causes. Driver errors lose `detail`: it quotes column values. */
-function errorFields(error: unknown): unknown {
-  if (!(error instanceof Error)) return String(error);
-  return {
-    name: error.name,
-    message: error.message,
-    ...(isWherryError(error) ? { code: error.code, data: error.data } : {}),
-    ...('code' in error && typeof error.code === 'string' ? { code: error.code } : {}),
-    stack: error.stack,
-    ...(error.cause === undefined ? {} : { cause: errorFields(error.cause) }),
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: (fields) => adapt(target.child(cleanFields(fields))),
   };
 }
