@@ -12,8 +12,8 @@ export function cookieValue(header: string, name: string): string | undefined {
     const semicolon = header.indexOf(';', index);
     const end = semicolon < 0 ? header.length : semicolon;
     if (equals > end) {
-      // A piece without an equals sign is no cookie; the one before the equals sign starts after its last semicolon.
-      index = header.lastIndexOf(';', equals - 1) + 1;
+      // A piece without an equals sign is no cookie.
+      index = semicolon + 1;
       continue;
     }
     if (trim(header, index, equals) === name) return decode(unquote(trim(header, equals + 1, end)));

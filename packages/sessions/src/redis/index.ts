@@ -1,1 +1,2 @@
-export {};
+export type { RedisCommander } from './connection.ts';
+export { createRedisSource, type RedisSourceOptions } from './source.ts';

@@ -21,4 +21,6 @@ export interface Undecodable {
 }
 
 /** Decodes stored text. Structure only: nothing is ever executed, and size and depth are capped. */
-export type SessionDecoder = (value: string) => { readonly ok: true; readonly session: DecodedSession } | { readonly ok: false; readonly why: Undecodable };
+export type SessionDecoder = (
+  value: string,
+) => { readonly ok: true; readonly session: DecodedSession } | { readonly ok: false; readonly why: Undecodable };

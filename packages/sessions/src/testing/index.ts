@@ -1,1 +1,2 @@
-export {};
+export { describeSourceConformance } from './source-conformance.ts';
+export type { LegacyPeer, LegacySession, MakeSource, SourceCapabilities, SourceFixture } from './source-fixture.ts';

@@ -1,0 +1,112 @@
+/**
+ * Each change of a session is one script, so that value, expiry, version and tombstone change together; the time is
+ * the server's. KEYS of a change are the session's key and its companion's. The companion holds `epoch:n`, or
+ * `epoch:n:ended` for a tombstone. It outlives its session by the margin: an application that is not instrumented yet
+ * extends a session by EXPIRE on its own key alone, and a version that is lost would start again from nothing.
+ *
+ * Numbers are formatted by `%.0f`, because Lua's own tostring keeps 14 digits only.
+ */
+const PRELUDE = `
+local function int(x) return string.format('%.0f', x) end
+local function clock()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+local function version(key)
+  local w = redis.call('GET', key)
+  if not w then return 0, 0, false end
+  local epoch, n, rest = string.match(w, '^(%d+):(%d+)(.*)$')
+  if not epoch then return 0, 0, false end
+  return tonumber(epoch), tonumber(n), rest == ':ended'
+end
+local function expiry(key, now)
+  local ttl = redis.call('PTTL', key)
+  if ttl < 0 then return '' end
+  local at = redis.pcall('PEXPIRETIME', key)
+  if type(at) == 'number' and at >= 0 then return int(at) end
+  return int(now + ttl)
+end
+`;
+
+/** ARGV: most bytes of values to answer. KEYS: sessions, then their companions. Answers the time, then value, expiry, version, its expiry of as many sessions as fit, at least one. */
+export const READ: string = `${PRELUDE}
+local now, half, room = clock(), #KEYS / 2, tonumber(ARGV[1])
+local answer = { int(now) }
+for i = 1, half do
+  local value = redis.pcall('GET', KEYS[i])
+  if type(value) ~= 'string' then value = false end
+  if value and i > 1 and #value > room then break end
+  if value then room = room - #value end
+  local w = redis.call('GET', KEYS[half + i])
+  answer[#answer + 1] = value
+  answer[#answer + 1] = value and expiry(KEYS[i], now) or ''
+  answer[#answer + 1] = w
+  answer[#answer + 1] = w and expiry(KEYS[half + i], now) or ''
+end
+return answer`;
+
+/** ARGV: cursor, pattern, count. Answers the run id, the next cursor and the keys: one step, so that no restart lies between the id and the cursor. */
+export const SCAN: string = `
+local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
+local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])
+return { run_id, page[1], page[2] }`;
+
+const STORE = `
+local function store(value, at, w, now, margin)
+  if at == '' then
+    redis.call('SET', KEYS[1], value)
+    redis.call('SET', KEYS[2], w)
+    return
+  end
+  at = tonumber(at)
+  if at > now then redis.call('SET', KEYS[1], value, 'PXAT', int(at)) else redis.call('DEL', KEYS[1]) end
+  redis.call('SET', KEYS[2], w, 'PXAT', int(math.max(at, now) + margin))
+end
+`;
+
+/** ARGV: value, life in ms or '', epoch, margin in ms. */
+export const SAVE: string = `${PRELUDE}${STORE}
+local now, given = clock(), tonumber(ARGV[3])
+local epoch, n, ended = version(KEYS[2])
+if ended then return { 'ended' } end
+if epoch > given then return { 'older', int(epoch), int(n) } end
+local at = ARGV[2] == '' and '' or int(now + tonumber(ARGV[2]))
+store(ARGV[1], at, int(given) .. ':' .. int(n + 1), now, tonumber(ARGV[4]))
+return { 'applied', int(given), int(n + 1), at }`;
+
+/** ARGV: value, expiry in epoch ms or '', epoch, n, margin in ms. Where neither session nor companion is, any version is newer. */
+export const PUT: string = `${PRELUDE}${STORE}
+local now, given_epoch, given_n = clock(), tonumber(ARGV[3]), tonumber(ARGV[4])
+local epoch, n, ended = version(KEYS[2])
+if ended then return { 'ended' } end
+local newer = given_epoch > epoch or (given_epoch == epoch and given_n > n)
+if not newer and redis.call('EXISTS', KEYS[1], KEYS[2]) > 0 then return { 'older', int(epoch), int(n) } end
+store(ARGV[1], ARGV[2], int(given_epoch) .. ':' .. int(given_n), now, tonumber(ARGV[5]))
+return { 'applied', int(given_epoch), int(given_n), ARGV[2] }`;
+
+/** ARGV: life in ms or '', epoch, margin in ms. */
+export const TOUCH: string = `${PRELUDE}
+local now, given = clock(), tonumber(ARGV[2])
+local epoch, n, ended = version(KEYS[2])
+if ended then return { 'ended' } end
+if redis.call('EXISTS', KEYS[1]) == 0 then return { 'missing' } end
+if epoch > given then return { 'older' } end
+if ARGV[1] == '' then
+  redis.call('PERSIST', KEYS[1])
+  redis.call('PERSIST', KEYS[2])
+  return { 'applied', '' }
+end
+local at = now + tonumber(ARGV[1])
+redis.call('PEXPIREAT', KEYS[1], int(at))
+redis.call('PEXPIREAT', KEYS[2], int(math.max(at, now) + tonumber(ARGV[3])))
+return { 'applied', int(at) }`;
+
+/** ARGV: life of the tombstone in ms, epoch. A tombstone that is there already keeps the longer life. */
+export const END: string = `${PRELUDE}
+local now = clock()
+local epoch, n, ended = version(KEYS[2])
+local keep = tonumber(ARGV[1])
+if ended then keep = math.max(keep, redis.call('PTTL', KEYS[2])) end
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[2], int(math.max(epoch, tonumber(ARGV[2]))) .. ':' .. int(n) .. ':ended', 'PXAT', int(now + keep))
+return 1`;

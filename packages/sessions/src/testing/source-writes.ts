@@ -1,0 +1,143 @@
+import { describe, expect, test } from 'vitest';
+import { absent, HOUR, newRawId, read, sessionValue, useFixture, type MakeSource } from './source-fixture.ts';
+
+/** Versions, tombstones, and who may write over whom. */
+export function describeWrites(make: MakeSource): void {
+  describe('writes', () => {
+    const fixture = useFixture(make);
+
+    test('a save makes the next version in its epoch', async () => {
+      const { source } = fixture;
+      const rawId = newRawId();
+      expect(await source.save(rawId, sessionValue('1'), HOUR, 0)).toMatchObject({ outcome: 'applied', version: { epoch: 0, n: 1 } });
+      expect(await source.save(rawId, sessionValue('2'), HOUR, 0)).toMatchObject({ outcome: 'applied', version: { epoch: 0, n: 2 } });
+      const third = await source.save(rawId, sessionValue('3'), HOUR, 5);
+      expect(third).toMatchObject({ outcome: 'applied', version: { epoch: 5, n: 3 } });
+      const session = await read(source, rawId);
+      expect(session).toMatchObject({ rawId, value: sessionValue('3'), version: { epoch: 5, n: 3 }, ended: false });
+      expect(Math.abs((session?.expireTime ?? 0) - (third.outcome === 'applied' ? (third.expireTime ?? 0) : 0))).toBeLessThanOrEqual(1);
+    });
+
+    test('a writer of an earlier epoch is refused and changes nothing', async () => {
+      const { source } = fixture;
+      const rawId = newRawId();
+      await source.save(rawId, sessionValue('new owner'), HOUR, 3);
+      const before = await read(source, rawId);
+      expect(await source.save(rawId, sessionValue('stale'), 1, 2)).toEqual({ outcome: 'older', version: { epoch: 3, n: 1 } });
+      expect(await source.touch(rawId, 1, 2)).toEqual({ outcome: 'older' });
+      const after = await read(source, rawId);
+      expect(after).toEqual({ ...before, readAt: after?.readAt });
+    });
+
+    test('a put is applied only when it is newer as a row', async () => {
+      const { source } = fixture;
+      const rawId = newRawId();
+      const expireTime = (await source.now()) + HOUR;
+      expect(await source.put(rawId, sessionValue('2.5'), expireTime, { epoch: 2, n: 5 })).toMatchObject({
+        outcome: 'applied',
+        version: { epoch: 2, n: 5 },
+        expireTime,
+      });
+      expect(await read(source, rawId)).toMatchObject({ value: sessionValue('2.5'), expireTime, version: { epoch: 2, n: 5 } });
+      for (const version of [
+        { epoch: 2, n: 5 },
+        { epoch: 2, n: 4 },
+        { epoch: 1, n: 900 },
+        { epoch: 0, n: 0 },
+      ]) {
+        expect(await source.put(rawId, sessionValue('older'), expireTime, version)).toEqual({
+          outcome: 'older',
+          version: { epoch: 2, n: 5 },
+        });
+      }
+      expect(await source.put(rawId, sessionValue('2.10'), null, { epoch: 2, n: 10 })).toMatchObject({
+        outcome: 'applied',
+        expireTime: null,
+      });
+      expect(await source.put(rawId, sessionValue('3.1'), null, { epoch: 3, n: 1 })).toMatchObject({ outcome: 'applied' });
+      expect(await read(source, rawId)).toMatchObject({ value: sessionValue('3.1'), expireTime: null, version: { epoch: 3, n: 1 } });
+      expect(await source.save(rawId, sessionValue('back'), HOUR, 4)).toMatchObject({ outcome: 'applied', version: { epoch: 4, n: 2 } });
+    });
+
+    test('versions are whole up to 2^53', async () => {
+      const { source } = fixture;
+      const rawId = newRawId();
+      const n = Number.MAX_SAFE_INTEGER - 2;
+      await source.put(rawId, sessionValue(), null, { epoch: 1_000_000_007, n });
+      expect(await source.save(rawId, sessionValue(), null, 1_000_000_007)).toMatchObject({ version: { epoch: 1_000_000_007, n: n + 1 } });
+      expect((await read(source, rawId))?.version).toEqual({ epoch: 1_000_000_007, n: n + 1 });
+    });
+
+    test('the first put needs no version over nothing, and has one over something', async () => {
+      const { source } = fixture;
+      const rawId = newRawId();
+      expect(await source.put(rawId, sessionValue('first'), null, { epoch: 0, n: 0 })).toMatchObject({ outcome: 'applied' });
+      expect(await source.put(rawId, sessionValue('again'), null, { epoch: 0, n: 0 })).toEqual({
+        outcome: 'older',
+        version: { epoch: 0, n: 0 },
+      });
+      expect((await read(source, rawId))?.value).toBe(sessionValue('first'));
+    });
+
+    test('a touch changes the expiry and nothing else', async () => {
+      const { source } = fixture;
+      const rawId = newRawId();
+      await source.save(rawId, sessionValue(), HOUR, 1);
+      for (const ttl of [2 * HOUR, HOUR / 2, null, HOUR]) {
+        const before = await source.now();
+        const touched = await source.touch(rawId, ttl, 1);
+        const session = await read(source, rawId);
+        expect(session).toMatchObject({ value: sessionValue(), version: { epoch: 1, n: 1 }, ended: false });
+        if (ttl === null) {
+          expect(touched).toEqual({ outcome: 'applied', expireTime: null });
+          expect(session?.expireTime).toBeNull();
+        } else {
+          expect(Math.abs((session?.expireTime ?? 0) - before - ttl)).toBeLessThan(1000);
+          expect(
+            Math.abs((touched.outcome === 'applied' ? (touched.expireTime ?? 0) : 0) - (session?.expireTime ?? 0)),
+          ).toBeLessThanOrEqual(1);
+        }
+      }
+      expect(await source.touch(newRawId(), HOUR, 1)).toEqual({ outcome: 'missing' });
+    });
+
+    test('an ended session stays ended, whatever comes after', async () => {
+      const { source } = fixture;
+      const [lived, never] = [newRawId(), newRawId()];
+      await source.save(lived, sessionValue(), HOUR, 7);
+      // A log-out is honoured from a writer of any epoch.
+      for (const rawId of [lived, never]) await source.end(rawId, HOUR, 2);
+      await source.end(lived, HOUR, 2);
+      for (const rawId of [lived, never]) {
+        expect(await source.save(rawId, sessionValue(), HOUR, 9)).toEqual({ outcome: 'ended' });
+        expect(await source.put(rawId, sessionValue(), null, { epoch: 900, n: 900 })).toEqual({ outcome: 'ended' });
+        expect(await source.touch(rawId, HOUR, 9)).toEqual({ outcome: 'ended' });
+        expect(await read(source, rawId)).toMatchObject({ rawId, value: '', ended: true });
+      }
+      expect((await read(source, lived))?.version.epoch).toBe(7);
+      expect((await read(source, never))?.version.epoch).toBe(2);
+    });
+
+    test('a tombstone lasts as long as it was asked to, and a shorter one does not cut it', async () => {
+      const { source } = fixture;
+      const rawId = newRawId();
+      await source.save(rawId, sessionValue(), HOUR, 0);
+      const before = await source.now();
+      await source.end(rawId, HOUR, 0);
+      await source.end(rawId, 10, 0);
+      const tombstone = await read(source, rawId);
+      expect(Math.abs((tombstone?.expireTime ?? 0) - before - HOUR)).toBeLessThan(1000);
+    });
+
+    test('when the tombstone has gone, the id is free', async () => {
+      const { source } = fixture;
+      const rawId = newRawId();
+      await source.save(rawId, sessionValue(), HOUR, 0);
+      await source.end(rawId, 50, 0);
+      await absent(source, rawId);
+      expect(await source.touch(rawId, HOUR, 0)).toEqual({ outcome: 'missing' });
+      expect(await source.save(rawId, sessionValue('anew'), HOUR, 0)).toMatchObject({ outcome: 'applied' });
+      expect(await read(source, rawId)).toMatchObject({ value: sessionValue('anew'), ended: false });
+    });
+  });
+}
