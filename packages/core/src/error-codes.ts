@@ -35,6 +35,7 @@ export const ERROR_CODES = {
   session_collision: { status: 409, meaning: 'Another session has the same primary key. The session needs a new id.' },
   session_ended: { status: 401, meaning: 'The session was ended by a log-out or an operator.' },
   session_expired: { status: 401, meaning: 'The session is at its end; no token can be issued for it.' },
+  session_undecodable: { status: 500, meaning: 'The stored session has a form that cannot be read.' },
   session_unstorable: { status: 413, meaning: 'The session is larger or deeper than the store accepts.' },
   shard_unavailable: { status: 503, meaning: 'The database instance that owns the key cannot be reached.' },
   signing_key_invalid: { status: 500, meaning: 'A signing key is not one that this system uses: wrong type, size, curve or value.' },

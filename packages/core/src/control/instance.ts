@@ -140,8 +140,11 @@ export class Instance implements Component {
     this.#wake.resolve();
   }
 
-  /** Gives the lease back: this process has finished all that it began. */
-  async stop(): Promise<void> {
+  /**
+   * Gives the lease back: this process has finished all that it began. With `clean` false it has not: the lease is
+   * left to lapse, and whoever looks after lapsed instances looks after this one.
+   */
+  async stop({ clean = true }: { readonly clean?: boolean } = {}): Promise<void> {
     this.#stop.abort();
     this.#ready.promise.catch(() => undefined);
     this.#ready.reject(new WherryError('draining', 'this instance was stopped before it was ready'));
@@ -150,7 +153,7 @@ export class Instance implements Component {
     await this.#listener?.close();
     await Promise.all(this.#loads);
     this.#leaseEnd = Number.NEGATIVE_INFINITY;
-    if (this.#id !== '') {
+    if (this.#id !== '' && clean) {
       await this.#options.database
         .query(`UPDATE instance SET state = 'left' WHERE id = $1 AND state = 'live' AND lease_until > wherry_now()`, [this.#id])
         .catch((error: unknown) => this.#log.warn('the lease could not be given back; it will lapse', { error }));
