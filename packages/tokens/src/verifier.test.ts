@@ -1,0 +1,146 @@
+import { describe, expect, test } from 'vitest';
+import { TestAuthority, TestKeys, testKey } from './testing/fixtures.ts';
+import type { Verification } from './verifier.ts';
+
+const reason = (verification: Verification<unknown>): string => (verification.ok ? 'accepted' : verification.reason);
+
+describe('a remembered token', () => {
+  test('is the same object, derived once, its signature verified once', () => {
+    const authority = new TestAuthority();
+    let derived = 0;
+    const verifier = authority.verifier({ derive: () => void derived++ });
+    const token = authority.issue();
+    const first = verifier.verify(token);
+    // Another string with the same characters, as the next request brings it.
+    expect(verifier.verify(Buffer.from(token, 'latin1').toString('latin1'))).toBe(first);
+    expect(derived).toBe(1);
+    expect(verifier.stats).toEqual({ hits: 1, misses: 1, remembered: 1 });
+  });
+
+  test('is refused after exp, to the millisecond, skew included', () => {
+    const authority = new TestAuthority();
+    const verifier = authority.verifier();
+    const token = authority.issue();
+    authority.clock.ms += 600_000 + 30_000 - 1;
+    expect(reason(verifier.verify(token))).toBe('accepted');
+    authority.clock.ms += 1;
+    expect(reason(verifier.verify(token))).toBe('token_expired');
+    expect(reason(authority.verifier().verify(token))).toBe('token_expired');
+  });
+
+  test('is refused while the clock stands before its issue, and accepted when the clock is right again', () => {
+    const authority = new TestAuthority();
+    const verifier = authority.verifier();
+    const token = authority.issue();
+    expect(reason(verifier.verify(token))).toBe('accepted');
+    authority.clock.ms -= 30_000;
+    expect(reason(verifier.verify(token))).toBe('accepted');
+    authority.clock.ms -= 1;
+    expect(reason(verifier.verify(token))).toBe('token_not_yet_valid');
+    expect(reason(authority.verifier().verify(token))).toBe('token_not_yet_valid');
+    authority.clock.ms += 30_001;
+    expect(reason(verifier.verify(token))).toBe('accepted');
+  });
+
+  test('that had expired is accepted again by a clock stepped back: time is asked at every use, never remembered', () => {
+    const authority = new TestAuthority();
+    const verifier = authority.verifier();
+    const token = authority.issue();
+    expect(reason(verifier.verify(token))).toBe('accepted');
+    authority.clock.ms += 3_600_000;
+    expect(reason(verifier.verify(token))).toBe('token_expired');
+    authority.clock.ms -= 3_600_000;
+    expect(reason(verifier.verify(token))).toBe('accepted');
+  });
+
+  test('is refused after its session was ended', () => {
+    const authority = new TestAuthority();
+    const verifier = authority.verifier();
+    const [token, other] = [authority.issue(), authority.issue({ sessionId: 78n })];
+    expect([token, other].map((text) => reason(verifier.verify(text)))).toEqual(['accepted', 'accepted']);
+    authority.revocations.endSession('77');
+    expect([token, other].map((text) => reason(verifier.verify(text)))).toEqual(['token_session_ended', 'accepted']);
+    expect(reason(authority.verifier().verify(token))).toBe('token_session_ended');
+    expect(reason(verifier.verify(token))).toBe('token_session_ended');
+  });
+
+  test('is refused once its generation is below the minimum of its user', () => {
+    const authority = new TestAuthority();
+    const verifier = authority.verifier();
+    const [old, other, renewed] = [authority.issue(), authority.issue({ userId: '43' }), authority.issue({ generation: 2 })];
+    for (const token of [old, other, renewed]) expect(reason(verifier.verify(token))).toBe('accepted');
+    authority.revocations.raise('42', 2);
+    expect([old, other, renewed].map((token) => reason(verifier.verify(token)))).toEqual(['token_generation_old', 'accepted', 'accepted']);
+    expect(reason(authority.verifier().verify(old))).toBe('token_generation_old');
+  });
+
+  test('is refused when it was issued at or before the second of a general revocation', () => {
+    const authority = new TestAuthority();
+    const verifier = authority.verifier();
+    const old = authority.issue();
+    expect(reason(verifier.verify(old))).toBe('accepted');
+    authority.revocations.revokeUpTo(authority.clock.second);
+    expect(reason(verifier.verify(old))).toBe('token_revoked');
+    authority.clock.ms += 1000;
+    expect(reason(verifier.verify(authority.issue()))).toBe('accepted');
+    expect(reason(authority.verifier().verify(old))).toBe('token_revoked');
+  });
+
+  test('is refused after its key was removed, and verified anew when another key comes under the same id', () => {
+    const authority = new TestAuthority();
+    const verifier = authority.verifier();
+    const token = authority.issue();
+    expect(reason(verifier.verify(token))).toBe('accepted');
+    const stranger = testKey();
+    authority.keys.add(stranger);
+    expect(reason(verifier.verify(token))).toBe('accepted');
+    authority.keys.remove(authority.key.kid);
+    expect(reason(verifier.verify(token))).toBe('token_key_unknown');
+    authority.keys.add({ ...stranger, kid: authority.key.kid });
+    expect(reason(verifier.verify(token))).toBe('token_signature_invalid');
+    authority.keys.add(authority.key);
+    expect(reason(verifier.verify(token))).toBe('accepted');
+  });
+});
+
+describe('an unknown key', () => {
+  const authority = new TestAuthority();
+  const token = authority.issue();
+
+  test('is unknown where the key set is proved complete', () => {
+    const keys = new TestKeys(testKey());
+    expect(authority.verifier({ keys }).verify(token)).toEqual({ ok: false, reason: 'token_key_unknown', status: 401 });
+  });
+
+  test('is 503 where it is not', () => {
+    const keys = new TestKeys(testKey());
+    keys.staleMs = 5001;
+    expect(authority.verifier({ keys }).verify(token)).toEqual({ ok: false, reason: 'token_key_unproved', status: 503 });
+    keys.staleMs = Number.POSITIVE_INFINITY;
+    expect(authority.verifier({ keys }).verify(token)).toMatchObject({ status: 503 });
+  });
+
+  test('is 503 where there is no key yet: the first key ever signs before anyone was asked', () => {
+    expect(authority.verifier({ keys: new TestKeys() }).verify(token)).toMatchObject({ status: 503 });
+  });
+
+  test('does not excuse what is wrong with the token itself', () => {
+    const keys = new TestKeys();
+    expect(reason(authority.verifier({ keys }).verify(`${token}=`))).toBe('token_malformed');
+    expect(reason(authority.verifier({ keys }).verify(authority.withHeader({ typ: 'JWT' })))).toBe('token_type_wrong');
+  });
+});
+
+test('what a stale set of revocations means is left to the caller', () => {
+  const authority = new TestAuthority();
+  authority.revocations.staleMs = 1e9;
+  expect(reason(authority.verifier().verify(authority.issue()))).toBe('accepted');
+});
+
+test('a token that was refused is not remembered', () => {
+  const authority = new TestAuthority();
+  const verifier = authority.verifier();
+  expect(reason(verifier.verify(authority.withClaims({ aud: 'x' })))).toBe('token_audience_wrong');
+  expect(reason(verifier.verify(authority.issue({ sessionId: 5n }).replace(/.$/, '')))).toBe('token_malformed');
+  expect(verifier.stats.remembered).toBe(0);
+});
