@@ -1,0 +1,54 @@
+import type { WherryConfig } from './config.ts';
+import { configFault } from './fault.ts';
+import { clientVariable, shardVariable } from './secret-values.ts';
+import { parseSourceUrl, type SourceAddress } from './source-url.ts';
+
+/** The address of the control database. Errors: `config_invalid` when none is set. */
+export function requireControlUrl(config: WherryConfig): string {
+  return config.control.url?.reveal() ?? missing('control.url', 'WHERRY_CONTROL_URL or WHERRY_CONTROL_URL_FILE');
+}
+
+/** The 32 bytes that seal what is kept secret at rest. Errors: `config_invalid` when none are set. */
+export function requireMasterKey(config: WherryConfig): Buffer {
+  return config.masterKey?.reveal() ?? missing('masterKey', 'WHERRY_MASTER_KEY or WHERRY_MASTER_KEY_FILE, 32 bytes in base64');
+}
+
+/** Every shard with its address, in the order of the slot map. Errors: `config_invalid` when there is none or one lacks its address. */
+export function requireShards(config: WherryConfig): readonly { readonly name: string; readonly url: string }[] {
+  if (config.shards.list.length === 0)
+    missing('shards.list', 'at least one shard: WHERRY_SHARDS_URLS, or shards.list and WHERRY_SHARDS_<NAME>_URL');
+  return config.shards.list.map(({ name, url }) => ({
+    name,
+    url: url?.reveal() ?? missing(`shards.${name}.url`, `${shardVariable(name)} or ${shardVariable(name)}_FILE`),
+  }));
+}
+
+/** Where the source is. Errors: `config_invalid` when it is not set. */
+export function requireSource(config: WherryConfig): SourceAddress {
+  const url = config.source.url?.reveal();
+  return (
+    (url === undefined ? undefined : parseSourceUrl(url)) ??
+    missing('source.url', 'WHERRY_SOURCE_URL, WHERRY_SOURCE_URL_FILE or source.url in the file')
+  );
+}
+
+/** The secrets that sign the source's cookie, newest first. Errors: `config_invalid` when none is set. */
+export function requireCookieSecrets(config: WherryConfig): readonly string[] {
+  return (
+    config.source.cookieSecrets?.reveal() ??
+    missing('source.cookieSecrets', 'WHERRY_SOURCE_COOKIE_SECRETS or WHERRY_SOURCE_COOKIE_SECRETS_FILE')
+  );
+}
+
+/** The clients of the token endpoint; `secret` undefined: a public one. Errors: `config_invalid` when a client that is not public has none. */
+export function requireClients(config: WherryConfig): readonly { readonly id: string; readonly secret: string | undefined }[] {
+  return config.auth.clients.map(({ id, public: isPublic, secret }) => {
+    const variable = clientVariable(id);
+    if (isPublic) return { id, secret: undefined };
+    return { id, secret: secret?.reveal() ?? missing(`auth.clients.${id}.secret`, `${variable} or ${variable}_FILE`) };
+  });
+}
+
+function missing(key: string, allowed: string): never {
+  throw configFault({ key, is: 'is not set', allowed });
+}

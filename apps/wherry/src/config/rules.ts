@@ -1,0 +1,68 @@
+import { configFault, shown } from './fault.ts';
+import type { Settings } from './schema.ts';
+import { variableOf } from './variables.ts';
+
+/** A token may be renewed for twice its life after its end. */
+const RENEWAL_LIVES = 2;
+
+/** Where a key's value came from; undefined: it is the default. */
+export type OriginOf = (key: string) => string | undefined;
+
+/** Checks what no single key can say. Errors: `config_invalid` with the key that would have to change. */
+export function checkRules(settings: Settings, originOf: OriginOf): void {
+  const refuse = (key: string, is: string, allowed: string): never => {
+    const origin = originOf(key);
+    throw configFault({ key, ...(origin === undefined ? {} : { origin }), is, allowed });
+  };
+  const { sessions, tokens, shards, gateway, auth } = settings;
+  if (sessions.idleSeconds > sessions.absoluteSeconds) {
+    refuse('sessions.idleSeconds', `is ${sessions.idleSeconds}`, `at most sessions.absoluteSeconds, which is ${sessions.absoluteSeconds}`);
+  }
+  const renewable = tokens.accessTokenSeconds * (1 + RENEWAL_LIVES);
+  if (renewable > sessions.absoluteSeconds) {
+    // A token that outlives every session that it can belong to could be renewed into nothing.
+    refuse(
+      'tokens.accessTokenSeconds',
+      `is ${tokens.accessTokenSeconds}, with its renewal window ${renewable}`,
+      `at most ${Math.floor(sessions.absoluteSeconds / (1 + RENEWAL_LIVES))}, a third of sessions.absoluteSeconds`,
+    );
+  }
+  refuseRepeats(
+    'shards.list',
+    shards.list.map(({ name }) => name),
+    (name) => name,
+    refuse,
+  );
+  refuseRepeats(
+    'gateway.routes',
+    gateway.routes.map(({ prefix }) => prefix),
+    (prefix) => prefix,
+    refuse,
+  );
+  // Two ids with one variable would share one secret.
+  refuseRepeats(
+    'auth.clients',
+    auth.clients.map(({ id }) => id),
+    (id) => variableOf(id),
+    refuse,
+  );
+}
+
+function refuseRepeats(
+  key: string,
+  names: readonly string[],
+  fold: (name: string) => string,
+  refuse: (key: string, is: string, allowed: string) => never,
+): void {
+  const seen = new Map<string, string>();
+  for (const name of names) {
+    const first = seen.get(fold(name));
+    if (first !== undefined)
+      refuse(
+        key,
+        `has ${first === name ? `${shown(name)} twice` : `${shown(first)} and ${shown(name)}, which share a variable`}`,
+        'each once',
+      );
+    seen.set(fold(name), name);
+  }
+}

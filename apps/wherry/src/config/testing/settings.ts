@@ -1,0 +1,43 @@
+import fc from 'fast-check';
+import type { Schema } from '../schema-type.ts';
+
+const PATTERNS: Readonly<Record<string, readonly string[]>> = {
+  '^[a-z][a-z0-9-]{0,31}$': ['a', 'eu-west-1', 's2'],
+  "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$": ['sid', '__Host-s', "a'b"],
+  '^[^.]+(\\.[^.]+)*$': ['id', 'passport.user.id', 'a b'],
+  '^[A-Za-z0-9.:_-]{1,253}$': ['localhost', '::1', '10.0.0.1'],
+  '^/[^?#\\s\\\\]*$': ['/', '/api', '/a/b/'],
+  '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$': ['web', 'Mobile.App', 'x_1'],
+};
+const FORMATS = {
+  'http-origin': ['http://127.0.0.1:80', 'https://upstream.example', 'http://[::1]:3000/'],
+  'source-url': ['redis://localhost', 'rediss://r:6379/3', 'dynamodb://127.0.0.1:8000/sessions', 'dynamodb:///sessions?region=eu-west-1'],
+};
+
+/** Values that a schema allows. */
+export function allowedValue(schema: Schema): fc.Arbitrary<unknown> {
+  switch (schema.type) {
+    case 'integer':
+      return fc.integer({ min: schema.minimum, max: schema.maximum });
+    case 'boolean':
+      return fc.boolean();
+    case 'string':
+      if (schema.enum !== undefined) return fc.constantFrom(...schema.enum);
+      if (schema.format !== undefined) return fc.constantFrom(...FORMATS[schema.format]);
+      if (schema.pattern === undefined) return fc.string({ minLength: schema.minLength ?? 0, maxLength: 20 });
+      return fc.constantFrom(...(PATTERNS[schema.pattern] ?? []));
+    case 'array':
+      return fc.uniqueArray(allowedValue(schema.items), { maxLength: 3, selector: (value) => JSON.stringify(named(value)).toUpperCase() });
+    case 'object':
+      return fc.record(Object.fromEntries(Object.entries(schema.properties).map(([name, part]) => [name, allowedValue(part)])), {
+        noNullPrototype: true,
+      });
+    default:
+      throw new Error('a kind of schema that this does not know');
+  }
+}
+
+/** What tells the members of a list apart. */
+function named(value: unknown): unknown {
+  return typeof value === 'object' && value !== null ? Object.values(value)[0] : value;
+}
