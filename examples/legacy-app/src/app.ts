@@ -142,14 +142,14 @@ function finished(work: (done: (error?: unknown) => void) => unknown): Promise<v
   });
 }
 
-/** A fault that says its own 4xx keeps it; everything else that can fail here is the session store: try again. */
+/** A request that Express could not read says so itself; everything else that can fail here is the session store: try again. */
 const answerError: ErrorRequestHandler = (error: unknown, _request, response, _next) => {
   if (response.headersSent) {
     // express-session reports a failed touch while the answer is already on its way; only an unfinished stream must break off.
     if (!response.writableEnded && response.getHeader('content-length') === undefined) response.destroy();
     return;
   }
-  const status = (error as { status?: unknown } | null)?.status;
-  if (isWhole(status, 400, 499)) response.status(status).json({ error: 'bad_request' });
+  const { expose, status } = (error ?? {}) as { expose?: unknown; status?: unknown };
+  if (expose === true && isWhole(status, 400, 499)) response.status(status).json({ error: 'bad_request' });
   else response.status(503).set('retry-after', '1').json({ error: 'store_unavailable' });
 };

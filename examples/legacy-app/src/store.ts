@@ -11,17 +11,11 @@ export interface OpenStore {
   readonly close: () => Promise<void>;
 }
 
-/** What this file uses of the wrapper. */
-interface Wrapper {
-  readonly connectWherry: () => Promise<{ close(): Promise<void> }>;
-  readonly wrapStore: (theirs: session.Store, wherry: { close(): Promise<void> }) => session.Store;
-}
-
 /** Opens the store that the configuration names; wrapped, when this process is to write through the migration. */
 export async function openStore(config: Config): Promise<OpenStore> {
   const { store: theirs, close } = await openTheirs(config);
   if (!config.instrumented) return { store: theirs, close };
-  const { connectWherry, wrapStore } = (await import('@wherry/sessions/express')) as unknown as Wrapper;
+  const { connectWherry, wrapStore } = await import('@wherry/sessions/express');
   const wherry = await connectWherry();
   return {
     store: wrapStore(theirs, wherry), // The one line changed; before: `store: theirs`.
