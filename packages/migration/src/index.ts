@@ -1,1 +1,16 @@
-export {};
+import type { SchemaPart } from '@wherry/core/control';
+
+export type { MigrationContext } from './context.ts';
+export { copySessions, type CopyCounts } from './copy/copy.ts';
+export { Journal, type Checkpoint, type JournalOptions } from './journal/journal.ts';
+export { JOURNAL_POINTS, type JournalPoint } from './journal/points.ts';
+export { MIGRATION_STEPS, changeMigration, readMigration, type MigrationChange, type MigrationState, type MigrationStep } from './journal/state.ts';
+export { Migrator, type MigratorOptions } from './migrator.ts';
+export { GoalChanged, Pace } from './pace.ts';
+export { planMigration, type HistogramBin, type MigrationPlan } from './plan/plan.ts';
+export { ProgressMeter, silentProgress, type Progress, type ProgressListener } from './progress.ts';
+export { closedGates, type ClosedGate } from './switch/gates.ts';
+export { verifySessions, type VerifyCounts } from './verify/verify.ts';
+
+/** The tables of this package in the control database. */
+export const migrationSchema: SchemaPart = { part: 'migration', folder: new URL('../sql/control/', import.meta.url) };

@@ -1,3 +1,35 @@
+import type { SchemaPart } from '@wherry/core/control';
+
+export { CarriedSessions } from './carried/carried-sessions.ts';
+export type { CarriedContext, CarriedStep } from './carried/context.ts';
+export {
+  abandonDeadLetters,
+  addDeadLetters,
+  listDeadLetters,
+  removeDeadLetters,
+  undecidedDeadLetters,
+  type DeadLetter,
+  type DeadLetterReason,
+  type DeadLetterView,
+} from './carried/dead-letters.ts';
+export type { EndOutcome } from './carried/end.ts';
+export type { CarriedRead, LiveSession } from './carried/read.ts';
+export { Repairs, type DueRepair, type RepairCause, type RepairEntry } from './carried/repairs.ts';
+export type { SaveOutcome } from './carried/save.ts';
+export { setShadowShare, shadowCounts, type ShadowCounts } from './carried/shadow.ts';
+export { convertSession, type Conversion, type Converted } from './carried/source-record.ts';
+export { SourceRefs } from './carried/source-ref.ts';
+export type { TouchOutcome } from './carried/touch.ts';
+export { detectLayout } from './legacy/detect.ts';
+export { ExpressCookie, type ExpressCookieOptions, type ExpressCookieReading } from './legacy/express-cookie.ts';
+export { expressJsonDecoder, type ExpressJsonOptions } from './legacy/express-json.ts';
+export type { IdentityMapping } from './legacy/identity-mapping.ts';
 export { carriedSessionKey, compareVersions, sameDigest, sessionIdText, type SessionKey, type SessionRecord, type SessionVersion } from './record.ts';
+export { SessionRuntime, type CarriedOptions, type SessionRuntimeOptions } from './runtime.ts';
 export type { SourceDescription, SourcePage, SourcePartition, SourceSession, SourceStore, SourceTouch, SourceWrite } from './source/contract.ts';
 export type { DecodedSession, SessionDecoder, SessionIdentity, Undecodable } from './source/decoder.ts';
+export { classifyCredential } from './token/credential.ts';
+export { mintSessionToken, parseSessionToken, type MintedSessionToken } from './token/session-token.ts';
+
+/** The tables of this package in the control database; those on the shards are `sessionsShardSchema` of `@wherry/sessions/sql`. */
+export const sessionsControlSchema: SchemaPart = { part: 'sessions', folder: new URL('../sql/control/', import.meta.url) };

@@ -1,0 +1,37 @@
+import type { Logger } from '@wherry/core';
+import type { Database } from '@wherry/core/control';
+import type { RevocationView, Revocations } from '@wherry/revocation';
+import type { Repairs, SessionDecoder, SourceRefs, SourceStore } from '@wherry/sessions';
+import type { SqlSessions } from '@wherry/sessions/sql';
+import type { ShardSet, SlotMap } from '@wherry/shards';
+import type { Journal } from './journal/journal.ts';
+import type { Pace } from './pace.ts';
+import type { ProgressListener } from './progress.ts';
+
+/** All that the steps of a migration work with. */
+export interface MigrationContext {
+  readonly control: Database;
+  readonly source: SourceStore;
+  readonly decode: SessionDecoder;
+  readonly refs: SourceRefs;
+  /** How long a session without an idle time of its own lives untouched, ms. */
+  readonly defaultIdleMs: number;
+  /** How long a tombstone stays in the source, ms. */
+  readonly tombstoneMs: number;
+  readonly target: SqlSessions;
+  readonly shards: ShardSet;
+  readonly slots: SlotMap;
+  readonly ended: RevocationView & { noteSession(sid: string): void };
+  readonly revocations: Revocations;
+  readonly repairs: Repairs;
+  readonly journal: Journal;
+  readonly pace: Pace;
+  /** Target's clock, epoch ms. */
+  readonly now: () => number;
+  /** Target's clock less the source's, ms. */
+  readonly sourceOffsetMs: () => number;
+  /** Grace after which a difference is looked at again, ms. */
+  readonly graceMs: number;
+  readonly progress: ProgressListener;
+  readonly log: Logger;
+}

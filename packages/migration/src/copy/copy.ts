@@ -1,0 +1,142 @@
+import { addDeadLetters, carriedSessionKey, convertSession, sessionIdText, type DeadLetter, type SessionRecord, type SourcePage, type SourcePartition, type SourceSession } from '@wherry/sessions';
+import type { MigrationContext } from '../context.ts';
+import type { Checkpoint } from '../journal/journal.ts';
+import { ProgressMeter } from '../progress.ts';
+
+/** Sessions read from the source at once. */
+const PAGE = 1000;
+
+/** What a copy did with the sessions that it met. */
+export interface CopyCounts {
+  readonly scanned: number;
+  readonly copied: number;
+  /** Already there, as new or newer. */
+  readonly present: number;
+  /** Ended on one side or in a termination record. */
+  readonly ended: number;
+  readonly deadLetters: number;
+}
+
+const NOTHING: CopyCounts = { scanned: 0, copied: 0, present: 0, ended: 0, deadLetters: 0 };
+
+/**
+ * Copies every session of the source into the shards: insert-or-newer, so that what instrumented writers have mirrored
+ * meanwhile stays, and repeating any part is harmless. A page's checkpoint is written after its rows, the next page is
+ * read while this one is written. Parts run in turn: one scan at a time is what a live source should bear.
+ */
+export async function copySessions(context: MigrationContext): Promise<CopyCounts> {
+  const { source, journal } = context;
+  const total = await context.pace.unit(0, () => source.count());
+  const partitions = await context.pace.unit(0, () => source.partitions());
+  const meter = new ProgressMeter(context.progress, 'copy', total);
+  let sum = NOTHING;
+  for (const partition of partitions) sum = add(sum, await copyPartition(context, partition, meter));
+  meter.tell();
+  await journal.reach('copy.done', { ...sum });
+  return sum;
+}
+
+async function copyPartition(context: MigrationContext, partition: SourcePartition, meter: ProgressMeter): Promise<CopyCounts> {
+  const { journal, pace, source } = context;
+  const resumed = await pace.unit(0, () => journal.checkpoint('copy', partition.id, partition.incarnation));
+  let counts = { ...NOTHING, ...resumed?.counts };
+  meter.add(counts.scanned);
+  if (resumed?.done === true) return counts;
+  const scan = (cursor: string | null): Promise<SourcePage> => pace.unit(PAGE, () => source.scan(partition, cursor, PAGE, pace.signal));
+  let page = await scan(resumed?.cursor ?? null);
+  for (;;) {
+    await journal.reach('copy.page-read');
+    const { next, sessions } = page;
+    // Reading ahead hides the source's time behind the target's. Awaited below even when the writing fails.
+    const ahead = next === null ? undefined : scan(next);
+    ahead?.catch(() => undefined);
+    counts = add(counts, await pace.unit(0, () => writePage(context, sessions)));
+    await journal.reach('copy.page-written');
+    const checkpoint: Checkpoint = { incarnation: partition.incarnation, cursor: next, done: next === null, counts: { ...counts } };
+    await pace.unit(0, () => journal.save('copy', partition.id, checkpoint));
+    await journal.reach('copy.checkpoint');
+    meter.add(sessions.length, { copied: counts.copied, 'dead letters': counts.deadLetters });
+    if (ahead === undefined) break;
+    page = await ahead;
+  }
+  await journal.reach('copy.partition-done', { partition: partition.id });
+  return counts;
+}
+
+/** Writes a page's sessions to their shards. Repeatable. */
+async function writePage(context: MigrationContext, sessions: readonly SourceSession[]): Promise<CopyCounts> {
+  const records: SessionRecord[] = [];
+  const letters: DeadLetter[] = [];
+  const ended: SourceSession[] = [];
+  for (const session of sessions) {
+    if (session.ended || context.ended.isSessionEnded(sessionIdText(carriedSessionKey(session.rawId).id))) {
+      ended.push(session);
+      continue;
+    }
+    const converted = convertSession(session, context);
+    if (converted.ok) records.push(converted.record);
+    else letters.push(converted.letter);
+  }
+  const { applied, collisions } = await putUnderCurrentEpochs(context, records);
+  const collided = collisions.map((record) => ({
+    slot: record.key.slot,
+    id: record.key.id,
+    sourceRef: record.sourceRef ?? Buffer.alloc(0),
+    reason: 'id_collision' as const,
+    detail: 'another session has the same primary key',
+  }));
+  await addDeadLetters(context.control, [...letters, ...collided]);
+  await endPage(context, ended);
+  return {
+    scanned: sessions.length,
+    copied: applied,
+    present: records.length - applied - collisions.length,
+    ended: ended.length,
+    deadLetters: letters.length + collided.length,
+  };
+}
+
+interface PutResult {
+  readonly applied: number;
+  readonly collisions: readonly SessionRecord[];
+}
+
+/** The epoch of a slot may change under a page; its rows are then put under the new one. Insert-or-newer makes that right under any. */
+async function putUnderCurrentEpochs(context: MigrationContext, records: readonly SessionRecord[]): Promise<PutResult> {
+  const collisions: SessionRecord[] = [];
+  let applied = 0;
+  let waiting = records;
+  while (waiting.length > 0) {
+    const epochs = waiting.map(({ key }) => context.slots.entry(key.slot).epoch);
+    const outcomes = await context.target.putMany(waiting, epochs);
+    const moved: SessionRecord[] = [];
+    for (const [index, record] of waiting.entries()) {
+      const outcome = outcomes[index];
+      if (outcome === 'applied') applied++;
+      else if (outcome === 'collision') collisions.push(record);
+      else if (outcome === 'not_owned') moved.push(record);
+    }
+    if (moved.length > 0) await context.slots.refresh();
+    waiting = moved;
+  }
+  return { applied, collisions };
+}
+
+/** Ended wins: what one side knows as ended is ended on both. */
+async function endPage(context: MigrationContext, sessions: readonly SourceSession[]): Promise<void> {
+  for (const { rawId, ended } of sessions) {
+    const key = carriedSessionKey(rawId);
+    if (!ended) await context.source.end(rawId, context.tombstoneMs, context.slots.entry(key.slot).epoch);
+    await context.target.end(key, context.now());
+  }
+}
+
+function add(a: CopyCounts, b: CopyCounts): CopyCounts {
+  return {
+    scanned: a.scanned + b.scanned,
+    copied: a.copied + b.copied,
+    present: a.present + b.present,
+    ended: a.ended + b.ended,
+    deadLetters: a.deadLetters + b.deadLetters,
+  };
+}

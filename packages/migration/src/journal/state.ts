@@ -1,0 +1,86 @@
+import { randomBytes } from 'node:crypto';
+import { WherryError } from '@wherry/core';
+import { audit, type Database, type Queryable } from '@wherry/core/control';
+
+/** The steps, in order. `settled` is where a finished migration rests. */
+export const MIGRATION_STEPS = ['plan', 'mirror', 'copy', 'verify', 'shadow', 'switch', 'settle', 'settled'] as const;
+
+/** One of {@link MIGRATION_STEPS}. */
+export type MigrationStep = (typeof MIGRATION_STEPS)[number];
+
+/** The migration's row. */
+export interface MigrationState {
+  readonly version: bigint;
+  readonly step: MigrationStep;
+  /** Where the primary side is to end up. */
+  readonly goal: 'source' | 'target';
+  /** For how many per cent of the slots. */
+  readonly goalPercent: number;
+  readonly paused: boolean;
+  /** Sessions a second; 0: unlimited. */
+  readonly rate: number;
+  readonly salt: string;
+  /** Start of the last verification that ended clean, control's clock, epoch ms. */
+  readonly verifiedSince: number | null;
+}
+
+interface Row {
+  readonly version: bigint;
+  readonly step: MigrationStep;
+  readonly goal: 'source' | 'target';
+  readonly goal_percent: number;
+  readonly paused: boolean;
+  readonly rate: number;
+  readonly salt: string;
+  readonly verified_since: bigint | null;
+}
+
+const COLUMNS = 'version, step, goal, goal_percent, paused, rate, salt, verified_since';
+
+/** Reads the row, making it on the first call. */
+export async function readMigration(database: Queryable): Promise<MigrationState> {
+  const found = await database.query<Row>(`SELECT ${COLUMNS} FROM migration`);
+  if (found.rows[0] !== undefined) return stateOf(found.rows[0]);
+  await database.query('INSERT INTO migration (salt) VALUES ($1) ON CONFLICT DO NOTHING', [randomBytes(16).toString('hex')]);
+  return readMigration(database);
+}
+
+/** What an operator may change while it runs. */
+export interface MigrationChange {
+  readonly goal?: 'source' | 'target';
+  readonly goalPercent?: number;
+  readonly paused?: boolean;
+  readonly rate?: number;
+}
+
+/** Applies an operator's wish and writes it into the audit log. The migrator sees it within a second. */
+export async function changeMigration(database: Database, change: MigrationChange, by: { readonly actor: string; readonly reason?: string }): Promise<MigrationState> {
+  checkChange(change);
+  await readMigration(database);
+  const { rows } = await database.query<Row>(
+    `UPDATE migration SET version = version + 1, updated_at = wherry_now(),
+       goal = coalesce($1, goal), goal_percent = coalesce($2, goal_percent), paused = coalesce($3, paused), rate = coalesce($4, rate),
+       -- A changed goal takes a finished migration up again.
+       step = CASE WHEN ($1 IS NOT NULL OR $2 IS NOT NULL) AND step IN ('settle', 'settled') THEN 'switch' ELSE step END
+     RETURNING ${COLUMNS}`,
+    [change.goal ?? null, change.goalPercent ?? null, change.paused ?? null, change.rate ?? null],
+  );
+  const row = rows[0];
+  if (row === undefined) throw new WherryError('not_found', 'there is no migration');
+  await audit(database, { action: 'migration.change', details: { ...change }, ...by });
+  return stateOf(row);
+}
+
+function checkChange({ goalPercent, rate }: MigrationChange): void {
+  if (goalPercent !== undefined && !(Number.isInteger(goalPercent) && goalPercent >= 0 && goalPercent <= 100)) {
+    throw new WherryError('bad_request', `percent is ${goalPercent}; allowed is a whole number from 0 to 100`);
+  }
+  if (rate !== undefined && !(Number.isInteger(rate) && rate >= 0 && rate <= 10_000_000)) {
+    throw new WherryError('bad_request', `rate is ${rate}; allowed is a whole number of sessions a second from 0 (unlimited) to 10000000`);
+  }
+}
+
+function stateOf(row: Row): MigrationState {
+  const { goal_percent: goalPercent, verified_since: verifiedSince, ...rest } = row;
+  return { ...rest, goalPercent, verifiedSince: verifiedSince === null ? null : Number(verifiedSince) };
+}

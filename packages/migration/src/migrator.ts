@@ -1,0 +1,137 @@
+import { isWherryError, pause, type Component } from '@wherry/core';
+import type { MigrationContext } from './context.ts';
+import type { MigrationState } from './journal/state.ts';
+import { GoalChanged, isOutage } from './pace.ts';
+import { workOff } from './repair/work-off.ts';
+import { runStep, verifyUntilEqual, type StepOptions } from './steps.ts';
+import { recoverSlots } from './switch/recover.ts';
+import { VerificationNeeded } from './switch/verification-needed.ts';
+
+const LOOK_EVERY_MS = 300;
+const REPAIR_EVERY_MS = 500;
+
+/** Options of {@link Migrator}. */
+export interface MigratorOptions extends StepOptions {
+  readonly context: MigrationContext;
+}
+
+/**
+ * Drives the migration: takes the lead, mends what a crash left, and runs step after step towards the goal, for as long
+ * as the signal of its pace lets it. Beside the steps it works off repairs all the time. The operator steers by the
+ * migration's row; every step starts from what is durable, so it may be killed at any moment and started again.
+ */
+export class Migrator implements Component {
+  readonly name = 'migrator';
+  readonly #options: MigratorOptions;
+  #driving: Promise<void> | undefined;
+  #repairing: Promise<void> | undefined;
+
+  constructor(options: MigratorOptions) {
+    this.#options = options;
+  }
+
+  async run(): Promise<void> {
+    this.#driving = this.#drive();
+    this.#repairing = this.#repair();
+    // Failures are kept for `finished`; unobserved they must not end the process.
+    this.#driving.catch(() => undefined);
+    this.#repairing.catch(() => undefined);
+    await Promise.resolve();
+  }
+
+  /** Resolves when the driving has ended, by the signal; rejects when it met a fault that repeating does not help. */
+  async finished(): Promise<void> {
+    await this.#driving;
+  }
+
+  /** Resolves when the migration rests at its goal. The pace's signal ends the waiting with its reason. */
+  async atGoal(): Promise<void> {
+    const waiting = this.#untilResting();
+    // A fault of the driving must reach whoever waits.
+    await Promise.race([waiting, this.#driving?.then(() => waiting)]);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.allSettled([this.#driving, this.#repairing]);
+    await this.#options.context.journal.yieldLead().catch(() => undefined);
+  }
+
+  async #drive(): Promise<void> {
+    const { context } = this.#options;
+    const { pace, journal, progress } = context;
+    let leads = false;
+    while (!pace.signal.aborted) {
+      try {
+        if (!leads) {
+          leads = await journal.lead();
+          if (leads) await recoverSlots(context);
+          else await pause(LOOK_EVERY_MS, pace.signal);
+          continue;
+        }
+        const state = await journal.read();
+        if (await this.#resting(state)) {
+          await pause(LOOK_EVERY_MS, pace.signal);
+          continue;
+        }
+        await this.#step(state);
+      } catch (error) {
+        if (pace.signal.aborted) return;
+        if (error instanceof GoalChanged || isWherryError(error, 'conflict')) continue;
+        if (isWherryError(error, 'lease_lost')) leads = false;
+        else if (isOutage(error)) progress.note('waiting: a store does not answer');
+        else throw error;
+        await pause(LOOK_EVERY_MS, pace.signal);
+      }
+    }
+  }
+
+  async #step(state: MigrationState): Promise<void> {
+    const { context } = this.#options;
+    context.pace.begin(state);
+    try {
+      const next = await runStep(context, state, this.#options);
+      if (next !== state.step) await context.journal.advance(state.step, next);
+    } catch (error) {
+      if (!(error instanceof VerificationNeeded)) throw error;
+      context.progress.note(`${error.message}: comparing the two sides`);
+      await verifyUntilEqual(context);
+    }
+  }
+
+  async #untilResting(): Promise<void> {
+    const { pace, journal } = this.#options.context;
+    for (;;) {
+      pace.signal.throwIfAborted();
+      try {
+        if (await this.#resting(await journal.read())) return;
+      } catch (error) {
+        if (!isOutage(error)) throw error;
+      }
+      await pause(LOOK_EVERY_MS, pace.signal);
+    }
+  }
+
+  /** At rest: settled, or switched as far as the goal says. */
+  async #resting(state: MigrationState): Promise<boolean> {
+    if (state.step === 'settled') return true;
+    if (state.step !== 'switch' || (state.goal === 'target' && state.goalPercent === 100)) return false;
+    const { rows } = await this.#options.context.control.query<{ details: { goal?: string; percent?: number } }>(
+      `SELECT details FROM migration_journal WHERE point = 'switch.done' ORDER BY id DESC LIMIT 1`,
+    );
+    const last = rows[0];
+    return last !== undefined && last.details.goal === state.goal && last.details.percent === state.goalPercent;
+  }
+
+  /** Works off repairs while the steps run, so that the gates find little to wait for. */
+  async #repair(): Promise<void> {
+    const { context } = this.#options;
+    while (!context.pace.signal.aborted) {
+      try {
+        await workOff(context);
+      } catch (error) {
+        if (!isOutage(error)) context.log.error('repairs failed', { error });
+      }
+      await pause(REPAIR_EVERY_MS, context.pace.signal);
+    }
+  }
+}

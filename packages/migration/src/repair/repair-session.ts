@@ -1,0 +1,99 @@
+import { addDeadLetters, convertSession, removeDeadLetters, sessionIdText, type SessionKey, type SourceSession } from '@wherry/sessions';
+import type { MigrationContext } from '../context.ts';
+
+/** `repaired`: the other side now says what the primary says. `retry`: the slot moved, or a write was overtaken. */
+export type RepairOutcome = 'repaired' | 'retry' | 'dead_letter';
+
+/**
+ * Reads the primary side again and writes that to the other. It enters the slot like any writer, so the primary side
+ * cannot change meanwhile, and the version rules let a live write that overtakes it win.
+ */
+export async function repairSession(context: MigrationContext, key: SessionKey, rawId: string): Promise<RepairOutcome> {
+  const passage = await context.slots.enter(key.slot);
+  try {
+    if (context.ended.isSessionEnded(sessionIdText(key.id))) {
+      await context.source.end(rawId, context.tombstoneMs, passage.epoch);
+      await context.target.end(key, context.now());
+      await context.revocations.markDrained(key.id);
+      return 'repaired';
+    }
+    return passage.side === 'source' ? await repairTarget(context, key, rawId, passage.epoch) : await repairSource(context, key, rawId, passage.epoch);
+  } finally {
+    passage.leave();
+  }
+}
+
+async function repairTarget(context: MigrationContext, key: SessionKey, rawId: string, epoch: number): Promise<RepairOutcome> {
+  const [session] = await context.source.get([rawId]);
+  if (session === undefined) return await repairMissing(context, key, epoch);
+  if (session.ended) {
+    await context.target.end(key, context.now());
+    return 'repaired';
+  }
+  return await writeTarget(context, session, epoch);
+}
+
+async function writeTarget(context: MigrationContext, session: SourceSession, epoch: number): Promise<RepairOutcome> {
+  const converted = convertSession(session, context);
+  if (!converted.ok) {
+    await addDeadLetters(context.control, [converted.letter]);
+    return 'dead_letter';
+  }
+  const { record } = converted;
+  const outcome = await context.target.restore(record, epoch);
+  switch (outcome) {
+    case 'applied':
+    case 'older':
+      await removeDeadLetters(context.control, [record.key.id]);
+      return 'repaired';
+    case 'ended':
+      await context.source.end(session.rawId, context.tombstoneMs, epoch);
+      return 'repaired';
+    case 'collision':
+      await addDeadLetters(context.control, [
+        { slot: record.key.slot, id: record.key.id, sourceRef: context.refs.seal(record.key, session.rawId), reason: 'id_collision', detail: 'another session has the same primary key' },
+      ]);
+      return 'dead_letter';
+    case 'not_owned':
+      return 'retry';
+  }
+}
+
+/**
+ * Nothing at the primary source and no termination record. The caller has looked twice. What the target still holds
+ * has run out, or was removed by somebody who told nobody; its life is ended there, durably, so that it cannot come back.
+ */
+async function repairMissing(context: MigrationContext, key: SessionKey, epoch: number): Promise<RepairOutcome> {
+  const there = await context.target.get(key);
+  if (there.state !== 'live') return 'repaired';
+  const { expireTime, sourceRef } = there.record;
+  if (expireTime !== null && expireTime <= context.now()) return 'repaired';
+  if (sourceRef === null) return 'repaired';
+  await context.revocations.endSession({ slot: key.slot, id: key.id, digest: key.digest, reason: 'found_missing' });
+  await context.source.end(context.refs.open(key, sourceRef), context.tombstoneMs, epoch);
+  await context.target.end(key, context.now());
+  await context.revocations.markDrained(key.id);
+  return 'repaired';
+}
+
+async function repairSource(context: MigrationContext, key: SessionKey, rawId: string, epoch: number): Promise<RepairOutcome> {
+  const there = await context.target.get(key);
+  if (there.state === 'ended') {
+    await context.source.end(rawId, context.tombstoneMs, epoch);
+    return 'repaired';
+  }
+  if (there.state === 'absent') return 'repaired';
+  const { record } = there;
+  if (record.expireTime !== null && record.expireTime <= context.now()) return 'repaired';
+  const expireTime = record.expireTime === null ? null : record.expireTime - context.sourceOffsetMs();
+  const written = await context.source.put(rawId, record.attributes, expireTime, record.version);
+  if (written.outcome === 'ended') {
+    // A tombstone at the source: ended wins.
+    await context.target.end(key, context.now());
+    return 'repaired';
+  }
+  // The same version may still lack a touch.
+  const ttlMs = expireTime === null ? null : expireTime - (await context.source.now());
+  if (written.outcome === 'older' && (ttlMs === null || ttlMs > 0)) await context.source.touch(rawId, ttlMs, epoch);
+  return 'repaired';
+}

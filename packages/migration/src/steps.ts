@@ -1,0 +1,100 @@
+import { pause } from '@wherry/core';
+import type { Instance } from '@wherry/core/control';
+import { copySessions } from './copy/copy.ts';
+import type { MigrationContext } from './context.ts';
+import type { MigrationState, MigrationStep } from './journal/state.ts';
+import { planMigration } from './plan/plan.ts';
+import { workOff } from './repair/work-off.ts';
+import { shadowReads } from './shadow/shadow.ts';
+import { settleLapsed } from './switch/gates.ts';
+import { switchSlots } from './switch/switch.ts';
+import { verifySessions } from './verify/verify.ts';
+
+const LOOK_EVERY_MS = 300;
+
+/** What the steps need beside the context. */
+export interface StepOptions {
+  readonly instance: Instance;
+  /** `instrumented`: wait for a live one before copying. `none`: nobody writes to the source. */
+  readonly writers: 'instrumented' | 'none';
+  /** How long shadow reads run at least, ms. */
+  readonly shadowMs: number;
+}
+
+/** Runs the step that the migration is in, to its end; answers the step that follows. Repeatable after a crash at any point. */
+export async function runStep(context: MigrationContext, state: MigrationState, options: StepOptions): Promise<MigrationStep> {
+  switch (state.step) {
+    case 'plan': {
+      const plan = await context.pace.unit(0, () => planMigration(context));
+      await context.journal.reach('plan.done', { ...plan });
+      return 'mirror';
+    }
+    case 'mirror':
+      await waitForWriters(context, options.writers);
+      await context.journal.reach('mirror.done', { writers: options.writers });
+      return 'copy';
+    case 'copy':
+      await copySessions(context);
+      return 'verify';
+    case 'verify':
+      await verifyUntilEqual(context);
+      return 'shadow';
+    case 'shadow':
+      await shadowReads(context, options.shadowMs);
+      await context.journal.reach('shadow.done');
+      return 'switch';
+    case 'switch':
+      await switchSlots(context, options.instance, state);
+      return state.goal === 'target' && state.goalPercent === 100 ? 'settle' : 'switch';
+    case 'settle':
+      await settle(context);
+      return 'settled';
+    case 'settled':
+      return 'settled';
+  }
+}
+
+/** Verifies until a whole pass has found nothing: then the moment at which that pass began is written down. */
+export async function verifyUntilEqual(context: MigrationContext): Promise<void> {
+  for (;;) {
+    const since = await context.pace.unit(0, () => controlNow(context));
+    await context.pace.unit(0, () => workOff(context));
+    const counts = await verifySessions(context);
+    const { expired_in_flight: expired = 0, ...differences } = counts.differences;
+    const found = Object.values(differences).reduce((sum, count) => sum + count, 0);
+    await context.journal.reach('verify.done', { compared: counts.compared, found, expired, ...differences });
+    if (found > 0) continue;
+    await context.pace.unit(0, async () => {
+      await settleLapsed(context, since);
+      await context.journal.verified(since);
+    });
+    return;
+  }
+}
+
+async function waitForWriters(context: MigrationContext, writers: StepOptions['writers']): Promise<void> {
+  let told = false;
+  while (writers === 'instrumented' && !(await context.pace.unit(0, () => hasLiveWriter(context)))) {
+    if (!told) context.progress.note('waiting for an application whose session store is wrapped');
+    told = true;
+    await pause(LOOK_EVERY_MS, context.pace.signal);
+  }
+}
+
+async function hasLiveWriter(context: MigrationContext): Promise<boolean> {
+  const { rows } = await context.control.query(`SELECT FROM instance WHERE role = 'writer' AND state = 'live' AND lease_until > wherry_now() LIMIT 1`);
+  return rows.length > 0;
+}
+
+/** Waits until nothing is left to repair or to end anywhere, then compares everything once more. */
+async function settle(context: MigrationContext): Promise<void> {
+  while ((await context.pace.unit(0, () => workOff(context))).left > 0) await pause(LOOK_EVERY_MS, context.pace.signal);
+  await context.journal.reach('settle.drained');
+  await verifyUntilEqual(context);
+  await context.journal.reach('settle.done');
+}
+
+async function controlNow(context: MigrationContext): Promise<number> {
+  const { rows } = await context.control.query<{ now: bigint }>('SELECT wherry_now() AS now');
+  return Number(rows[0]?.now ?? 0n);
+}

@@ -1,0 +1,108 @@
+import { WherryError, pause } from '@wherry/core';
+import type { Instance } from '@wherry/core/control';
+import type { PrimarySide } from '@wherry/shards';
+import type { MigrationContext } from '../context.ts';
+import { ProgressMeter } from '../progress.ts';
+import { workOff } from '../repair/work-off.ts';
+import { sendCanary } from './canary.ts';
+import { closedGates, type ClosedGate } from './gates.ts';
+import { slotOrder, targetShare } from './slot-order.ts';
+import { switchBatch } from './switch-batch.ts';
+import { VerificationNeeded } from './verification-needed.ts';
+
+const BATCH = 64;
+/** How long writers are kept waiting at most; raised while processes are too busy to answer within it. */
+const DEADLINE_MS = 50;
+const LONGEST_DEADLINE_MS = 400;
+const LOOK_EVERY_MS = 500;
+
+/** Where the switch is to end. */
+export interface SwitchGoal {
+  readonly goal: 'source' | 'target';
+  readonly goalPercent: number;
+  readonly salt: string;
+}
+
+/**
+ * Brings the primary side of every slot to where the goal wants it, batch by batch in the fixed order (backwards when
+ * slots return to the source). Gates are asked before every batch; a closed one is waited for, and what a verification
+ * must open ends the step with {@link VerificationNeeded}.
+ */
+export async function switchSlots(context: MigrationContext, instance: Instance, goal: SwitchGoal): Promise<void> {
+  const { pace, slots } = context;
+  await slots.refresh();
+  const order = slotOrder(goal.salt);
+  const share = targetShare(goal.goal, goal.goalPercent);
+  const sideAt = (position: number): PrimarySide => (position < share ? 'target' : 'source');
+  const wrong = order.flatMap((slot, position) => (slots.entry(slot).side === sideAt(position) ? [] : [{ slot, side: sideAt(position) }]));
+  const forth = wrong.filter(({ side }) => side === 'target').map(({ slot }) => slot);
+  const back = wrong
+    .filter(({ side }) => side === 'source')
+    .map(({ slot }) => slot)
+    .toReversed();
+  const meter = new ProgressMeter(context.progress, `switch to ${goal.goal}`, order.length, order.length - wrong.length);
+  if (forth.length > 0) await pace.unit(0, () => sendCanary(context));
+  for (const [side, list] of [['source', back], ['target', forth]] as const) {
+    for (let at = 0; at < list.length; at += BATCH) {
+      const batch = list.slice(at, at + BATCH);
+      await switchUntilDone(context, instance, batch, side, meter);
+      meter.add(batch.length);
+    }
+  }
+  meter.tell();
+  await context.journal.reach('switch.done', { goal: goal.goal, percent: goal.goalPercent });
+}
+
+async function switchUntilDone(context: MigrationContext, instance: Instance, slots: readonly number[], side: PrimarySide, meter: ProgressMeter): Promise<void> {
+  let deadlineMs = DEADLINE_MS;
+  for (;;) {
+    await context.pace.unit(0, () => gatesOpen(context, slots, meter));
+    await context.journal.reach('switch.batch-chosen');
+    const outcome = await context.pace.unit(0, () => switchBatch(context, instance, { slots, side, deadlineMs }));
+    switch (outcome) {
+      case 'committed':
+        return;
+      case 'lapsed_writer':
+        throw new VerificationNeeded('a process lapsed while slots were closing');
+      case 'not_acknowledged':
+        deadlineMs = Math.min(LONGEST_DEADLINE_MS, deadlineMs * 2);
+        break;
+      case 'conflict':
+        if (await alreadyThere(context, slots, side)) return;
+        break;
+      case 'dirty':
+        break;
+    }
+    await pause(20 + Math.random() * 80, context.pace.signal);
+  }
+}
+
+/** An outage in the middle of a batch may hide that its commit was reached; the map says so. */
+async function alreadyThere(context: MigrationContext, slots: readonly number[], side: PrimarySide): Promise<boolean> {
+  await context.slots.refresh();
+  return slots.every((slot) => context.slots.entry(slot).side === side);
+}
+
+async function gatesOpen(context: MigrationContext, slots: readonly number[], meter: ProgressMeter): Promise<void> {
+  let told = '';
+  for (;;) {
+    await workOff(context, slots);
+    const closed = await waitingGates(context, slots);
+    if (closed.length === 0) return;
+    const text = closed.map(({ detail }) => detail).join('; ');
+    if (text !== told) context.progress.note(`gate closed: ${text}`);
+    told = text;
+    meter.tell();
+    await pause(LOOK_EVERY_MS, context.pace.signal);
+    // A changed goal, a pause or the end is seen here too.
+    await context.pace.unit(0, async () => undefined);
+  }
+}
+
+/** Closed gates that open by waiting; one that does not ends the step. */
+async function waitingGates(context: MigrationContext, slots: readonly number[]): Promise<ClosedGate[]> {
+  const closed = await closedGates(context, slots);
+  if (closed.some(({ gate }) => gate === 'not_verified' || gate === 'lapsed_writer')) throw new VerificationNeeded('the two sides have to be compared first');
+  if (closed.some(({ gate }) => gate === 'clock_offset')) throw new WherryError('clock_offset_too_large', closed.map(({ detail }) => detail).join('; '));
+  return closed;
+}

@@ -1,0 +1,107 @@
+import { WherryError } from '@wherry/core';
+import { Store, type SessionData } from 'express-session';
+import type { Request } from 'express';
+import type { CarriedSessions } from '../carried/carried-sessions.ts';
+import type { CarriedRead } from '../carried/read.ts';
+import { sessionTtlMs, type StoreLife } from './ttl.ts';
+
+/** What a wrapped store works with. */
+export interface WrappedStoreOptions {
+  readonly sessions: CarriedSessions;
+  readonly life: StoreLife;
+  /** connect-redis' `disableTouch`: requests do not extend a session. */
+  readonly disableTouch?: boolean;
+}
+
+type Done = (error?: unknown) => void;
+
+/**
+ * An express-session store that keeps an application's sessions on both sides while they are carried over, and on the
+ * primary side's word. The application sees what its own store would have answered.
+ */
+export class WrappedStore extends Store {
+  readonly #options: WrappedStoreOptions;
+
+  constructor(options: WrappedStoreOptions) {
+    super();
+    this.#options = options;
+  }
+
+  override get(sid: string, callback: (error: unknown, session?: SessionData | null) => void): void {
+    this.#options.sessions
+      .read(sid)
+      .then(sessionOf)
+      .then(
+        (session) => callback(null, session),
+        (error: unknown) => callback(error),
+      );
+  }
+
+  override set(sid: string, session: SessionData, callback?: Done): void {
+    settle(this.#save(sid, session), callback);
+  }
+
+  override touch(sid: string, session: SessionData, callback?: Done): void {
+    settle(this.#touch(sid, session), callback);
+  }
+
+  override destroy(sid: string, callback?: Done): void {
+    settle(this.#options.sessions.end(sid, 'logout'), callback);
+  }
+
+  /** A new id for the same visitor (against fixation): the old session ends for good, the new one is another. */
+  override regenerate(request: Request, callback: (error?: unknown) => unknown): void {
+    this.#options.sessions.end(request.sessionID, 'rotation').then(
+      () => {
+        // express-session gives its stores this method, which its types leave out.
+        (this as unknown as { generate(request: Request): void }).generate(request);
+        callback();
+      },
+      (error: unknown) => callback(error),
+    );
+  }
+
+  async #save(sid: string, session: SessionData): Promise<void> {
+    const ttlMs = sessionTtlMs(session, this.#options.life);
+    if (ttlMs !== null && ttlMs <= 0) {
+      await this.#options.sessions.end(sid, 'logout');
+      return;
+    }
+    // `ended`: a log-out has overtaken this request; the session stays ended, and the request has nothing to say about it.
+    await this.#options.sessions.save(sid, JSON.stringify(session), ttlMs);
+  }
+
+  async #touch(sid: string, session: SessionData): Promise<void> {
+    if (this.#options.disableTouch === true || this.#options.life.disableTTL === true) return;
+    const ttlMs = sessionTtlMs(session, this.#options.life);
+    if (ttlMs === null || ttlMs > 0) await this.#options.sessions.touch(sid, ttlMs);
+  }
+}
+
+function sessionOf(read: CarriedRead): SessionData | null {
+  switch (read.state) {
+    case 'live':
+      return JSON.parse(read.attributes) as SessionData;
+    case 'undecodable':
+      return parsedOrNothing(read.value);
+    case 'absent':
+    case 'ended':
+      return null;
+  }
+}
+
+/** What the migration cannot make sense of may well make sense to the application. */
+function parsedOrNothing(value: string): SessionData {
+  try {
+    return JSON.parse(value) as SessionData;
+  } catch (cause) {
+    throw new WherryError('session_undecodable', 'the stored session is not JSON', { cause });
+  }
+}
+
+function settle(work: Promise<unknown>, callback: Done | undefined): void {
+  work.then(
+    () => callback?.(),
+    (error: unknown) => callback?.(error),
+  );
+}

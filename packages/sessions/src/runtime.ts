@@ -1,0 +1,165 @@
+import { noMetrics, silentLogger, systemClock, type Clock, type Component, type Logger, type Metrics } from '@wherry/core';
+import { Instance, type Database, type FeedTopic } from '@wherry/core/control';
+import { REVOCATION_TOPIC, RevocationSet, Revocations } from '@wherry/revocation';
+import { SlotMap, type ShardSet } from '@wherry/shards';
+import { CarriedSessions } from './carried/carried-sessions.ts';
+import type { CarriedContext, CarriedStep } from './carried/context.ts';
+import { addDeadLetters } from './carried/dead-letters.ts';
+import { Repairs } from './carried/repairs.ts';
+import { ShadowReads } from './carried/shadow.ts';
+import { SourceRefs } from './carried/source-ref.ts';
+import { SourceTouches } from './carried/source-touches.ts';
+import { SqlSessions } from './sql/sql-sessions.ts';
+import type { SourceStore } from './source/contract.ts';
+import type { SessionDecoder } from './source/decoder.ts';
+
+/** Options of {@link SessionRuntime}. Times in milliseconds. */
+export interface SessionRuntimeOptions {
+  readonly control: Database;
+  readonly shards: ShardSet;
+  /** 32 bytes. */
+  readonly masterKey: Uint8Array;
+  /** What this process is. `writer`: an application whose session store is wrapped. */
+  readonly role: 'writer' | 'auth' | 'gateway' | 'migrator';
+  /** What else this process follows over the feed. */
+  readonly topics?: readonly FeedTopic[];
+  /** How long a drained termination record stays: longest token life + skew + longest request; default 1 h. */
+  readonly keepEndsMs?: number;
+  readonly log?: Logger;
+  readonly metrics?: Metrics;
+  readonly clock?: Clock;
+}
+
+/** How this process reaches the sessions of a source. */
+export interface CarriedOptions {
+  readonly source: SourceStore;
+  readonly decode: SessionDecoder;
+  /** Life of a session without an idle time of its own; default one day. */
+  readonly defaultIdleMs?: number;
+  /** Life of a tombstone in the source: longest session + longest repair; default 31 days. */
+  readonly tombstoneMs?: number;
+  /** Target's clock less the source's, ms; default 0. */
+  readonly sourceOffsetMs?: () => number;
+  /** Awaited between statements; for tests. */
+  readonly at?: (step: CarriedStep) => Promise<void>;
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * The session side of a process: it follows the slot map and the revocations under one lease, writes to the shards
+ * under the fence, and remembers what could not be written twice.
+ */
+export class SessionRuntime implements Component {
+  readonly name = 'sessions';
+  readonly instance: Instance;
+  readonly slots: SlotMap;
+  readonly ended: RevocationSet;
+  readonly revocations: Revocations;
+  readonly target: SqlSessions;
+  readonly repairs: Repairs;
+  readonly refs: SourceRefs;
+  readonly shadow: ShadowReads;
+  readonly control: Database;
+  readonly shards: ShardSet;
+  readonly #log: Logger;
+  readonly #clock: Clock;
+  /** Writes to a source that were put off and must be done before this process says that it has left a slot; the target's hold their slots themselves. */
+  readonly #flushes: (() => Promise<void>)[] = [];
+
+  constructor(options: SessionRuntimeOptions) {
+    const { control, shards, masterKey } = options;
+    const log = options.log ?? silentLogger;
+    this.control = control;
+    this.shards = shards;
+    this.#log = log;
+    this.#clock = options.clock ?? systemClock;
+    this.slots = new SlotMap({ control, clock: this.#clock, log });
+    this.ended = new RevocationSet({ database: control, staleMs: () => this.instance.staleMs(REVOCATION_TOPIC), clock: this.#clock });
+    this.shadow = new ShadowReads({ database: control, instance: () => this.instance.id, log });
+    this.instance = new Instance({
+      database: control,
+      role: options.role,
+      topics: [this.#slotTopic(), this.ended, this.shadow, ...(options.topics ?? [])],
+      log,
+      clock: this.#clock,
+    });
+    this.revocations = new Revocations({
+      database: control,
+      set: this.ended,
+      keepMs: options.keepEndsMs ?? 3_600_000,
+      acknowledged: (topic, seq, timeoutMs) => this.instance.acknowledged(topic, seq, timeoutMs),
+    });
+    this.target = new SqlSessions({ shards, map: this.slots, log, metrics: options.metrics ?? noMetrics });
+    this.repairs = new Repairs({ database: control, log });
+    this.refs = new SourceRefs(masterKey);
+  }
+
+  /** The target's clock by this process' reckoning, epoch ms. */
+  readonly now = (): number => this.#clock.now() + this.instance.clockOffsetMs;
+
+  /** Registers, and resolves when slot map, revocations and the other topics are loaded. */
+  async run(): Promise<void> {
+    await this.instance.run();
+  }
+
+  /** The carried-over sessions of a source, on both sides. */
+  carry(options: CarriedOptions): CarriedSessions {
+    const { source, decode } = options;
+    const sourceTouches = new SourceTouches({ source, repairs: this.repairs, refs: this.refs, log: this.#log });
+    this.#flushes.push(() => sourceTouches.flush());
+    const context: CarriedContext = {
+      source,
+      decode,
+      target: this.target,
+      slots: this.slots,
+      ended: this.ended,
+      revocations: this.revocations,
+      lease: this.instance,
+      repairs: this.repairs,
+      refs: this.refs,
+      sourceTouches,
+      reportDeadLetters: (letters) => addDeadLetters(this.control, letters),
+      defaultIdleMs: options.defaultIdleMs ?? DAY_MS,
+      tombstoneMs: options.tombstoneMs ?? 31 * DAY_MS,
+      now: this.now,
+      sourceOffsetMs: options.sourceOffsetMs ?? (() => 0),
+      log: this.#log,
+      ...(options.at === undefined ? {} : { at: options.at }),
+    };
+    return new CarriedSessions(context, this.shadow);
+  }
+
+  /** Writes what was put off. */
+  async drain(): Promise<void> {
+    await this.target.drain();
+    await this.#flush();
+    await this.repairs.drain();
+    await this.revocations.drain();
+  }
+
+  /** Gives the lease back, unless something is left unwritten that only a verification can find. */
+  async stop(): Promise<void> {
+    await this.shadow.stop();
+    await this.target.stop();
+    await this.repairs.stop();
+    await this.instance.stop({ clean: this.repairs.clean });
+  }
+
+  async #flush(): Promise<void> {
+    await Promise.all(this.#flushes.map((flush) => flush()));
+  }
+
+  /** The slot map as this process acknowledges it: its writes have left, and those that were put off are written. */
+  #slotTopic(): FeedTopic {
+    const { slots } = this;
+    return {
+      topic: slots.topic,
+      load: (since) => slots.load(since),
+      acting: async (seq) => {
+        await slots.acting(seq);
+        await this.#flush();
+      },
+    };
+  }
+}
