@@ -97,6 +97,7 @@ test('a map that was never loaded loads itself at the first entrance', async () 
 
 test('changes are told once, with their slots', async () => {
   const { control, map } = cluster;
+  await map.refresh();
   const told: number[][] = [];
   const stop = map.onChange((slots) => told.push([...slots]));
   const closing = await beginClosing(control, [60, 61], [1, 1], 5000);

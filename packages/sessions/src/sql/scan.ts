@@ -1,0 +1,62 @@
+import type { Shard } from '@wherry/shards';
+import type { SessionKey } from '../record.ts';
+import { SESSION_COLUMNS, digestOf, storedSession } from './session-row.ts';
+import type { StoredSession } from './stored-session.ts';
+
+/** Where a page ends and the next begins: the primary key. */
+export interface ScanCursor {
+  readonly slot: number;
+  readonly id: bigint;
+}
+
+/** What to read. */
+export interface ScanOptions {
+  /** The last page's `next`; null: from the start. */
+  readonly after: ScanCursor | null;
+  readonly limit: number;
+  /** Only these slots; default all. */
+  readonly slots?: readonly number[];
+  /** Only sessions that were carried over from a source. */
+  readonly carriedOnly?: boolean;
+}
+
+/** A page of a scan. */
+export interface SessionScanPage {
+  readonly sessions: readonly StoredSession[];
+  /** null: nothing comes after this page. */
+  readonly next: ScanCursor | null;
+}
+
+/** Rows of one shard. */
+export interface SessionCounts {
+  readonly shard: string;
+  readonly live: number;
+  readonly ended: number;
+}
+
+const COLUMNS = SESSION_COLUMNS.map((name) => `t.${name}`).join(', ');
+
+/** A page of rows in the order of the primary key. The id is read as text: numbers in array rows are below 2^53. */
+export async function scanSessions(shard: Shard, options: ScanOptions): Promise<SessionScanPage> {
+  const { after, limit, slots, carriedOnly } = options;
+  const values: unknown[] = [after?.slot ?? -1, after?.id ?? 0n, limit];
+  if (slots !== undefined) values.push(slots);
+  const text = `SELECT t.slot, t.id::text, ${COLUMNS} FROM user_session t WHERE (t.slot, t.id) > ($1::int, $2::bigint)
+    ${slots === undefined ? '' : 'AND t.slot = ANY ($4::int[])'} ${carriedOnly === true ? 'AND t.source_ref IS NOT NULL' : ''}
+    ORDER BY t.slot, t.id LIMIT $3`;
+  const name = `session-scan${slots === undefined ? '' : '-slots'}${carriedOnly === true ? '-carried' : ''}`;
+  const rows = await shard.queryArrays({ name, text, values });
+  const sessions = rows.map((row) => {
+    const key: SessionKey = { slot: row[0] as number, id: BigInt(row[1] as string), digest: digestOf(row, 2) };
+    return storedSession(row, 2, key);
+  });
+  const last = rows.length < limit ? undefined : rows.at(-1);
+  return { sessions, next: last === undefined ? null : { slot: last[0] as number, id: BigInt(last[1] as string) } };
+}
+
+/** Counts every row of a shard. */
+export async function countSessions(shard: Shard): Promise<SessionCounts> {
+  const text = 'SELECT count(*) FILTER (WHERE deleted_at IS NULL), count(deleted_at) FROM user_session';
+  const [row] = await shard.queryArrays({ name: 'session-count', text, values: [] });
+  return { shard: shard.name, live: (row?.[0] as number | undefined) ?? 0, ended: (row?.[1] as number | undefined) ?? 0 };
+}
