@@ -28,6 +28,8 @@ interface Parent {
   say(command: unknown): void;
   hear<T>(find: (event: CrowdEvent) => T | undefined): Promise<T>;
   hangUp(): void;
+  /** Closes our end of the crowd's standard output. */
+  stopReading(): void;
   readonly ended: Promise<[number | null]>;
 }
 
@@ -46,6 +48,7 @@ function startCrowd(...args: string[]): Parent {
       return found;
     },
     hangUp: () => child.stdin.end(),
+    stopReading: () => child.stdout.destroy(),
     ended,
   };
 }
@@ -76,7 +79,8 @@ it('does what its parent says and asks it what the target holds', async () => {
   const report = await parent.hear((event) => ('event' in event && event.event === 'report' && event.id === 'probe' ? event : undefined));
   expect(report).toMatchObject({ lost: 1, signedOut: 0, resurrected: 0, authoritiesChanged: 0, otherUser: 0, failed: 0 });
   expect(report.carried).toBe(report.probed.live);
-  expect(report.carried).toBeGreaterThanOrEqual(1500);
+  // Each of the 40 users may just have logged out.
+  expect(report.carried).toBeGreaterThanOrEqual(1460);
   expect(parent.events.some((event) => 'event' in event && event.event === 'fault' && event.fault === 'lost')).toBe(true);
 
   parent.say({ do: 'stop', id: 'last' });
@@ -85,11 +89,11 @@ it('does what its parent says and asks it what the target holds', async () => {
   expect((await stat(ledger)).mode & 0o077).toBe(0);
 });
 
-it('ends when its parent is gone', async () => {
+it.each(['hangUp', 'stopReading'] as const)('ends when its parent is gone: %s', async (goAway) => {
   const parent = startCrowd('--gateway', app.url, '--users', '5', '--think-ms', '20');
   parent.say({ do: 'start' });
   await parent.hear((event) => ('event' in event && event.event === 'second' ? event : undefined));
-  parent.hangUp();
+  parent[goAway]();
   expect((await parent.ended)[0]).toBe(0);
 });
 

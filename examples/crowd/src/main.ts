@@ -46,7 +46,11 @@ const control = new Control({ world, crowd, meter, write });
 const input = createInterface({ input: process.stdin });
 input.on('line', (text) => control.take(text));
 // A parent that is gone wants nothing more; signals to the group are its business, it says `stop`.
-const parentGone = new Promise<void>((resolve) => input.once('close', resolve));
+const parentGone = new Promise<void>((resolve) => {
+  input.once('close', resolve);
+  process.stdout.once('error', () => resolve());
+  process.stdout.on('error', () => undefined);
+});
 process.on('SIGINT', () => undefined);
 const terminated = new Promise<void>((resolve) => process.once('SIGTERM', () => resolve()));
 write({ event: 'ready', users: line.users, sessions: world.ledger.size });
@@ -56,5 +60,6 @@ input.close();
 await control.end();
 await world.client.close();
 await world.ledger.close();
-// Standard output may be a pipe that is still being read.
-process.stdout.end(() => process.exit(0));
+// Standard output may be a pipe that is still being read, or one that nobody reads any more.
+if (process.stdout.writable) process.stdout.end(() => process.exit(0));
+else process.exit(0);
