@@ -39,3 +39,13 @@ export { SlotMap, type EnterOptions, type SlotMapOptions } from './slot-map.ts';
 export { applyOwners, closeOnShard, installOwners, installSlotMap, openOnShard } from './slot-owners.ts';
 export type { SlotPassage } from './slot-passage.ts';
 export { SLOT_COUNT, slotOf } from './slot.ts';
+export { SnowflakeIds, type SnowflakeIdsOptions } from './snowflake-ids.ts';
+export {
+  SNOWFLAKE_EPOCH,
+  Snowflake,
+  WORKER_COUNT,
+  snowflakeParts,
+  type SnowflakeOptions,
+  type SnowflakeParts,
+  type SnowflakeWorker,
+} from './snowflake.ts';

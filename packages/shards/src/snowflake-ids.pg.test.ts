@@ -1,0 +1,76 @@
+import { systemClock, type Clock } from '@wherry/core';
+import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
+import { createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { shardsControlSchema } from './schema.ts';
+import { SnowflakeIds } from './snowflake-ids.ts';
+import { snowflakeParts } from './snowflake.ts';
+
+let database: TestDatabase;
+let control: Database;
+beforeAll(async () => {
+  database = await createTestDatabase(inject('postgresUrl'));
+  control = openDatabase({ url: database.url });
+  await applySchema(control, [coreSchema, shardsControlSchema]);
+});
+afterAll(async () => {
+  await control.end();
+  await database.drop();
+});
+
+const shifted = (offset: () => number): Clock => ({ now: () => systemClock.now() + offset(), monotonic: systemClock.monotonic });
+
+test('processes that start together have worker ids of their own and make no id twice', async () => {
+  const processes = Array.from({ length: 6 }, () => new SnowflakeIds({ control, renewMs: 20 }));
+  await Promise.all(processes.map(async (ids) => ids.run()));
+  expect(new Set(processes.map(({ workerId }) => workerId)).size).toBe(6);
+  const made = await Promise.all(processes.flatMap((ids) => Array.from({ length: 2000 }, async () => ids.next())));
+  expect(new Set(made).size).toBe(made.length);
+  await Promise.all(processes.map(async (ids) => ids.stop()));
+});
+
+test('a process whose clock is behind gets no times that a former holder may have used', async () => {
+  // One worker id only, so that every process takes the same.
+  await control.query('UPDATE worker_id SET lease_until = wherry_now() + 3600000 WHERE id <> 77');
+  await control.query('UPDATE worker_id SET lease_until = 0, high_water = 0 WHERE id = 77');
+  const crashed = new SnowflakeIds({ control, leaseMs: 1, aheadMs: 200 });
+  await crashed.run();
+  const behind = new SnowflakeIds({ control, clock: shifted(() => -150) });
+  await expect(behind.run()).rejects.toMatchObject({ code: 'id_worker_lost' });
+  const ahead = new SnowflakeIds({ control, clock: shifted(() => 1000) });
+  await ahead.run();
+  const id = await ahead.next();
+  expect(snowflakeParts(id).worker).toBe(77);
+  await ahead.stop();
+  const { rows } = await control.query<{ high_water: bigint }>('SELECT high_water FROM worker_id WHERE id = 77');
+  expect(rows[0]?.high_water).toBe(BigInt(snowflakeParts(id).time));
+  await expect(new SnowflakeIds({ control }).run()).rejects.toMatchObject({ code: 'id_worker_lost' });
+});
+
+test('a clock that goes back is refused until it has caught up, one that runs away reserves nothing', async () => {
+  await control.query('UPDATE worker_id SET lease_until = 0');
+  let offset = 0;
+  const ids = new SnowflakeIds({ control, clock: shifted(() => offset), renewMs: 60_000 });
+  await ids.run();
+  await ids.next();
+  offset = -1000;
+  await expect(ids.next()).rejects.toMatchObject({ code: 'id_clock_backwards' });
+  offset = 3_600_000;
+  await expect(ids.next()).rejects.toMatchObject({ code: 'id_clock_backwards' });
+  offset = 4000;
+  expect(snowflakeParts(await ids.next()).worker).toBe(ids.workerId);
+  await ids.stop();
+});
+
+test('a lost lease is followed by another worker id', async () => {
+  const ids = new SnowflakeIds({ control, renewMs: 60_000 });
+  await ids.run();
+  const first = ids.workerId;
+  await control.query(`UPDATE worker_id SET holder = 'somebody else', lease_until = wherry_now() + 60000 WHERE id = $1`, [first]);
+  // The reservation still holds, so ids are still its own; the next renewal finds out.
+  await ids.next();
+  await ids.run();
+  expect(ids.workerId).not.toBe(first);
+  await ids.next();
+  await ids.stop();
+});
