@@ -2,9 +2,17 @@ import type { SchemaPart } from '@wherry/core/control';
 
 export type { MigrationContext } from './context.ts';
 export { copySessions, type CopyCounts } from './copy/copy.ts';
+export { createMigration, type Migration, type MigrationOptions } from './create.ts';
 export { Journal, type Checkpoint, type JournalOptions } from './journal/journal.ts';
 export { JOURNAL_POINTS, type JournalPoint } from './journal/points.ts';
-export { MIGRATION_STEPS, changeMigration, readMigration, type MigrationChange, type MigrationState, type MigrationStep } from './journal/state.ts';
+export {
+  MIGRATION_STEPS,
+  changeMigration,
+  readMigration,
+  type MigrationChange,
+  type MigrationState,
+  type MigrationStep,
+} from './journal/state.ts';
 export { Migrator, type MigratorOptions } from './migrator.ts';
 export { GoalChanged, Pace } from './pace.ts';
 export { planMigration, type HistogramBin, type MigrationPlan } from './plan/plan.ts';

@@ -82,7 +82,9 @@ async function waitForWriters(context: MigrationContext, writers: StepOptions['w
 }
 
 async function hasLiveWriter(context: MigrationContext): Promise<boolean> {
-  const { rows } = await context.control.query(`SELECT FROM instance WHERE role = 'writer' AND state = 'live' AND lease_until > wherry_now() LIMIT 1`);
+  const { rows } = await context.control.query(
+    `SELECT FROM instance WHERE role = 'writer' AND state = 'live' AND lease_until > wherry_now() LIMIT 1`,
+  );
   return rows.length > 0;
 }
 

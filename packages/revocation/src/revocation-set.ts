@@ -106,7 +106,10 @@ export class RevocationSet implements FeedTopic, RevocationView {
   #apply(row: Row): void {
     switch (row.kind) {
       case 'session':
-        this.#sessions.set(row.key, row.drained && row.expire_time !== null ? Number(row.expire_time) + FORGET_MARGIN_MS : Number.POSITIVE_INFINITY);
+        this.#sessions.set(
+          row.key,
+          row.drained && row.expire_time !== null ? Number(row.expire_time) + FORGET_MARGIN_MS : Number.POSITIVE_INFINITY,
+        );
         return;
       case 'user':
         this.#users.set(row.key, Math.max(Number(row.value), this.minimumGeneration(row.key)));

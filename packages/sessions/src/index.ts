@@ -18,15 +18,32 @@ export { Repairs, type DueRepair, type RepairCause, type RepairEntry } from './c
 export type { SaveOutcome } from './carried/save.ts';
 export { setShadowShare, shadowCounts, type ShadowCounts } from './carried/shadow.ts';
 export { convertSession, type Conversion, type Converted } from './carried/source-record.ts';
+export { SourceOffset } from './carried/source-offset.ts';
 export { SourceRefs } from './carried/source-ref.ts';
 export type { TouchOutcome } from './carried/touch.ts';
 export { detectLayout } from './legacy/detect.ts';
 export { ExpressCookie, type ExpressCookieOptions, type ExpressCookieReading } from './legacy/express-cookie.ts';
 export { expressJsonDecoder, type ExpressJsonOptions } from './legacy/express-json.ts';
 export type { IdentityMapping } from './legacy/identity-mapping.ts';
-export { carriedSessionKey, compareVersions, sameDigest, sessionIdText, type SessionKey, type SessionRecord, type SessionVersion } from './record.ts';
+export {
+  carriedSessionKey,
+  compareVersions,
+  sameDigest,
+  sessionIdText,
+  type SessionKey,
+  type SessionRecord,
+  type SessionVersion,
+} from './record.ts';
 export { SessionRuntime, type CarriedOptions, type SessionRuntimeOptions } from './runtime.ts';
-export type { SourceDescription, SourcePage, SourcePartition, SourceSession, SourceStore, SourceTouch, SourceWrite } from './source/contract.ts';
+export type {
+  SourceDescription,
+  SourcePage,
+  SourcePartition,
+  SourceSession,
+  SourceStore,
+  SourceTouch,
+  SourceWrite,
+} from './source/contract.ts';
 export type { DecodedSession, SessionDecoder, SessionIdentity, Undecodable } from './source/decoder.ts';
 export { classifyCredential } from './token/credential.ts';
 export { mintSessionToken, parseSessionToken, type MintedSessionToken } from './token/session-token.ts';

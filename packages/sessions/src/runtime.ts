@@ -7,6 +7,7 @@ import type { CarriedContext, CarriedStep } from './carried/context.ts';
 import { addDeadLetters } from './carried/dead-letters.ts';
 import { Repairs } from './carried/repairs.ts';
 import { ShadowReads } from './carried/shadow.ts';
+import { SourceOffset } from './carried/source-offset.ts';
 import { SourceRefs } from './carried/source-ref.ts';
 import { SourceTouches } from './carried/source-touches.ts';
 import { SqlSessions } from './sql/sql-sessions.ts';
@@ -38,7 +39,7 @@ export interface CarriedOptions {
   readonly defaultIdleMs?: number;
   /** Life of a tombstone in the source: longest session + longest repair; default 31 days. */
   readonly tombstoneMs?: number;
-  /** Target's clock less the source's, ms; default 0. */
+  /** Target's clock less the source's, ms; default: measured. */
   readonly sourceOffsetMs?: () => number;
   /** Awaited between statements; for tests. */
   readonly at?: (step: CarriedStep) => Promise<void>;
@@ -123,7 +124,7 @@ export class SessionRuntime implements Component {
       defaultIdleMs: options.defaultIdleMs ?? DAY_MS,
       tombstoneMs: options.tombstoneMs ?? 31 * DAY_MS,
       now: this.now,
-      sourceOffsetMs: options.sourceOffsetMs ?? (() => 0),
+      sourceOffsetMs: options.sourceOffsetMs ?? new SourceOffset(source, this.now).ms,
       log: this.#log,
       ...(options.at === undefined ? {} : { at: options.at }),
     };

@@ -1,4 +1,14 @@
-import { addDeadLetters, carriedSessionKey, convertSession, sessionIdText, type DeadLetter, type SessionRecord, type SourcePage, type SourcePartition, type SourceSession } from '@wherry/sessions';
+import {
+  addDeadLetters,
+  carriedSessionKey,
+  convertSession,
+  sessionIdText,
+  type DeadLetter,
+  type SessionRecord,
+  type SourcePage,
+  type SourcePartition,
+  type SourceSession,
+} from '@wherry/sessions';
 import type { MigrationContext } from '../context.ts';
 import type { Checkpoint } from '../journal/journal.ts';
 import { ProgressMeter } from '../progress.ts';

@@ -71,7 +71,11 @@ export class Journal {
 
   /** Writes down that a verification which began at `since` (control's clock) found the two sides equal; null: it did not. */
   async verified(since: number | null): Promise<void> {
-    await this.#write('UPDATE migration SET verified_since = $2, version = version + 1 WHERE leader = $1', [since], 'the migration is gone');
+    await this.#write(
+      'UPDATE migration SET verified_since = $2, version = version + 1 WHERE leader = $1',
+      [since],
+      'the migration is gone',
+    );
   }
 
   /** The checkpoint of one part, or undefined where there is none of this incarnation. */
@@ -119,7 +123,9 @@ export class Journal {
   async #write(sql: string, values: readonly unknown[], otherwise: string): Promise<void> {
     const { rowCount } = await this.#options.database.query(sql, [this.#options.instance(), ...values]);
     if (rowCount === 1) return;
-    const { rows } = await this.#options.database.query<{ leads: boolean }>('SELECT leader = $1 AS leads FROM migration', [this.#options.instance()]);
+    const { rows } = await this.#options.database.query<{ leads: boolean }>('SELECT leader = $1 AS leads FROM migration', [
+      this.#options.instance(),
+    ]);
     if (rows[0]?.leads === true) throw new WherryError('conflict', otherwise);
     throw new WherryError('lease_lost', 'another process drives the migration now');
   }

@@ -54,7 +54,11 @@ export interface MigrationChange {
 }
 
 /** Applies an operator's wish and writes it into the audit log. The migrator sees it within a second. */
-export async function changeMigration(database: Database, change: MigrationChange, by: { readonly actor: string; readonly reason?: string }): Promise<MigrationState> {
+export async function changeMigration(
+  database: Database,
+  change: MigrationChange,
+  by: { readonly actor: string; readonly reason?: string },
+): Promise<MigrationState> {
   checkChange(change);
   await readMigration(database);
   const { rows } = await database.query<Row>(

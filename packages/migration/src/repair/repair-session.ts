@@ -17,7 +17,9 @@ export async function repairSession(context: MigrationContext, key: SessionKey, 
       await context.revocations.markDrained(key.id);
       return 'repaired';
     }
-    return passage.side === 'source' ? await repairTarget(context, key, rawId, passage.epoch) : await repairSource(context, key, rawId, passage.epoch);
+    return passage.side === 'source'
+      ? await repairTarget(context, key, rawId, passage.epoch)
+      : await repairSource(context, key, rawId, passage.epoch);
   } finally {
     passage.leave();
   }
@@ -25,12 +27,12 @@ export async function repairSession(context: MigrationContext, key: SessionKey, 
 
 async function repairTarget(context: MigrationContext, key: SessionKey, rawId: string, epoch: number): Promise<RepairOutcome> {
   const [session] = await context.source.get([rawId]);
-  if (session === undefined) return await repairMissing(context, key, epoch);
+  if (session === undefined) return repairMissing(context, key, epoch);
   if (session.ended) {
     await context.target.end(key, context.now());
     return 'repaired';
   }
-  return await writeTarget(context, session, epoch);
+  return writeTarget(context, session, epoch);
 }
 
 async function writeTarget(context: MigrationContext, session: SourceSession, epoch: number): Promise<RepairOutcome> {
@@ -51,7 +53,13 @@ async function writeTarget(context: MigrationContext, session: SourceSession, ep
       return 'repaired';
     case 'collision':
       await addDeadLetters(context.control, [
-        { slot: record.key.slot, id: record.key.id, sourceRef: context.refs.seal(record.key, session.rawId), reason: 'id_collision', detail: 'another session has the same primary key' },
+        {
+          slot: record.key.slot,
+          id: record.key.id,
+          sourceRef: context.refs.seal(record.key, session.rawId),
+          reason: 'id_collision',
+          detail: 'another session has the same primary key',
+        },
       ]);
       return 'dead_letter';
     case 'not_owned':

@@ -17,7 +17,8 @@ export async function sendCanary(context: MigrationContext): Promise<void> {
   try {
     const [found] = await context.source.get([rawId]);
     const same = found !== undefined && !found.ended && found.value === value && Math.abs((found.expireTime ?? 0) - expireTime) <= 1000;
-    if (!same || !context.decode(found.value).ok) throw new WherryError('canary_failed', 'a session written back to the source was not read as it was written');
+    if (!same || !context.decode(found.value).ok)
+      throw new WherryError('canary_failed', 'a session written back to the source was not read as it was written');
   } finally {
     await context.source.end(rawId, LIFE_MS, 1);
   }

@@ -36,7 +36,11 @@ export async function closedGates(context: MigrationContext, slots?: readonly nu
   close('not_verified', state.verifiedSince === null ? 1 : 0, 'no verification has found the two sides equal yet');
   close('lapsed_writer', lapsed, `${lapsed} processes ended without giving their lease back; a verification makes up for them`);
   const offset = Math.abs(context.sourceOffsetMs());
-  close('clock_offset', offset > MAX_OFFSET_MS ? 1 : 0, `the clocks of source and target differ by ${offset} ms; at most ${MAX_OFFSET_MS} is allowed`);
+  close(
+    'clock_offset',
+    offset > MAX_OFFSET_MS ? 1 : 0,
+    `the clocks of source and target differ by ${offset} ms; at most ${MAX_OFFSET_MS} is allowed`,
+  );
   return gates;
 }
 
@@ -51,5 +55,8 @@ export async function lapsedInstances(context: Pick<MigrationContext, 'control' 
 
 /** Writes down that a verification which began at `since` (control's clock) has made up for those that lapsed before. */
 export async function settleLapsed(context: Pick<MigrationContext, 'control' | 'slots'>, since: number): Promise<void> {
-  await context.control.query(`UPDATE instance SET state = 'settled' WHERE state = 'live' AND lease_until <= $2 AND acked ? $1`, [context.slots.topic, since]);
+  await context.control.query(`UPDATE instance SET state = 'settled' WHERE state = 'live' AND lease_until <= $2 AND acked ? $1`, [
+    context.slots.topic,
+    since,
+  ]);
 }

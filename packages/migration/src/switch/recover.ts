@@ -9,7 +9,9 @@ import type { MigrationContext } from '../context.ts';
 export async function recoverSlots(context: Pick<MigrationContext, 'control' | 'slots' | 'shards'>): Promise<number> {
   const closing = (await readSlotMap(context.control)).filter(({ state }) => state === 'closing').map(({ slot }) => slot);
   if (closing.length > 0) {
-    await abortClosingOf(context.control, closing, { audit: { actor: 'system', action: 'slots.recovered', details: { slots: closing.length } } });
+    await abortClosingOf(context.control, closing, {
+      audit: { actor: 'system', action: 'slots.recovered', details: { slots: closing.length } },
+    });
   }
   await installSlotMap(
     context.control,

@@ -28,7 +28,11 @@ export interface Batch {
  * 6. The shards open under the new epoch. Until they do, writers and readers of the new epoch are turned away and try
  *    again; a crash here is mended by whoever starts next (`recoverSlots`).
  */
-export async function switchBatch(context: MigrationContext, instance: Instance, { slots, side, deadlineMs }: Batch): Promise<BatchOutcome> {
+export async function switchBatch(
+  context: MigrationContext,
+  instance: Instance,
+  { slots, side, deadlineMs }: Batch,
+): Promise<BatchOutcome> {
   const { control, journal } = context;
   await context.slots.refresh();
   const epochs = slots.map((slot) => context.slots.epochOf(slot));
@@ -48,7 +52,13 @@ export async function switchBatch(context: MigrationContext, instance: Instance,
   return outcome;
 }
 
-async function tryBatch(context: MigrationContext, instance: Instance, closing: Closing, side: PrimarySide, deadlineMs: number): Promise<BatchOutcome> {
+async function tryBatch(
+  context: MigrationContext,
+  instance: Instance,
+  closing: Closing,
+  side: PrimarySide,
+  deadlineMs: number,
+): Promise<BatchOutcome> {
   const { control, journal } = context;
   const { slots, epochs } = closing;
   await journal.reach('switch.closing');
@@ -67,7 +77,13 @@ async function tryBatch(context: MigrationContext, instance: Instance, closing: 
     throw error;
   }
   await journal.reach('switch.committed', { slots: slots.length, side });
-  await openShards(context, slots, epochs.map((epoch) => epoch + 1), side, seq);
+  await openShards(
+    context,
+    slots,
+    epochs.map((epoch) => epoch + 1),
+    side,
+    seq,
+  );
   return 'committed';
 }
 
@@ -88,7 +104,13 @@ async function closeShards(context: MigrationContext, { slots, epochs, seq }: Cl
   return closed.every(Boolean);
 }
 
-async function openShards(context: MigrationContext, slots: readonly number[], epochs: readonly number[], side: PrimarySide, seq: bigint): Promise<void> {
+async function openShards(
+  context: MigrationContext,
+  slots: readonly number[],
+  epochs: readonly number[],
+  side: PrimarySide,
+  seq: bigint,
+): Promise<void> {
   await Promise.all(
     [...byShard(context, slots)].map(([shard, indexes]) =>
       openOnShard(

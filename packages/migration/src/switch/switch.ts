@@ -42,7 +42,10 @@ export async function switchSlots(context: MigrationContext, instance: Instance,
     .toReversed();
   const meter = new ProgressMeter(context.progress, `switch to ${goal.goal}`, order.length, order.length - wrong.length);
   if (forth.length > 0) await pace.unit(0, () => sendCanary(context));
-  for (const [side, list] of [['source', back], ['target', forth]] as const) {
+  for (const [side, list] of [
+    ['source', back],
+    ['target', forth],
+  ] as const) {
     for (let at = 0; at < list.length; at += BATCH) {
       const batch = list.slice(at, at + BATCH);
       await switchUntilDone(context, instance, batch, side, meter);
@@ -53,7 +56,13 @@ export async function switchSlots(context: MigrationContext, instance: Instance,
   await context.journal.reach('switch.done', { goal: goal.goal, percent: goal.goalPercent });
 }
 
-async function switchUntilDone(context: MigrationContext, instance: Instance, slots: readonly number[], side: PrimarySide, meter: ProgressMeter): Promise<void> {
+async function switchUntilDone(
+  context: MigrationContext,
+  instance: Instance,
+  slots: readonly number[],
+  side: PrimarySide,
+  meter: ProgressMeter,
+): Promise<void> {
   let deadlineMs = DEADLINE_MS;
   for (;;) {
     await context.pace.unit(0, () => gatesOpen(context, slots, meter));
@@ -102,7 +111,9 @@ async function gatesOpen(context: MigrationContext, slots: readonly number[], me
 /** Closed gates that open by waiting; one that does not ends the step. */
 async function waitingGates(context: MigrationContext, slots: readonly number[]): Promise<ClosedGate[]> {
   const closed = await closedGates(context, slots);
-  if (closed.some(({ gate }) => gate === 'not_verified' || gate === 'lapsed_writer')) throw new VerificationNeeded('the two sides have to be compared first');
-  if (closed.some(({ gate }) => gate === 'clock_offset')) throw new WherryError('clock_offset_too_large', closed.map(({ detail }) => detail).join('; '));
+  if (closed.some(({ gate }) => gate === 'not_verified' || gate === 'lapsed_writer'))
+    throw new VerificationNeeded('the two sides have to be compared first');
+  if (closed.some(({ gate }) => gate === 'clock_offset'))
+    throw new WherryError('clock_offset_too_large', closed.map(({ detail }) => detail).join('; '));
   return closed;
 }

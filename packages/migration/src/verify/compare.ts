@@ -38,7 +38,8 @@ export function compareSides(source: SideView, target: SideView, now: number): D
 
 function oneSided(other: SideView, alive: SessionRecord, now: number, where: 'source' | 'target'): Difference {
   if (other.state === 'ended') return { class: 'ended_here_alive_there', detail: `ended at the ${where}` };
-  if (alive.expireTime !== null && alive.expireTime - now < EXPIRY_TOLERANCE_MS) return { class: 'expired_in_flight', detail: `expires now` };
+  if (alive.expireTime !== null && alive.expireTime - now < EXPIRY_TOLERANCE_MS)
+    return { class: 'expired_in_flight', detail: `expires now` };
   return where === 'target' ? { class: 'missing', detail: 'not at the target' } : { class: 'extra', detail: 'not at the source' };
 }
 

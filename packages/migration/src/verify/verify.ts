@@ -123,7 +123,10 @@ async function compareTargetPage(context: MigrationContext, sessions: readonly S
 }
 
 /** Reads both sides again; a difference that stands is repaired. Answers its class, undefined when the sides agree now. */
-async function lookAgain(context: MigrationContext, { key, rawId }: { readonly key: SessionKey; readonly rawId: string }): Promise<DifferenceClass | undefined> {
+async function lookAgain(
+  context: MigrationContext,
+  { key, rawId }: { readonly key: SessionKey; readonly rawId: string },
+): Promise<DifferenceClass | undefined> {
   const difference = await context.pace.unit(0, async () => {
     const [[session], target] = await Promise.all([context.source.get([rawId]), context.target.get(key)]);
     const here: SideView | 'dead_letter' = session === undefined ? { state: 'absent' } : sourceView(context, session);

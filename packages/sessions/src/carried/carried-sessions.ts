@@ -79,7 +79,8 @@ export class CarriedSessions {
   async endById(slot: number, id: bigint, reason: EndReason): Promise<EndOutcome> {
     const { target, refs, revocations, now } = this.#context;
     const found = await target.getById(slot, id);
-    if (found.state === 'live' && found.record.sourceRef !== null) return this.end(refs.open(found.record.key, found.record.sourceRef), reason);
+    if (found.state === 'live' && found.record.sourceRef !== null)
+      return this.end(refs.open(found.record.key, found.record.sourceRef), reason);
     const digest = found.state === 'live' ? found.record.key.digest : Buffer.alloc(0);
     const seq = await revocations.endSession({ slot, id, digest, reason });
     const propagated = revocations.propagated(seq);

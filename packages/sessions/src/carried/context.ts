@@ -35,7 +35,10 @@ export interface SlotGate {
 }
 
 /** What the target holds under a key. A row with another digest is somebody else's and answers `absent`. */
-export type TargetRead = { readonly state: 'live'; readonly record: SessionRecord } | { readonly state: 'ended' } | { readonly state: 'absent' };
+export type TargetRead =
+  | { readonly state: 'live'; readonly record: SessionRecord }
+  | { readonly state: 'ended' }
+  | { readonly state: 'absent' };
 
 /** What became of a fenced write. */
 export type TargetWrite = 'applied' | 'older' | 'ended' | 'collision' | 'not_owned';

@@ -22,7 +22,10 @@ export interface LiveSession {
 }
 
 /** What a bearer's session is. `ended`: it was, and somebody ended it. `undecodable`: it is there, but nobody can tell whose. */
-export type CarriedRead = LiveSession | { readonly state: 'absent' | 'ended' } | { readonly state: 'undecodable'; readonly value: string; readonly key: SessionKey };
+export type CarriedRead =
+  | LiveSession
+  | { readonly state: 'absent' | 'ended' }
+  | { readonly state: 'undecodable'; readonly value: string; readonly key: SessionKey };
 
 const ATTEMPTS = 8;
 
@@ -40,9 +43,7 @@ export async function readCarried(context: CarriedContext, rawId: string): Promi
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { epoch, side } = context.slots.entry(key.slot);
     const read =
-      side === 'source'
-        ? await readSource(context, key, rawId, epoch)
-        : fromTarget(context, await context.target.get(key), key, epoch);
+      side === 'source' ? await readSource(context, key, rawId, epoch) : fromTarget(context, await context.target.get(key), key, epoch);
     await context.at?.(side === 'source' ? 'read.source-read' : 'read.target-read');
     const stands = context.slots.entry(key.slot).epoch === epoch && (side === 'target' || (await epochStands(context, key.slot, epoch)));
     if (!stands) {
@@ -50,7 +51,8 @@ export async function readCarried(context: CarriedContext, rawId: string): Promi
       continue;
     }
     if (context.ended.isSessionEnded(sid)) return { state: 'ended' };
-    if (read.state === 'live' && read.userId !== null && read.userGeneration < context.ended.minimumGeneration(read.userId)) return { state: 'ended' };
+    if (read.state === 'live' && read.userId !== null && read.userGeneration < context.ended.minimumGeneration(read.userId))
+      return { state: 'ended' };
     return read;
   }
   throw new WherryError('slot_not_owned', 'the slot kept changing its owner');
@@ -91,7 +93,12 @@ function fromTarget(context: CarriedContext, read: TargetRead, key: SessionKey, 
 }
 
 /** A row of the target as a live session, `absent` when its time is over. */
-export function liveRecord(context: Pick<CarriedContext, 'now' | 'decode' | 'defaultIdleMs'>, record: SessionRecord, key: SessionKey, epoch: number): CarriedRead {
+export function liveRecord(
+  context: Pick<CarriedContext, 'now' | 'decode' | 'defaultIdleMs'>,
+  record: SessionRecord,
+  key: SessionKey,
+  epoch: number,
+): CarriedRead {
   if (record.expireTime !== null && record.expireTime <= context.now()) return { state: 'absent' };
   const { userId, username, authorities, userGeneration, expireTime, attributes } = record;
   const idleMs = expireTime === null ? context.defaultIdleMs : Math.max(0, expireTime - record.lastAccessTime);

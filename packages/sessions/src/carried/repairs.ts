@@ -122,7 +122,8 @@ export class Repairs implements Component {
   async stop(): Promise<void> {
     clearTimeout(this.#timer);
     await this.#flushing;
-    if (!this.clean) this.#log.error('repair entries were not stored; the lease lapses and a verification makes up for them', { count: this.waiting });
+    if (!this.clean)
+      this.#log.error('repair entries were not stored; the lease lapses and a verification makes up for them', { count: this.waiting });
   }
 
   #flush(): Promise<void> {

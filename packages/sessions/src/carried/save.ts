@@ -137,7 +137,9 @@ function decodeForTarget(context: CarriedContext, value: string): DecodedSession
   const decoded = context.decode(value);
   if (decoded.ok) return decoded.session;
   if (decoded.why.reason === 'identity_invalid') return { userId: null, username: null, authorities: [], attributes: value, idleMs: null };
-  throw new WherryError('session_unstorable', `the session cannot be stored: ${decoded.why.detail}`, { data: { reason: decoded.why.reason } });
+  throw new WherryError('session_unstorable', `the session cannot be stored: ${decoded.why.detail}`, {
+    data: { reason: decoded.why.reason },
+  });
 }
 
 /**

@@ -1,5 +1,5 @@
 import { pause, silentLogger, type Component, type Logger } from '@wherry/core';
-import { nextSeq, transaction, type Database, type FeedTopic } from '@wherry/core/control';
+import { nextSeq, transaction, type Database, type FeedTopic, type Queryable } from '@wherry/core/control';
 import type { LiveSession } from './read.ts';
 
 /** The feed topic of shadow reads. */
@@ -59,7 +59,9 @@ export class ShadowReads implements FeedTopic, Component {
   }
 
   async load(): Promise<bigint> {
-    const { rows } = await this.#options.database.query<{ share: number; round: bigint; seq: bigint }>('SELECT share, round, seq FROM shadow');
+    const { rows } = await this.#options.database.query<{ share: number; round: bigint; seq: bigint }>(
+      'SELECT share, round, seq FROM shadow',
+    );
     const row = rows[0];
     if (row === undefined) return 0n;
     if (row.round !== this.#round) {
@@ -101,7 +103,12 @@ export class ShadowReads implements FeedTopic, Component {
       const [now, there] = await Promise.all([again(), other()]);
       // Ended or expired meanwhile: nothing left to compare.
       different = now !== undefined && !sameMeaning(now, there);
-      if (different) this.#log.warn('a shadow read differs', { slot: answered.key.slot, id: answered.key.id.toString(), there: there === undefined ? 'absent' : 'live' });
+      if (different)
+        this.#log.warn('a shadow read differs', {
+          slot: answered.key.slot,
+          id: answered.key.id.toString(),
+          there: there === undefined ? 'absent' : 'live',
+        });
     }
     if (round !== this.#round) return;
     this.#compared++;
@@ -137,7 +144,7 @@ export async function setShadowShare(database: Database, share: number, fresh: b
 }
 
 /** What all instances have found in the current round. */
-export async function shadowCounts(database: Database): Promise<ShadowCounts> {
+export async function shadowCounts(database: Queryable): Promise<ShadowCounts> {
   const { rows } = await database.query<{ compared: bigint | null; different: bigint | null }>(
     'SELECT sum(compared)::bigint AS compared, sum(different)::bigint AS different FROM shadow_count c JOIN shadow s ON s.round = c.round',
   );
@@ -147,7 +154,10 @@ export async function shadowCounts(database: Database): Promise<ShadowCounts> {
 function sameMeaning(a: LiveSession, b: LiveSession | undefined): boolean {
   if (b === undefined) return false;
   const authorities = new Set(a.authorities);
-  const sameExpiry = a.expireTime === null || b.expireTime === null ? a.expireTime === b.expireTime : Math.abs(a.expireTime - b.expireTime) <= EXPIRY_TOLERANCE_MS;
+  const sameExpiry =
+    a.expireTime === null || b.expireTime === null
+      ? a.expireTime === b.expireTime
+      : Math.abs(a.expireTime - b.expireTime) <= EXPIRY_TOLERANCE_MS;
   return (
     a.userId === b.userId &&
     a.username === b.username &&

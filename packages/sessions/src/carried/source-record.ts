@@ -35,7 +35,13 @@ export function convertSession(session: SourceSession, conversion: Conversion): 
 }
 
 /** The record of a decoded session; its times are moved to the target's clock. */
-export function recordOf(key: SessionKey, rawId: string, session: DecodedSession, facts: SourceFacts, conversion: Conversion): SessionRecord {
+export function recordOf(
+  key: SessionKey,
+  rawId: string,
+  session: DecodedSession,
+  facts: SourceFacts,
+  conversion: Conversion,
+): SessionRecord {
   const offset = conversion.sourceOffsetMs();
   const idleMs = session.idleMs ?? conversion.defaultIdleMs;
   const lastAccess = facts.expireTime === null ? facts.asOf : Math.min(facts.asOf, facts.expireTime - idleMs);

@@ -17,7 +17,10 @@ export async function touchCarried(context: CarriedContext, rawId: string, ttlMs
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const passage = await context.slots.enter(key.slot);
     try {
-      const outcome = passage.side === 'source' ? await touchSourceFirst(context, key, rawId, ttlMs, passage) : touchTargetFirst(context, key, rawId, ttlMs, passage);
+      const outcome =
+        passage.side === 'source'
+          ? await touchSourceFirst(context, key, rawId, ttlMs, passage)
+          : touchTargetFirst(context, key, rawId, ttlMs, passage);
       if (outcome !== 'moved') return outcome;
     } finally {
       passage.leave();
@@ -52,7 +55,13 @@ async function touchSourceFirst(
   return 'touched';
 }
 
-function touchTargetFirst(context: CarriedContext, key: SessionKey, rawId: string, ttlMs: number | null, { epoch }: SlotPassage): TouchOutcome {
+function touchTargetFirst(
+  context: CarriedContext,
+  key: SessionKey,
+  rawId: string,
+  ttlMs: number | null,
+  { epoch }: SlotPassage,
+): TouchOutcome {
   const now = context.now();
   context.target.touch(key, { lastAccessTime: now, expireTime: ttlMs === null ? null : now + Math.round(ttlMs), touchVersion: now });
   context.sourceTouches.add(key, rawId, ttlMs, epoch);

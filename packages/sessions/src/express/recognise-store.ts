@@ -49,13 +49,15 @@ interface ConnectDynamo {
 export function recogniseStore(store: Store): RecognisedStore {
   if (isConnectRedis(store)) {
     const { client, prefix, ttl, disableTTL, disableTouch, serializer } = store;
-    if (serializer !== JSON) throw new WherryError('config_invalid', 'the connect-redis store has a serializer of its own; only JSON can be carried over');
+    if (serializer !== JSON)
+      throw new WherryError('config_invalid', 'the connect-redis store has a serializer of its own; only JSON can be carried over');
     const defaultIdleMs = typeof ttl === 'number' ? ttl * 1000 : DAY_MS;
     return { layout: 'connect-redis', client, prefix, disableTouch, defaultIdleMs, life: { layout: 'connect-redis', ttl, disableTTL } };
   }
   if (isConnectDynamo(store)) {
     const { client, table, prefix, hashKey, specialKeys } = store;
-    if (specialKeys.length > 0) throw new WherryError('config_invalid', 'the connect-dynamodb store has specialKeys; they cannot be carried over');
+    if (specialKeys.length > 0)
+      throw new WherryError('config_invalid', 'the connect-dynamodb store has specialKeys; they cannot be carried over');
     return { layout: 'connect-dynamodb', client, table, prefix, hashKey, defaultIdleMs: DAY_MS, life: { layout: 'connect-dynamodb' } };
   }
   throw new WherryError('config_invalid', 'the session store is not known; connect-redis 10 and connect-dynamodb 3 can be wrapped');

@@ -28,13 +28,7 @@ export class WrappedStore extends Store {
   }
 
   override get(sid: string, callback: (error: unknown, session?: SessionData | null) => void): void {
-    this.#options.sessions
-      .read(sid)
-      .then(sessionOf)
-      .then(
-        (session) => callback(null, session),
-        (error: unknown) => callback(error),
-      );
+    settle(this.#options.sessions.read(sid).then(sessionOf), callback);
   }
 
   override set(sid: string, session: SessionData, callback?: Done): void {
@@ -51,14 +45,13 @@ export class WrappedStore extends Store {
 
   /** A new id for the same visitor (against fixation): the old session ends for good, the new one is another. */
   override regenerate(request: Request, callback: (error?: unknown) => unknown): void {
-    this.#options.sessions.end(request.sessionID, 'rotation').then(
-      () => {
-        // express-session gives its stores this method, which its types leave out.
-        (this as unknown as { generate(request: Request): void }).generate(request);
-        callback();
-      },
-      (error: unknown) => callback(error),
-    );
+    settle(this.#replace(request), callback);
+  }
+
+  async #replace(request: Request): Promise<void> {
+    await this.#options.sessions.end(request.sessionID, 'rotation');
+    // express-session gives its stores this method, which its types leave out.
+    (this as unknown as { generate(request: Request): void }).generate(request);
   }
 
   async #save(sid: string, session: SessionData): Promise<void> {
@@ -99,9 +92,13 @@ function parsedOrNothing(value: string): SessionData {
   }
 }
 
-function settle(work: Promise<unknown>, callback: Done | undefined): void {
+/** Hands the outcome to a Node-style callback, outside of the promise, so that what it throws is the caller's. */
+function settle<T>(work: Promise<T>, callback: ((error?: unknown, value?: T) => unknown) | undefined): void {
+  const told = (error: unknown, value?: T): void => {
+    if (callback !== undefined) process.nextTick(callback, error, value);
+  };
   work.then(
-    () => callback?.(),
-    (error: unknown) => callback?.(error),
+    (value) => told(null, value),
+    (error: unknown) => told(error),
   );
 }

@@ -1,0 +1,78 @@
+import { silentLogger, type Logger } from '@wherry/core';
+import { SourceOffset, type SessionDecoder, type SessionRuntime, type SourceStore } from '@wherry/sessions';
+import type { MigrationContext } from './context.ts';
+import { Journal } from './journal/journal.ts';
+import type { JournalPoint } from './journal/points.ts';
+import { Migrator } from './migrator.ts';
+import { Pace } from './pace.ts';
+import { silentProgress, type ProgressListener } from './progress.ts';
+
+/** Options of {@link createMigration}. Times in milliseconds. */
+export interface MigrationOptions {
+  /** A running session side of role `migrator`. */
+  readonly runtime: SessionRuntime;
+  readonly source: SourceStore;
+  readonly decode: SessionDecoder;
+  /** `instrumented`: applications whose store is wrapped write while it runs. `none`: nobody writes to the source. */
+  readonly writers: 'instrumented' | 'none';
+  /** Ends it at the next safe place. */
+  readonly signal: AbortSignal;
+  /** Life of a session without an idle time of its own; default one day. */
+  readonly defaultIdleMs?: number;
+  /** Life of a tombstone in the source: longest session + longest repair; default 31 days. */
+  readonly tombstoneMs?: number;
+  /** Grace after which a difference is looked at again; default 2000. */
+  readonly graceMs?: number;
+  /** How long shadow reads run at least; default 10000. */
+  readonly shadowMs?: number;
+  readonly progress?: ProgressListener;
+  readonly log?: Logger;
+  /** Awaited at every point of the journal; for tests. */
+  readonly at?: (point: JournalPoint) => Promise<void>;
+}
+
+/** A migration and what its steps work with. */
+export interface Migration {
+  readonly migrator: Migrator;
+  readonly context: MigrationContext;
+}
+
+const DAY_MS = 86_400_000;
+
+/** Puts a migration together on a running session side. Throws `source_unavailable` when the source's clock cannot be read. */
+export async function createMigration(options: MigrationOptions): Promise<Migration> {
+  const { runtime, source, signal } = options;
+  const progress = options.progress ?? silentProgress;
+  const log = options.log ?? silentLogger;
+  const offset = new SourceOffset(source, runtime.now);
+  await offset.measure();
+  const journal = new Journal({
+    database: runtime.control,
+    instance: () => runtime.instance.id,
+    log,
+    ...(options.at === undefined ? {} : { at: options.at }),
+  });
+  const context: MigrationContext = {
+    control: runtime.control,
+    source,
+    decode: options.decode,
+    refs: runtime.refs,
+    defaultIdleMs: options.defaultIdleMs ?? DAY_MS,
+    tombstoneMs: options.tombstoneMs ?? 31 * DAY_MS,
+    target: runtime.target,
+    shards: runtime.shards,
+    slots: runtime.slots,
+    ended: runtime.ended,
+    revocations: runtime.revocations,
+    repairs: runtime.repairs,
+    journal,
+    pace: new Pace(journal, progress, signal),
+    now: runtime.now,
+    sourceOffsetMs: offset.ms,
+    graceMs: options.graceMs ?? 2000,
+    progress,
+    log,
+  };
+  const migrator = new Migrator({ context, instance: runtime.instance, writers: options.writers, shadowMs: options.shadowMs ?? 10_000 });
+  return { migrator, context };
+}

@@ -1,0 +1,123 @@
+import { randomBytes } from 'node:crypto';
+import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
+import { createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { revocationSchema } from '@wherry/revocation';
+import {
+  SessionRuntime,
+  expressJsonDecoder,
+  sessionsControlSchema,
+  type CarriedSessions,
+  type CarriedStep,
+  type SessionRuntimeOptions,
+  type SourceStore,
+} from '@wherry/sessions';
+import { sessionsShardSchema } from '@wherry/sessions/sql';
+import { ShardSet, initialiseSlotMap, installSlotMap, shardSchema, shardsControlSchema } from '@wherry/shards';
+import type { MigrationContext } from '../context.ts';
+import { createMigration, type MigrationOptions } from '../create.ts';
+import { migrationSchema } from '../index.ts';
+import type { Migrator } from '../migrator.ts';
+
+/** Where a session of the tests keeps who it belongs to. */
+export const TEST_IDENTITY = { userId: 'user.id', username: 'user.name', authorities: ['user.roles'] } as const;
+
+/** A control database and shards of their own, with all tables. */
+export class Workbench {
+  readonly controlUrl: string;
+  readonly shardUrls: readonly string[];
+  readonly masterKey: Buffer;
+  readonly #databases: readonly TestDatabase[];
+  readonly #closers: (() => Promise<void>)[] = [];
+
+  private constructor(databases: readonly TestDatabase[]) {
+    this.#databases = databases;
+    this.controlUrl = databases[0]?.url ?? '';
+    this.shardUrls = databases.slice(1).map(({ url }) => url);
+    this.masterKey = randomBytes(32);
+  }
+
+  /** Creates databases and tables on the server at `postgresUrl`; every slot begins at the source. */
+  static async create(postgresUrl: string, shardCount = 2): Promise<Workbench> {
+    const databases: TestDatabase[] = [];
+    for (let i = 0; i <= shardCount; i++) databases.push(await createTestDatabase(postgresUrl));
+    const bench = new Workbench(databases);
+    const control = bench.database(bench.controlUrl);
+    await applySchema(control, [coreSchema, shardsControlSchema, revocationSchema, sessionsControlSchema, migrationSchema]);
+    const shards = bench.shardUrls.map((url) => bench.database(url));
+    for (const shard of shards) await applySchema(shard, [shardSchema, sessionsShardSchema]);
+    await initialiseSlotMap(control, shardCount, 'source');
+    await installSlotMap(control, shards);
+    return bench;
+  }
+
+  /** A pool that ends with the bench. */
+  database(url: string): Database {
+    const database = openDatabase({ url });
+    this.#closers.push(() => database.end());
+    return database;
+  }
+
+  /** A running process of the given role, in this process. It ends with the bench, or by `leave`. */
+  async process(role: SessionRuntimeOptions['role']): Promise<{ readonly runtime: SessionRuntime; leave(): Promise<void> }> {
+    const control = openDatabase({ url: this.controlUrl });
+    const shards = new ShardSet({ shards: this.shardUrls.map((url, i) => ({ name: `shard${i}`, url })) });
+    const runtime = new SessionRuntime({ control, shards, masterKey: this.masterKey, role });
+    await runtime.run();
+    let left = false;
+    const leave = async (): Promise<void> => {
+      if (left) return;
+      left = true;
+      await runtime.drain();
+      await runtime.stop();
+      await shards.stop();
+      await control.end();
+    };
+    this.#closers.push(leave);
+    return { runtime, leave };
+  }
+
+  /** Carried-over sessions as an instrumented application has them. */
+  carried(runtime: SessionRuntime, source: SourceStore, at?: (step: CarriedStep) => Promise<void>): CarriedSessions {
+    return runtime.carry({ source, decode: expressJsonDecoder({ identity: TEST_IDENTITY }), ...(at === undefined ? {} : { at }) });
+  }
+
+  /** A migrator in this process, running; it ends by `end`. */
+  async migrator(source: SourceStore, options: MigratorSetup = {}): Promise<RunningMigrator> {
+    const { runtime, leave } = await this.process('migrator');
+    const stop = new AbortController();
+    const { migrator, context } = await createMigration({
+      runtime,
+      source,
+      decode: expressJsonDecoder({ identity: TEST_IDENTITY }),
+      signal: stop.signal,
+      writers: 'none',
+      tombstoneMs: 3_600_000,
+      graceMs: 200,
+      shadowMs: 300,
+      ...options,
+    });
+    await migrator.run();
+    const end = async (): Promise<void> => {
+      stop.abort();
+      await migrator.stop();
+      await leave();
+    };
+    this.#closers.push(end);
+    return { migrator, context, end };
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closers.toReversed()) await close();
+    for (const database of this.#databases) await database.drop();
+  }
+}
+
+/** Options of {@link Workbench.migrator}. */
+export type MigratorSetup = Partial<Omit<MigrationOptions, 'runtime' | 'source' | 'decode' | 'signal'>>;
+
+/** A migrator under test. */
+export interface RunningMigrator {
+  readonly migrator: Migrator;
+  readonly context: MigrationContext;
+  end(): Promise<void>;
+}
