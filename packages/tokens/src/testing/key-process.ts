@@ -1,0 +1,121 @@
+import { Sealer } from '@wherry/core';
+import { Instance, openDatabase, type Database, type FeedTopic } from '@wherry/core/control';
+import { createIssuer, type Issuer } from '../issuer.ts';
+import { KeyKeeper, type KeyKeeperOptions } from '../key-keeper.ts';
+import { KeyRing } from '../key-ring.ts';
+import { KEY_TOPIC } from '../key-rows.ts';
+import { KeyStore, type KeyStoreOptions } from '../key-store.ts';
+import { createVerifier, type Verifier } from '../verifier.ts';
+import { AUDIENCE, ISSUER, TestRevocations } from './fixtures.ts';
+
+export const MASTER_KEY: Buffer = Buffer.alloc(32, 7);
+/** Short enough for tests to see a lease end, long enough for a loaded machine to renew it. */
+export const LEASE_MS = 1500;
+
+/** Options of {@link startKeyProcess}. */
+export interface KeyProcessOptions {
+  /** Absent: a process that only verifies. */
+  readonly mode?: KeyKeeperOptions['mode'];
+  readonly alg?: KeyKeeperOptions['alg'];
+  readonly store?: Partial<KeyStoreOptions>;
+  readonly masterKey?: Buffer;
+  /** Put around the topic, to hold it up. */
+  readonly wrap?: (topic: FeedTopic) => FeedTopic;
+}
+
+/** What one process has of keys: its registration, its ring, its verifier, and where it issues, keeper and issuer. */
+export interface KeyProcess extends AsyncDisposable {
+  readonly database: Database;
+  readonly instance: Instance;
+  readonly ring: KeyRing;
+  readonly store: KeyStore;
+  readonly verifier: Verifier;
+  readonly issuer: Issuer;
+  readonly keeper: KeyKeeper | undefined;
+  /** Leaves without looking after its keys, as a process that is killed does: its lease runs out by itself. */
+  kill(): Promise<void>;
+}
+
+/** Starts what a process of its own would have; nothing is shared with the others but the database. */
+export async function startKeyProcess(url: string, options: KeyProcessOptions = {}): Promise<KeyProcess> {
+  const database = openDatabase({ url, poolSize: 4 });
+  const sealer = new Sealer(options.masterKey ?? MASTER_KEY, 'signing-key');
+  const issues = options.mode !== undefined;
+  const ring = new KeyRing({ database, staleMs: () => instance.staleMs(KEY_TOPIC), ...(issues ? { sealer } : {}) });
+  const instance = new Instance({
+    database,
+    role: issues ? 'auth' : 'gateway',
+    topics: [options.wrap?.(ring) ?? ring],
+    leaseMs: LEASE_MS,
+    renewMs: 100,
+  });
+  const store = new KeyStore({ database, sealer, lifeS: 600, jwksMaxAgeS: 0, ...options.store });
+  const keeper =
+    options.mode === undefined
+      ? undefined
+      : new KeyKeeper({ store, ring, instance, mode: options.mode, alg: options.alg ?? 'ES256', everyMs: 50 });
+  const verifier = createVerifier({
+    keys: ring,
+    revocations: new TestRevocations(),
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    maxLifeS: 3600,
+    keyFreshMs: LEASE_MS,
+  });
+  const issuer = createIssuer({ keys: ring, issuer: ISSUER, audience: AUDIENCE, lifeS: 600 });
+  let ended = false;
+  const end = async (orderly: boolean): Promise<void> => {
+    if (ended) return;
+    ended = true;
+    // Without the database neither key nor lease can be given back.
+    if (!orderly) await database.end();
+    await keeper?.stop();
+    await instance.stop();
+    if (orderly) await database.end();
+  };
+  await instance.run();
+  await keeper?.run();
+  return { database, instance, ring, store, verifier, issuer, keeper, kill: () => end(false), [Symbol.asyncDispose]: () => end(true) };
+}
+
+/** Issues a token that the process's own clock dates. */
+export function issueFrom(from: KeyProcess): string {
+  const second = Math.floor(Date.now() / 1000);
+  const grant = {
+    userId: '42',
+    authorities: ['ROLE_USER'],
+    clientId: 'web',
+    generation: 0,
+    issuedAt: second,
+    authTime: second,
+    sessionExpiresAt: null,
+  };
+  return from.issuer.issue(grant).token;
+}
+
+/** What each process says of the token: `accepted` or the reason. */
+export function judged(token: string, ...processes: KeyProcess[]): string[] {
+  return processes.map(({ verifier }) => {
+    const verification = verifier.verify(token);
+    return verification.ok ? 'accepted' : verification.reason;
+  });
+}
+
+/** A topic whose loading can be held up, as in a process that is slow. */
+export function holdUp(): { wrap: (topic: FeedTopic) => FeedTopic; hold(): void; release(): void } {
+  let gate = Promise.withResolvers<void>();
+  gate.resolve();
+  return {
+    wrap: (inner) => ({
+      topic: inner.topic,
+      load: async (since) => {
+        await gate.promise;
+        return inner.load(since);
+      },
+    }),
+    hold: () => {
+      gate = Promise.withResolvers();
+    },
+    release: () => gate.resolve(),
+  };
+}
