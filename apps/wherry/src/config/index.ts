@@ -1,6 +1,7 @@
 export type { ClientConfig, ShardConfig, WherryConfig } from './config.ts';
 export { loadConfig, type ConfigSources, type LoadedConfig } from './load.ts';
 export { requireClients, requireControlUrl, requireCookieSecrets, requireMasterKey, requireShards, requireSource } from './required.ts';
+export { ROLES, checkRoles, type Role } from './roles.ts';
 export { CONFIG_SCHEMA, type Settings } from './schema.ts';
 export { Secret } from './secret.ts';
 export { parseSourceUrl, type SourceAddress } from './source-url.ts';

@@ -59,7 +59,7 @@ describe('a configuration', () => {
       const values = key === 'sessions.absoluteSeconds' ? fc.integer({ min: 86_400 * 3, max: 315_360_000 }) : allowedValue(schema);
       const same = fc.property(values, (value) => {
         const inFile = path.reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
-        const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+        const text = typeof value === 'string' ? value : JSON.stringify(value);
         // Long lives, so that no rule between keys is in the way.
         const base = { WHERRY_SESSIONS_ABSOLUTE_SECONDS: '315360000' };
         const fromEnvironment = load({ ...base, [variable]: text });
@@ -295,7 +295,7 @@ describe('secrets', () => {
 
   it('do not show when the configuration is printed', () => {
     const { config } = load(all);
-    for (const text of [JSON.stringify(config), inspect(config, { depth: 9, showHidden: true }), `${config.control.url}`])
+    for (const text of [JSON.stringify(config), inspect(config, { depth: 9, showHidden: true }), String(config.control.url)])
       expect(text).not.toContain('hunter2');
     expect(inspect(config, { depth: 9, showHidden: true })).not.toContain('07 07');
   });

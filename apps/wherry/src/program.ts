@@ -1,0 +1,31 @@
+import { Command } from 'commander';
+import { addConfigCommands } from './commands/config.ts';
+import { addRolloutCommands } from './commands/rollout.ts';
+import { addVersionCommand } from './commands/version.ts';
+import { EXIT, exitCodeOf } from './exit.ts';
+import type { Terminal } from './terminal.ts';
+
+/** The command line. Settings that commands inherit are made here, before the first command is added. */
+export function createProgram(terminal: Terminal): Command {
+  const program = new Command('wherry')
+    .description('Carries signed-in users from stateful sessions to stateless tokens, and their sessions into sharded SQL.')
+    .option('-c, --config <file>', 'configuration file (default: WHERRY_CONFIG, else wherry.config.json where there is one)')
+    .configureOutput({ writeOut: (text) => terminal.out(text.trimEnd()), writeErr: (text) => terminal.err(text.trimEnd()) })
+    .configureHelp({ sortSubcommands: false, helpWidth: 100 })
+    .showSuggestionAfterError()
+    .exitOverride();
+  addRolloutCommands(program, terminal);
+  addConfigCommands(program, terminal);
+  addVersionCommand(program, terminal);
+  return program;
+}
+
+/** Runs the command line and answers the exit code: 0 done, 1 refused or failed, 2 called or configured wrongly. */
+export async function runProgram(words: readonly string[], terminal: Terminal): Promise<number> {
+  try {
+    await createProgram(terminal).parseAsync(words, { from: 'user' });
+    return EXIT.done;
+  } catch (error) {
+    return exitCodeOf(error, terminal);
+  }
+}
