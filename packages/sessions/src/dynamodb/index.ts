@@ -1,1 +1,2 @@
-export {};
+export { createDynamoSource, type DynamoSourceOptions } from './source.ts';
+export type { DynamoSender } from './table.ts';

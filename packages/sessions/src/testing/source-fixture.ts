@@ -80,3 +80,9 @@ export async function absent(source: SourceStore, rawId: string): Promise<void> 
 
 /** Milliseconds; long against any test. */
 export const HOUR: number = 3_600_000;
+
+/** A value that has to be there. */
+export function present<T>(value: T | null | undefined): T {
+  if (value === null || value === undefined) throw new Error('a value that the test needs is missing');
+  return value;
+}

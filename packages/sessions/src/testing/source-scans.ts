@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { SourcePartition, SourceSession, SourceStore } from '../source/contract.ts';
-import { HOUR, newRawId, sessionValue, useFixture, type MakeSource } from './source-fixture.ts';
+import { HOUR, newRawId, present, sessionValue, useFixture, type MakeSource } from './source-fixture.ts';
 
 const SESSIONS = 400;
 
@@ -88,18 +88,17 @@ export function describeScans(make: MakeSource): void {
 
     test('a cursor of another incarnation and a cursor of no meaning are told', async () => {
       const [partition] = await fixture.source.partitions();
-      if (partition === undefined) throw new Error('there is no partition');
-      const elsewhere = { ...partition, incarnation: `${partition.incarnation}x` };
+      const elsewhere = { ...present(partition), incarnation: `${present(partition).incarnation}x` };
       await expect(fixture.source.scan(elsewhere, null, 10)).rejects.toMatchObject({ code: 'source_cursor_lost' });
       for (const cursor of ['', '-', '{"a":1}', 'null']) {
-        await expect(fixture.source.scan(partition, cursor, 10)).rejects.toMatchObject({ code: 'source_cursor_lost' });
+        await expect(fixture.source.scan(present(partition), cursor, 10)).rejects.toMatchObject({ code: 'source_cursor_lost' });
       }
     });
 
     test('an aborted scan throws the reason', async () => {
       const [partition] = await fixture.source.partitions();
       const reason = new Error('enough');
-      await expect(fixture.source.scan(partition!, null, 10, AbortSignal.abort(reason))).rejects.toBe(reason);
+      await expect(fixture.source.scan(present(partition), null, 10, AbortSignal.abort(reason))).rejects.toBe(reason);
     });
 
     test('few sessions are counted exactly', async () => {

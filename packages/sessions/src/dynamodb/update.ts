@@ -1,0 +1,100 @@
+import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import type { SessionVersion } from '../record.ts';
+import { ATTRIBUTES, secondsOf, SESSION_TYPE, type Item } from './item.ts';
+
+/** One conditional UpdateItem. PutItem is never used: it would drop the version and the tombstone. */
+export interface Update {
+  readonly UpdateExpression: string;
+  readonly ConditionExpression: string;
+  readonly ExpressionAttributeNames: Record<string, string>;
+  readonly ExpressionAttributeValues: Record<string, AttributeValue>;
+}
+
+// A comparison with an attribute that is missing is false, so its negation holds where there is nothing to compare with.
+const NOT_EXPIRED = 'NOT #expires <= :now';
+const NOT_ENDED = `(attribute_not_exists(#ended) OR #expires <= :now)`;
+const NOT_OF_LATER_EPOCH = 'NOT #we > :epoch';
+
+/** What every change is told: its writer's epoch, and the time by which expiry is judged. */
+export interface UpdateContext {
+  readonly now: number;
+  readonly epoch: number;
+}
+
+/** Writes the next version in the writer's epoch. */
+export function saveUpdate(value: string, expireTime: number | null, context: UpdateContext): Update {
+  return update(writing(expireTime, '#w = if_not_exists(#w, :zero) + :one'), `${NOT_ENDED} AND ${NOT_OF_LATER_EPOCH}`, {
+    ...values(context, expireTime),
+    ':sess': { S: value },
+  });
+}
+
+/** Writes a version made elsewhere where it is newer, or where nothing is. */
+export function putUpdate(value: string, expireTime: number | null, version: SessionVersion, now: number): Update {
+  const overNothing = 'attribute_not_exists(#we) AND (attribute_not_exists(#sess) OR #expires <= :now)';
+  const overOlder = 'attribute_not_exists(#we) OR #we < :epoch OR (#we = :epoch AND #w < :n)';
+  const isZero = version.epoch === 0 && version.n === 0;
+  return update(writing(expireTime, '#w = :n'), `${NOT_ENDED} AND (${isZero ? overNothing : overOlder})`, {
+    ...values({ now, epoch: version.epoch }, expireTime),
+    ':sess': { S: value },
+    ':n': { N: String(version.n) },
+  });
+}
+
+/** Sets the expiry of what lives. */
+export function touchUpdate(expireTime: number | null, context: UpdateContext): Update {
+  const change = expireTime === null ? 'REMOVE #expires' : 'SET #expires = :expires';
+  const condition = `attribute_exists(#sess) AND attribute_not_exists(#ended) AND ${NOT_EXPIRED} AND ${NOT_OF_LATER_EPOCH}`;
+  return update(change, condition, values(context, expireTime));
+}
+
+/**
+ * Turns the item into a tombstone. The later epoch and the later expiry of two tombstones stay; there is no maximum in
+ * an expression, so what is kept follows from the item as it was read, and the condition sees to it that it still is so.
+ */
+export function endUpdate(keepUntil: number, context: UpdateContext, item: Item | undefined): Update {
+  const laterEpoch = Number(item?.['we']?.N ?? 0) > context.epoch;
+  const laterExpiry = item?.['ended'] !== undefined && Number(item['expires']?.N ?? 0) * 1000 > keepUntil;
+  const sets = [
+    '#ended = :true',
+    '#w = if_not_exists(#w, :zero)',
+    ...(laterEpoch ? [] : ['#we = :epoch']),
+    ...(laterExpiry ? [] : ['#expires = :expires']),
+  ];
+  const longer = '(attribute_exists(#ended) AND #expires > :expires)';
+  const conditions = [laterEpoch ? '#we > :epoch' : NOT_OF_LATER_EPOCH, laterExpiry ? longer : `NOT ${longer}`];
+  return update(`SET ${sets.join(', ')} REMOVE #sess`, conditions.join(' AND '), values(context, keepUntil));
+}
+
+function writing(expireTime: number | null, version: string): string {
+  const sets = `SET #sess = :sess, #type = :type, #we = :epoch, ${version}`;
+  return expireTime === null ? `${sets} REMOVE #ended, #expires` : `${sets}, #expires = :expires REMOVE #ended`;
+}
+
+function values({ now, epoch }: UpdateContext, expireTime: number | null): Record<string, AttributeValue> {
+  return {
+    ':now': secondsOf(now),
+    ':epoch': { N: String(epoch) },
+    ':zero': { N: '0' },
+    ':one': { N: '1' },
+    ':true': { BOOL: true },
+    ':type': { S: SESSION_TYPE },
+    ...(expireTime === null ? {} : { ':expires': secondsOf(expireTime) }),
+  };
+}
+
+function update(change: string, condition: string, candidates: Record<string, AttributeValue>): Update {
+  const { names, values } = used(`${change} ${condition}`, candidates);
+  return { UpdateExpression: change, ConditionExpression: condition, ExpressionAttributeNames: names, ExpressionAttributeValues: values };
+}
+
+/** Only what an expression names: the service refuses the rest. */
+export function used(
+  expression: string,
+  candidates: Record<string, AttributeValue>,
+): { names: Record<string, string>; values: Record<string, AttributeValue> } {
+  const words = new Set(expression.match(/[#:]\w+/g));
+  const pick = <T>(all: Record<string, T>): Record<string, T> =>
+    Object.fromEntries(Object.entries(all).filter(([word]) => words.has(word)));
+  return { names: pick(ATTRIBUTES), values: pick(candidates) };
+}
