@@ -28,8 +28,8 @@ interface Scene extends AsyncDisposable {
   play(enough: () => boolean, present?: (ids: readonly string[]) => Promise<ReadonlySet<string>>): Promise<Report>;
 }
 
-/** Runs the crowd against the real application on one kind of store; `env` names the store. */
-export function describeCrowd(name: string, env: () => Readonly<Record<string, string>>): void {
+/** Runs the crowd against the real application on one kind of store; `env` names the store, `faults` adds a gateway that lies. */
+export function describeCrowd(name: string, env: () => Readonly<Record<string, string>>, faults: boolean): void {
   describe(name, () => {
     let app: LegacyProcess;
     let gateway: StandInGateway;
@@ -162,6 +162,15 @@ export function describeCrowd(name: string, env: () => Readonly<Record<string, s
       expect(scene.meter.total).toBeGreaterThanOrEqual(report.requests + 60);
     });
 
+    it('sees what express-session does by itself: a request that a log-out overtakes saves the ended session again', async () => {
+      await using scene = await stage(10);
+      scene.world.settings.overlap = true;
+      const report = await scene.play(() => scene.world.tally.count('resurrected') > 0);
+      expect(report).toMatchObject({ ...NO_FAULTS, resurrected: report.resurrected });
+      expect(report.unjudged).toBeGreaterThan(0);
+    });
+
+    if (!faults) return;
     const isLook = (passing: Passing): boolean => passing.path === '/whoami' && passing.credential !== '';
 
     it('sees a session that is dropped: signed out', async () => {
