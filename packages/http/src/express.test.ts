@@ -109,48 +109,51 @@ describe('the principal of one request', () => {
   function lookingApp(): Express {
     const app = express();
     app.use(principalFromGateway());
-    app.post('/parsed', express.json(), async (request, response) => {
-      await turn();
-      response.json([whoIs(), (request.body as { n: string }).n]);
+    app.post('/parsed', express.json(), (request, response, next) => {
+      turn().then(() => response.json([whoIs(), (request.body as { n: string }).n]), next);
     });
-    app.post('/look', async (request, response) => {
-      const seen = [whoIs()];
-      await Promise.resolve();
-      seen.push(whoIs());
-      await new Promise<void>((resolve) => {
-        setTimeout(() => {
-          seen.push(whoIs());
-          process.nextTick(() => {
-            seen.push(whoIs());
-            queueMicrotask(() => {
-              seen.push(whoIs());
-              resolve();
-            });
-          });
-        }, Math.random() * 4);
-      });
-      await new Promise<void>((resolve) => {
-        request.on('data', () => seen.push(whoIs()));
-        request.on('end', () => {
-          seen.push(whoIs());
-          resolve();
-        });
-      });
-      await pause(Math.random() * 4);
-      seen.push(whoIs());
-      const answer = Readable.from(
-        (async function* look() {
-          for (let round = 0; round < 3; round++) {
-            await turn();
-            seen.push(whoIs());
-            yield ' ';
-          }
-          yield JSON.stringify(seen);
-        })(),
-      );
-      await pipeline(answer, response);
+    app.post('/look', (request, response, next) => {
+      look(request, response).then(undefined, next);
     });
     return app;
+  }
+
+  async function look(request: express.Request, response: express.Response): Promise<void> {
+    const seen = [whoIs()];
+    await Promise.resolve();
+    seen.push(whoIs());
+    await new Promise<void>((resolve) => {
+      setTimeout(() => {
+        seen.push(whoIs());
+        process.nextTick(() => {
+          seen.push(whoIs());
+          queueMicrotask(() => {
+            seen.push(whoIs());
+            resolve();
+          });
+        });
+      }, Math.random() * 4);
+    });
+    await new Promise<void>((resolve) => {
+      request.on('data', () => seen.push(whoIs()));
+      request.on('end', () => {
+        seen.push(whoIs());
+        resolve();
+      });
+    });
+    await pause(Math.random() * 4);
+    seen.push(whoIs());
+    const answer = Readable.from(
+      (async function* parts() {
+        for (let round = 0; round < 3; round++) {
+          await turn();
+          seen.push(whoIs());
+          yield ' ';
+        }
+        yield JSON.stringify(seen);
+      })(),
+    );
+    await pipeline(answer, response);
   }
 
   it('is seen by 200 requests at a time, each its own, through awaits, timers and streams', async () => {

@@ -14,18 +14,18 @@ export interface RolloutMove {
 }
 
 /** Goes to the next phase; `percent` for the move into `led`, default 1. Errors as {@link moveRollout}. */
-export async function advance(database: Database, move: RolloutMove, percent?: number): Promise<Rollout> {
-  return await moveRollout(database, { command: 'advance', ...(percent === undefined ? {} : { percent }) }, move);
+export function advance(database: Database, move: RolloutMove, percent?: number): Promise<Rollout> {
+  return moveRollout(database, { command: 'advance', ...(percent === undefined ? {} : { percent }) }, move);
 }
 
 /** Goes back to the phase before. Signs nobody out: only issuance changes. Errors as {@link moveRollout}. */
-export async function rollback(database: Database, move: RolloutMove): Promise<Rollout> {
-  return await moveRollout(database, { command: 'rollback' }, move);
+export function rollback(database: Database, move: RolloutMove): Promise<Rollout> {
+  return moveRollout(database, { command: 'rollback' }, move);
 }
 
 /** Leads another share of the users, 0 … 100 in steps of 0.01. Errors as {@link moveRollout}. */
-export async function setPercent(database: Database, move: RolloutMove, percent: number): Promise<Rollout> {
-  return await moveRollout(database, { command: 'set-percent', percent }, move);
+export function setPercent(database: Database, move: RolloutMove, percent: number): Promise<Rollout> {
+  return moveRollout(database, { command: 'set-percent', percent }, move);
 }
 
 /**
@@ -35,7 +35,7 @@ export async function setPercent(database: Database, move: RolloutMove, percent:
  */
 export async function moveRollout(database: Database, command: RolloutCommand, move: RolloutMove): Promise<Rollout> {
   try {
-    return await transaction(database, async (tx) => await moved(tx, command, move));
+    return await transaction(database, (tx) => moved(tx, command, move));
   } catch (error) {
     throw controlError(error);
   }

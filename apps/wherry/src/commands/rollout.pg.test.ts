@@ -1,6 +1,6 @@
 import { Instance, applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
 import { createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
-import { RolloutState, rolloutSchema } from '@wherry/rollout';
+import { RolloutState, readRollout, rolloutSchema } from '@wherry/rollout';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { run, type Run } from '../testing/recording-terminal.ts';
 
@@ -67,9 +67,9 @@ describe('wherry rollout', () => {
 
   it('tells whether the instances act on it', async () => {
     expect((await out('status')).at(-1)).toBe('instances no instance follows it');
-    let held: ReturnType<typeof Promise.withResolvers<void>> | undefined;
+    let held: { readonly promise: Promise<void>; resolve(): void } | undefined;
     const state = new RolloutState({ database });
-    const topic = { topic: state.topic, load: async () => await state.load(), acting: async () => await held?.promise };
+    const topic = { topic: state.topic, load: () => state.load(), acting: () => held?.promise ?? Promise.resolve() };
     const instance = new Instance({ database, role: 'test', topics: [topic], renewMs: 100 });
     await instance.run();
     try {
@@ -79,7 +79,7 @@ describe('wherry rollout', () => {
       expect((await out('advance')).at(-1)).toBe('instances not every live instance acts on it yet');
       expect(JSON.parse((await out('status --json')).join(''))).toMatchObject({ phase: 'dual', acknowledged: false });
       held.resolve();
-      expect(await instance.acknowledged('rollout', state.rollout.seq, 5000)).toBe(true);
+      expect(await instance.acknowledged('rollout', (await readRollout(database)).seq, 5000)).toBe(true);
       expect(JSON.parse((await out('status --json')).join(''))).toMatchObject({ phase: 'dual', acknowledged: true });
     } finally {
       held?.resolve();
