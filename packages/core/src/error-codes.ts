@@ -4,12 +4,17 @@
  * documentation (docs/errors.md is generated from this table).
  */
 export const ERROR_CODES = {
+  access_tokens_off: {
+    status: 400,
+    meaning: 'Access tokens are not given out in the present phase of the rollout; the session goes on to hold.',
+  },
   bad_request: { status: 400, meaning: 'The request does not have the form that the route documents.' },
   body_too_large: { status: 413, meaning: 'The request body is larger than the route accepts.' },
   canary_failed: {
     status: 503,
     meaning: 'A session written back to the source was not read as it was written, so the way back is not proved.',
   },
+  client_unauthenticated: { status: 401, meaning: 'The client did not prove who it is: its id or its secret is wrong, or missing.' },
   clock_offset_too_large: { status: 503, meaning: 'The clocks of two stores differ by more than a second.' },
   config_invalid: {
     status: 500,
@@ -20,22 +25,32 @@ export const ERROR_CODES = {
   deadline_exceeded: { status: 503, meaning: 'The work did not finish within its deadline.' },
   draining: { status: 503, meaning: 'This instance is shutting down; another one answers.' },
   forbidden: { status: 403, meaning: 'The signed-in user lacks the authority that this needs.' },
+  grant_type_unsupported: { status: 400, meaning: 'The token endpoint does not know this grant type or type of subject token.' },
   id_clock_backwards: { status: 503, meaning: 'The clock went back behind the last id given out; no id is made until it has caught up.' },
   id_worker_lost: { status: 503, meaning: 'The lease of the worker id that ids are made under has ended.' },
   internal: { status: 500, meaning: 'A fault of ours. The log has the details under the request id.' },
   lease_lost: { status: 503, meaning: 'The lease of this instance has ended; it may not act until it has registered again.' },
+  login_failed: { status: 401, meaning: 'Username or password is wrong.' },
+  login_unconfirmed: {
+    status: 409,
+    meaning: 'The session that was handed over is not there, has ended, or belongs to another user or other authorities.',
+  },
+  media_type_unsupported: { status: 415, meaning: 'The request body has a media type that the route does not accept.' },
   migration_step_invalid: { status: 409, meaning: 'The migration is not in a step that allows this command.' },
   not_found: { status: 404, meaning: 'Nothing is there under this name.' },
+  passwords_busy: { status: 503, meaning: 'As many passwords are being checked as this instance takes on at a time.' },
   record_unstorable: { status: 422, meaning: 'The database cannot store a value of the record, for example text with a NUL character.' },
   rollout_move_invalid: {
     status: 409,
     meaning: 'The rollout cannot go from its phase to the one asked for; moves go to the neighbour only.',
   },
   sealed_data_invalid: { status: 500, meaning: 'Sealed data does not open: wrong key, wrong place or altered bytes.' },
+  session_anonymous: { status: 401, meaning: 'Nobody has signed in to the session.' },
   session_collision: { status: 409, meaning: 'Another session has the same primary key. The session needs a new id.' },
   session_ended: { status: 401, meaning: 'The session was ended by a log-out or an operator.' },
   session_expired: { status: 401, meaning: 'The session is at its end; no token can be issued for it.' },
   session_undecodable: { status: 500, meaning: 'The stored session has a form that cannot be read.' },
+  session_unknown: { status: 401, meaning: 'There is no such session, or its time is over.' },
   session_unstorable: { status: 413, meaning: 'The session is larger or deeper than the store accepts.' },
   shard_unavailable: { status: 503, meaning: 'The database instance that owns the key cannot be reached.' },
   signing_key_invalid: { status: 500, meaning: 'A signing key is not one that this system uses: wrong type, size, curve or value.' },
@@ -83,6 +98,7 @@ export const ERROR_CODES = {
   token_too_large: { status: 401, meaning: 'The access token is longer than any that is issued.' },
   token_type_wrong: { status: 401, meaning: 'The token is not an access token (RFC 9068): its type is not at+jwt.' },
   unauthenticated: { status: 401, meaning: 'The request carries no proof of who is calling, or one that does not count.' },
+  username_taken: { status: 409, meaning: 'Somebody has the username.' },
 } as const;
 
 /** Every code that an error of ours can carry. */
