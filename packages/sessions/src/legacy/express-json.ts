@@ -10,8 +10,6 @@ export interface ExpressJsonOptions {
   readonly maxBytes?: number;
   /** Deepest nesting of objects and arrays; default 32. */
   readonly maxDepth?: number;
-  /** `idleMs` of a session whose cookie has no maximum age; default null. Both stores of the spine use one day. */
-  readonly defaultIdleMs?: number | null;
 }
 
 /** The outcome of one decoding. */
@@ -22,7 +20,7 @@ type Decoding = ReturnType<SessionDecoder>;
  * decoded session is the stored text itself, so that the application gets back what it wrote, to the byte.
  */
 export function expressJsonDecoder(options: ExpressJsonOptions): SessionDecoder {
-  const { identity, maxBytes = 512 * 1024, maxDepth = 32, defaultIdleMs = null } = options;
+  const { identity, maxBytes = 512 * 1024, maxDepth = 32 } = options;
   return (value): Decoding => {
     // A character takes at most 3 bytes for each of its UTF-16 units, so most values need no counting.
     if (value.length * 3 > maxBytes && Buffer.byteLength(value) > maxBytes) return fault('too_large', `more than ${maxBytes} bytes`);
@@ -35,7 +33,7 @@ export function expressJsonDecoder(options: ExpressJsonOptions): SessionDecoder 
     const maxAge = own(cookie, 'originalMaxAge') ?? null;
     if (maxAge !== null && typeof maxAge !== 'number') return fault('not_a_session', '"cookie.originalMaxAge" is no number');
     try {
-      const idleMs = maxAge === null ? defaultIdleMs : Math.max(0, Math.ceil(maxAge));
+      const idleMs = maxAge === null ? null : Math.max(0, Math.ceil(maxAge));
       return { ok: true, session: { ...identityOf(session, identity), attributes: value, idleMs } };
     } catch (error) {
       if (error instanceof IdentityFault) return fault('identity_invalid', error.message);

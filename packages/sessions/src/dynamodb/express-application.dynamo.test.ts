@@ -1,0 +1,8 @@
+import { createSessionTable } from '../testing/dynamo-session-table.ts';
+import { describeExpressApplication } from '../testing/express-application.ts';
+import { createDynamoSource } from './source.ts';
+
+describeExpressApplication('connect-dynamodb', async () => {
+  const { client, table, expressStore, drop } = await createSessionTable();
+  return { store: expressStore, source: createDynamoSource({ client, table }), dispose: drop };
+});

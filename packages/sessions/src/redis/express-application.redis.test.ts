@@ -1,0 +1,13 @@
+import '@wherry/embedded/testing';
+import { randomBytes } from 'node:crypto';
+import { RedisStore } from 'connect-redis';
+import { createClient } from 'redis';
+import { inject } from 'vitest';
+import { describeExpressApplication } from '../testing/express-application.ts';
+import { createRedisSource } from './source.ts';
+
+describeExpressApplication('connect-redis', async () => {
+  const prefix = `${randomBytes(6).toString('hex')}:`;
+  const client = await createClient({ url: inject('redisUrl') }).connect();
+  return { store: new RedisStore({ client, prefix }), source: createRedisSource({ client, prefix }), dispose: () => client.close() };
+});
