@@ -1,0 +1,129 @@
+import { DECODE_OFFSET, GatheredRead, SlotFollower, slotOf, type ShardSet, type SlotMap } from '@wherry/shards';
+import { userWrites, type UserWrites } from './statements.ts';
+import type { Username } from './username.ts';
+
+/** How far a registration has come; see the SQL of the table. */
+export type UserState = 'pending' | 'active' | 'dead';
+
+/** A registered user. Times in epoch milliseconds. */
+export interface User {
+  readonly id: bigint;
+  /** As he wrote it. */
+  readonly username: string;
+  /** PHC string; never leaves this service. */
+  readonly passwordHash: string;
+  readonly authorities: readonly string[];
+  readonly state: UserState;
+  readonly createTime: number;
+}
+
+/** A registration that did not come to its end. */
+export interface UnfinishedUser {
+  readonly id: bigint;
+  readonly username: string;
+  readonly state: 'pending' | 'dead';
+}
+
+/** Options of {@link UserStore}. */
+export interface UserStoreOptions {
+  readonly shards: ShardSet;
+  readonly map: SlotMap;
+}
+
+/**
+ * Users and names in the shards, each statement by itself and idempotent; `register.ts` and `repair.ts` have the order.
+ * All calls throw `shard_unavailable`, `slot_not_owned`; a write that throws may or may not have happened.
+ */
+export class UserStore {
+  readonly #shards: ShardSet;
+  readonly #users: GatheredRead<Omit<User, 'id'>>;
+  readonly #names: GatheredRead<{ readonly username: string; readonly userId: bigint }>;
+  readonly #writes: UserWrites;
+
+  constructor({ shards, map }: UserStoreOptions) {
+    const context = { shards, map, follower: new SlotFollower({ map, shards }) };
+    this.#shards = shards;
+    this.#users = new GatheredRead<Omit<User, 'id'>>({
+      name: 'user-get',
+      table: 'app_user',
+      columns: ['username', 'password_hash', 'authorities', 'state', 'create_time'],
+      decode: (row) => ({
+        username: row[DECODE_OFFSET] as string,
+        passwordHash: row[DECODE_OFFSET + 1] as string,
+        authorities: JSON.parse(row[DECODE_OFFSET + 2] as string) as string[],
+        state: row[DECODE_OFFSET + 3] as UserState,
+        createTime: row[DECODE_OFFSET + 4] as number,
+      }),
+      ...context,
+    });
+    this.#names = new GatheredRead<{ readonly username: string; readonly userId: bigint }>({
+      name: 'username-get',
+      table: 'username',
+      // As text: numbers in gathered rows are below 2^53, and user ids are not.
+      columns: ['username', 'user_id::text'],
+      decode: (row) => ({ username: row[DECODE_OFFSET] as string, userId: BigInt(row[DECODE_OFFSET + 1] as string) }),
+      ...context,
+    });
+    this.#writes = userWrites(context);
+  }
+
+  /** The user under `id`, whatever his state. */
+  async user(id: bigint): Promise<User | undefined> {
+    const row = await this.#users.get({ slot: slotOf(id), id });
+    return row === undefined ? undefined : { id, ...row };
+  }
+
+  /** Who has the name, whatever his state. */
+  async ownerOf(name: Username): Promise<bigint | undefined> {
+    const row = await this.#names.get(name.key);
+    return row?.username === name.canonical ? row.userId : undefined;
+  }
+
+  /** Stores a user as pending. */
+  async insertPending(user: Omit<User, 'state'>): Promise<void> {
+    await this.#writes.insertUser.underCurrent({ slot: slotOf(user.id), ...user });
+  }
+
+  /** Takes the name for `userId`; `taken` when somebody else has it. */
+  async claimName(name: Username, userId: bigint, at: number): Promise<'ours' | 'taken'> {
+    const { outcome } = await this.#writes.claimName.underCurrent({ ...name.key, canonical: name.canonical, userId, at });
+    return outcome === 'collision' ? 'taken' : 'ours';
+  }
+
+  /** Gives the name back where `userId` has it, and does nothing where somebody else does. */
+  async releaseName(name: Username, userId: bigint): Promise<void> {
+    await this.#writes.releaseName.underCurrent({ ...name.key, userId });
+  }
+
+  /** Moves a user from pending; false when he is neither there any more nor in state `to` already. */
+  async move(id: bigint, to: 'active' | 'dead', at: number): Promise<boolean> {
+    const { outcome } = await this.#writes.moveUser.underCurrent({ slot: slotOf(id), id, to, at });
+    return outcome !== 'collision';
+  }
+
+  /** Removes a user who is dead. */
+  async remove(id: bigint): Promise<void> {
+    await this.#writes.removeUser.underCurrent({ slot: slotOf(id), id });
+  }
+
+  /** Sets the authorities of an active user; false when there is none. */
+  async setAuthorities(id: bigint, authorities: readonly string[], at: number): Promise<boolean> {
+    const { outcome } = await this.#writes.setAuthorities.underCurrent({ slot: slotOf(id), id, authorities, at });
+    return outcome !== 'collision';
+  }
+
+  /** Registrations begun before `before` that are not active, oldest first, at most `limit` of each shard. */
+  async unfinished(before: number, limit: number): Promise<UnfinishedUser[]> {
+    const pages = await Promise.all(
+      this.#shards.all.map(async (shard) => {
+        const { rows } = await shard.query<UnfinishedUser>({
+          name: 'user-unfinished',
+          text: `SELECT id, username, state FROM app_user WHERE state <> 'active' AND create_time < $1 ORDER BY create_time, id LIMIT $2`,
+          values: [before, limit],
+        });
+        return rows;
+      }),
+    );
+    return pages.flat();
+  }
+}
