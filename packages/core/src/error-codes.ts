@@ -22,6 +22,8 @@ export const ERROR_CODES = {
   },
   conflict: { status: 409, meaning: 'Somebody else changed the same thing first; read it again and repeat.' },
   control_unavailable: { status: 503, meaning: 'The control database cannot be reached, and the answer needs it.' },
+  credential_kind_refused: { status: 401, meaning: 'Session tokens and cookies are no longer accepted for this user; an access token is.' },
+  credential_unknown: { status: 401, meaning: 'The bearer credential is neither an access token nor a session token.' },
   deadline_exceeded: { status: 503, meaning: 'The work did not finish within its deadline.' },
   draining: { status: 503, meaning: 'This instance is shutting down; another one answers.' },
   forbidden: { status: 403, meaning: 'The signed-in user lacks the authority that this needs.' },
@@ -40,6 +42,10 @@ export const ERROR_CODES = {
   not_found: { status: 404, meaning: 'Nothing is there under this name.' },
   passwords_busy: { status: 503, meaning: 'As many passwords are being checked as this instance takes on at a time.' },
   record_unstorable: { status: 422, meaning: 'The database cannot store a value of the record, for example text with a NUL character.' },
+  revocations_stale: {
+    status: 503,
+    meaning: 'This instance has had no news of revocations for too long, and the session itself could not be asked.',
+  },
   rollout_move_invalid: {
     status: 409,
     meaning: 'The rollout cannot go from its phase to the one asked for; moves go to the neighbour only.',
@@ -47,8 +53,10 @@ export const ERROR_CODES = {
   sealed_data_invalid: { status: 500, meaning: 'Sealed data does not open: wrong key, wrong place or altered bytes.' },
   session_anonymous: { status: 401, meaning: 'Nobody has signed in to the session.' },
   session_collision: { status: 409, meaning: 'Another session has the same primary key. The session needs a new id.' },
+  session_cookie_invalid: { status: 401, meaning: 'The session cookie is not one that the application has signed.' },
   session_ended: { status: 401, meaning: 'The session was ended by a log-out or an operator.' },
   session_expired: { status: 401, meaning: 'The session is at its end; no token can be issued for it.' },
+  session_token_malformed: { status: 401, meaning: 'The session token has a wrong length, alphabet or checksum.' },
   session_undecodable: { status: 500, meaning: 'The stored session has a form that cannot be read.' },
   session_unknown: { status: 401, meaning: 'There is no such session, or its time is over.' },
   session_unstorable: { status: 413, meaning: 'The session is larger or deeper than the store accepts.' },
@@ -98,6 +106,8 @@ export const ERROR_CODES = {
   token_too_large: { status: 401, meaning: 'The access token is longer than any that is issued.' },
   token_type_wrong: { status: 401, meaning: 'The token is not an access token (RFC 9068): its type is not at+jwt.' },
   unauthenticated: { status: 401, meaning: 'The request carries no proof of who is calling, or one that does not count.' },
+  upstream_timeout: { status: 504, meaning: 'The server behind the gateway did not answer in time.' },
+  upstream_unavailable: { status: 502, meaning: 'The server behind the gateway cannot be reached, or broke off.' },
   username_taken: { status: 409, meaning: 'Somebody has the username.' },
 } as const;
 
