@@ -48,6 +48,17 @@ describe('shared keys', () => {
     for (const token of tokens) expect(judged(token, one, other, gateway)).toEqual(['accepted', 'accepted', 'accepted']);
   });
 
+  test('the first key ever waits for nobody; a verifier that has not heard of it cannot know', async () => {
+    const slow = holdUp();
+    const gateway = await start({ wrap: slow.wrap });
+    slow.hold();
+    const auth = await start({ mode: 'shared' });
+    const token = issueFrom(auth);
+    expect(judged(token, gateway)).toEqual(['token_key_unproved']);
+    slow.release();
+    await until(() => expect(judged(token, gateway)).toEqual(['accepted']));
+  });
+
   test('issuers that start together on an empty database make one key', async () => {
     const processes = await Promise.all(Array.from({ length: 5 }, () => start({ mode: 'shared' })));
     expect(new Set(processes.map(({ ring }) => ring.signingKey().kid)).size).toBe(1);
@@ -60,6 +71,7 @@ describe('shared keys', () => {
     const gateway = await start({ wrap: slow.wrap });
     const before = issueFrom(auth);
     const former = auth.ring.signingKey().kid;
+    expect(judged(before, gateway, auth)).toEqual(['accepted', 'accepted']);
     slow.hold();
     const { kid, seq } = await auth.store.rotate('EdDSA', command);
     await until(() => expect(auth.ring.find(kid)).toBeDefined());
@@ -74,6 +86,8 @@ describe('shared keys', () => {
     // The gateway knew the key before its first token.
     expect(judged(issueFrom(auth), gateway, auth)).toEqual(['accepted', 'accepted']);
     expect(judged(before, gateway, auth)).toEqual(['accepted', 'accepted']);
+    // It was remembered all along: its key is still the same to those who remember.
+    expect(gateway.verifier.stats.hits).toBe(1);
   });
 
   test('a verifier whose lease has ended holds nobody up, and does not call the new key unknown', async () => {

@@ -8,9 +8,9 @@ import { KeyStore, type KeyStoreOptions } from '../key-store.ts';
 import { createVerifier, type Verifier } from '../verifier.ts';
 import { AUDIENCE, ISSUER, TestRevocations } from './fixtures.ts';
 
-export const MASTER_KEY: Buffer = Buffer.alloc(32, 7);
+const MASTER_KEY = Buffer.alloc(32, 7);
 /** Short enough for tests to see a lease end, long enough for a loaded machine to renew it. */
-export const LEASE_MS = 1500;
+const LEASE_MS = 1500;
 
 /** Options of {@link startKeyProcess}. */
 export interface KeyProcessOptions {
