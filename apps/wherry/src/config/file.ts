@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { configFault } from './fault.ts';
+import { duplicateKey } from './duplicate-key.ts';
+import { configFault, shown } from './fault.ts';
 
 /** Where the configuration is looked for when nothing else is said. */
 export const DEFAULT_FILE = 'wherry.config.json';
@@ -51,16 +52,25 @@ export function readConfigFile(file: string, required: boolean): Record<string, 
 }
 
 function parsed(text: string, file: string): Record<string, unknown> {
+  // A byte order mark is what some editors leave behind.
+  const json = text.replace(/^\uFEFF/, '');
   let values: unknown;
   try {
-    // A byte order mark is what some editors leave behind.
-    values = JSON.parse(text.replace(/^\uFEFF/, ''));
+    values = JSON.parse(json);
   } catch (error) {
-    throw configFault({ key: 'the configuration file', origin: file, is: `is not JSON${placeOf(error, text)}`, allowed: 'a JSON object' });
+    throw configFault({ key: 'the configuration file', origin: file, is: `is not JSON${placeOf(error, json)}`, allowed: 'a JSON object' });
   }
   if (typeof values !== 'object' || values === null || Array.isArray(values)) {
     throw configFault({ key: 'the configuration file', origin: file, is: 'holds no object', allowed: 'a JSON object' });
   }
+  const twice = duplicateKey(json);
+  if (twice !== undefined)
+    throw configFault({
+      key: 'the configuration file',
+      origin: file,
+      is: `has the key ${shown(twice)} twice in one object`,
+      allowed: 'each key once',
+    });
   return values as Record<string, unknown>;
 }
 

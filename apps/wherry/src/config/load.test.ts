@@ -200,6 +200,10 @@ describe('a bad configuration is refused in one line', () => {
     ['{"log": ', 'the configuration file (FILE) is not JSON; allowed is a JSON object'],
     ['{"log":\n  {]', 'the configuration file (FILE) is not JSON at line 2, column 4; allowed is a JSON object'],
     ['', 'the configuration file (FILE) is not JSON; allowed is a JSON object'],
+    [
+      '{"log":{"level":"info","l\\u0065vel":"warn"}}',
+      'the configuration file (FILE) has the key "level" twice in one object; allowed is each key once',
+    ],
     ['[]', 'the configuration file (FILE) holds no object; allowed is a JSON object'],
     ['null', 'the configuration file (FILE) holds no object; allowed is a JSON object'],
   ])('file %j', (content, line) => {
@@ -274,8 +278,8 @@ describe('secrets', () => {
     expect(config.masterKey?.reveal()).toEqual(Buffer.alloc(32, 7));
     expect(config.control.url?.reveal()).toBe(postgres);
     expect(config.shards.list.map(({ name, url }) => [name, url?.reveal()])).toEqual([
-      ['shard1', postgres],
-      ['shard2', 'postgresql://h/e'],
+      ['shard0', postgres],
+      ['shard1', 'postgresql://h/e'],
     ]);
     expect(config.source.url?.reveal()).toBe('redis://:hunter2@h:6379/1');
     expect(config.source.cookieSecrets?.reveal()).toEqual(['hunter2,new', 'hunter2']);

@@ -1,3 +1,5 @@
+import { isWherryError } from '@wherry/core';
+import { checkTokenLives } from '@wherry/tokens';
 import { configFault, shown } from './fault.ts';
 import type { Settings } from './schema.ts';
 import { variableOf } from './variables.ts';
@@ -18,12 +20,11 @@ export function checkRules(settings: Settings, originOf: OriginOf): void {
   if (sessions.idleSeconds > sessions.absoluteSeconds) {
     refuse('sessions.idleSeconds', `is ${sessions.idleSeconds}`, `at most sessions.absoluteSeconds, which is ${sessions.absoluteSeconds}`);
   }
-  const renewable = tokens.accessTokenSeconds * (1 + RENEWAL_LIVES);
-  if (renewable > sessions.absoluteSeconds) {
-    // A token that outlives every session that it can belong to could be renewed into nothing.
+  const { accessTokenSeconds } = tokens;
+  if (!livesFit(accessTokenSeconds, sessions.absoluteSeconds)) {
     refuse(
       'tokens.accessTokenSeconds',
-      `is ${tokens.accessTokenSeconds}, with its renewal window ${renewable}`,
+      `is ${accessTokenSeconds}, with its renewal window ${accessTokenSeconds * (1 + RENEWAL_LIVES)}`,
       `at most ${Math.floor(sessions.absoluteSeconds / (1 + RENEWAL_LIVES))}, a third of sessions.absoluteSeconds`,
     );
   }
@@ -64,5 +65,16 @@ function refuseRepeats(
         'each once',
       );
     seen.set(fold(name), name);
+  }
+}
+
+/** The rule is that of the tokens; here it is said in the words of the configuration. */
+function livesFit(accessTokenSeconds: number, absoluteSeconds: number): boolean {
+  try {
+    checkTokenLives({ lifeS: accessTokenSeconds, renewalWindowS: accessTokenSeconds * RENEWAL_LIVES, absoluteLifeS: absoluteSeconds });
+    return true;
+  } catch (error) {
+    if (isWherryError(error, 'config_invalid')) return false;
+    throw error;
   }
 }

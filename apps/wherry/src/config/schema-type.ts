@@ -42,7 +42,7 @@ export interface ArraySchema extends Annotations {
 }
 
 /** A section, or a member of a list. */
-export interface ObjectSchema extends Annotations {
+interface ObjectSchema extends Annotations {
   readonly type: 'object';
   readonly additionalProperties: false;
   readonly properties: Readonly<Record<string, Schema>>;

@@ -69,7 +69,7 @@ export function shardsOf(environment: Environment, list: readonly { readonly nam
   if (text !== undefined && (urls === undefined || !urls.every(isPostgresUrl))) {
     throw fault('shards.urls', 'has something that is not an address', `${POSTGRES_ALLOWED} with commas between, or a JSON list of them`);
   }
-  const named = list.length === 0 && urls !== undefined ? urls.map((_, at) => ({ name: `shard${at + 1}` })) : list;
+  const named = list.length === 0 && urls !== undefined ? urls.map((_, at) => ({ name: `shard${at}` })) : list;
   if (urls !== undefined && urls.length !== named.length) {
     throw fault('shards.urls', `has ${urls.length} addresses`, `one for each of the ${named.length} shards in shards.list`);
   }

@@ -58,7 +58,7 @@ function valueOf(error: ErrorObject, schema: Schema): string {
 }
 
 /** What a value of this schema may be, in words. */
-export function allowedBy(schema: Schema): string {
+function allowedBy(schema: Schema): string {
   if (schema['x-allowed'] !== undefined) return schema['x-allowed'];
   switch (schema.type) {
     case 'integer':

@@ -1,5 +1,5 @@
 /** Where the requests below a path go. */
-export interface RouteEntry {
+interface RouteEntry {
   /** The longest prefix that fits decides. */
   readonly prefix: string;
   /** Scheme, host and port. */

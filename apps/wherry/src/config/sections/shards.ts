@@ -16,7 +16,7 @@ export const shardsSchema = {
     list: {
       type: 'array',
       description:
-        'In an order that never changes: a slot belongs to a place in this list. New shards go to its end. With WHERRY_SHARDS_URLS alone they are named shard1, shard2, …',
+        'In an order that never changes: a slot belongs to a place in this list. New shards go to its end. With WHERRY_SHARDS_URLS alone they are named shard0, shard1, …',
       maxItems: 1024,
       default: [],
       'x-short': 'name',

@@ -1,5 +1,5 @@
 /** Where in a session's attributes its user stands, as dotted paths. */
-export interface IdentityMapping {
+interface IdentityMapping {
   readonly userId: string;
   readonly username: string;
   /** Roles and permissions; the union of all of them. */

@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import { hasCredentials, parseSourceUrl } from './source-url.ts';
+
+describe('parseSourceUrl', () => {
+  it.each([
+    ['redis://localhost', { kind: 'redis', url: 'redis://localhost' }],
+    ['rediss://:p@r.example:6380/2', { kind: 'redis', url: 'rediss://:p@r.example:6380/2' }],
+    ['redis://[::1]:6379', { kind: 'redis', url: 'redis://[::1]:6379' }],
+    ['dynamodb://127.0.0.1:8000/sessions', { kind: 'dynamodb', endpoint: 'http://127.0.0.1:8000', table: 'sessions', region: 'us-east-1' }],
+    [
+      'dynamodb://d.example/my.Table_1?tls=true&region=eu-west-1',
+      { kind: 'dynamodb', endpoint: 'https://d.example', table: 'my.Table_1', region: 'eu-west-1' },
+    ],
+    ['dynamodb:///sessions?region=eu-west-1', { kind: 'dynamodb', endpoint: undefined, table: 'sessions', region: 'eu-west-1' }],
+  ])('reads %s', (text, address) => {
+    expect(parseSourceUrl(text)).toEqual(address);
+  });
+
+  it.each([
+    '',
+    'localhost:6379',
+    'redis:',
+    'redis:///1',
+    'redis://h/name',
+    'redis://h/1#x',
+    'http://h/t',
+    'dynamodb://h',
+    'dynamodb://h/',
+    'dynamodb://h/ab',
+    'dynamodb://h/a/b',
+    'dynamodb:///sessions',
+    'dynamodb://h/sessions?regoin=x',
+    'dynamodb://h/sessions?tls=yes',
+    'dynamodb://h/sessions?region=EU',
+    'dynamodb://key:secret@h/sessions',
+  ])('refuses %j', (text) => {
+    expect(parseSourceUrl(text)).toBeUndefined();
+  });
+
+  it('knows an address that is a secret', () => {
+    expect(['redis://h', 'redis://:p@h', 'rediss://u:p@h', 'dynamodb://h/t', 'no address'].map(hasCredentials)).toEqual([
+      false,
+      true,
+      true,
+      false,
+      false,
+    ]);
+  });
+});
