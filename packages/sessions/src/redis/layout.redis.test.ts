@@ -63,6 +63,9 @@ describe('the layout of connect-redis', () => {
     expect(await client.pTTL(companionKey(keyOf(rawId)))).toBe(-1);
     await source.touch(rawId, HOUR, 0);
     expect(await client.pTTL(companionKey(keyOf(rawId)))).toBeGreaterThan(HOUR);
+    await source.touch(rawId, null, 0);
+    expect(await client.pTTL(keyOf(rawId))).toBe(-1);
+    expect(await client.pTTL(companionKey(keyOf(rawId)))).toBe(-1);
   });
 
   test('what an old writer saves over a tombstone stays ended', async () => {

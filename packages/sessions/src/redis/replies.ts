@@ -1,23 +1,25 @@
 import type { SessionVersion } from '../record.ts';
 import type { SourceSession, SourceTouch, SourceWrite } from '../source/contract.ts';
 
-/** What the read script answers: the time, then four entries for each session that fitted. */
-type ReadReply = readonly [string, ...(string | null)[]];
+/** What the read script answers: the time, then value, version and expiry of each session that fitted. */
+type ReadReply = readonly (string | null)[];
 
 const NO_VERSION: SessionVersion = { epoch: 0, n: 0 };
 
 /** The sessions of a reply of the read script, for the first of `keys`, in order; undefined: absent. */
 export function readSessions(reply: unknown, keys: readonly string[], prefixLength: number): (SourceSession | undefined)[] {
-  const [now, ...entries] = reply as ReadReply;
-  const readAt = Number(now);
+  const entries = reply as ReadReply;
+  const readAt = Number(entries[0]);
   const sessions: (SourceSession | undefined)[] = [];
-  for (let i = 0; i < entries.length; i += 4) {
-    const [value, expiry, companion, companionExpiry] = entries.slice(i, i + 4);
-    const rawId = keys[i / 4]?.slice(prefixLength) ?? '';
-    const { version, ended } = parseCompanion(companion);
-    if (ended) sessions.push({ rawId, value: '', expireTime: expireTimeOf(companionExpiry), readAt, version, ended });
-    else if (typeof value === 'string') sessions.push({ rawId, value, expireTime: expireTimeOf(expiry), readAt, version, ended });
-    else sessions.push(undefined);
+  for (let i = 1; i < entries.length; i += 3) {
+    const value = entries[i];
+    const { version, ended } = parseCompanion(entries[i + 1]);
+    if (typeof value !== 'string' && !ended) {
+      sessions.push(undefined);
+      continue;
+    }
+    const rawId = keys[sessions.length]?.slice(prefixLength) ?? '';
+    sessions.push({ rawId, value: ended ? '' : (value ?? ''), expireTime: expireTimeOf(entries[i + 2]), readAt, version, ended });
   }
   return sessions;
 }
@@ -42,7 +44,8 @@ function expireTimeOf(text: string | null | undefined): number | null {
 
 /** Mirrors the scripts: what they would not take for a companion is none. */
 function parseCompanion(text: string | null | undefined): { version: SessionVersion; ended: boolean } {
-  const [, epoch, n, rest] = /^(\d+):(\d+)([^]*)$/.exec(text ?? '') ?? [];
+  if (text === null || text === undefined) return { version: NO_VERSION, ended: false };
+  const [, epoch, n, rest] = /^(\d+):(\d+)([^]*)$/.exec(text) ?? [];
   if (epoch === undefined || n === undefined) return { version: NO_VERSION, ended: false };
   return { version: { epoch: Number(epoch), n: Number(n) }, ended: rest === ':ended' };
 }

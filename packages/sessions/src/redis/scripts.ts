@@ -20,28 +20,44 @@ local function version(key)
   return tonumber(epoch), tonumber(n), rest == ':ended'
 end
 local function expiry(key, now)
-  local ttl = redis.call('PTTL', key)
-  if ttl < 0 then return '' end
   local at = redis.pcall('PEXPIRETIME', key)
-  if type(at) == 'number' and at >= 0 then return int(at) end
-  return int(now + ttl)
+  if type(at) ~= 'number' then
+    at = redis.call('PTTL', key)
+    if at >= 0 then at = now + at end
+  end
+  return at >= 0 and int(at) or ''
 end
 `;
 
-/** ARGV: most bytes of values to answer. KEYS: sessions, then their companions. Answers the time, then value, expiry, version, its expiry of as many sessions as fit, at least one. */
+/**
+ * ARGV: most bytes of values to answer. KEYS: sessions, then their companions. Answers the time, then for each session
+ * its value, the version, and the expiry of whichever of the two counts; as many sessions as fit, at least one. Values
+ * are taken by the portion, so that large ones do not fill the server's memory before they are counted.
+ */
 export const READ: string = `${PRELUDE}
 local now, half, room = clock(), #KEYS / 2, tonumber(ARGV[1])
 local answer = { int(now) }
-for i = 1, half do
-  local value = redis.pcall('GET', KEYS[i])
-  if type(value) ~= 'string' then value = false end
-  if value and i > 1 and #value > room then break end
-  if value then room = room - #value end
-  local w = redis.call('GET', KEYS[half + i])
-  answer[#answer + 1] = value
-  answer[#answer + 1] = value and expiry(KEYS[i], now) or ''
-  answer[#answer + 1] = w
-  answer[#answer + 1] = w and expiry(KEYS[half + i], now) or ''
+local n = 1
+for first = 1, half, 50 do
+  local last = math.min(first + 49, half)
+  local values = redis.call('MGET', unpack(KEYS, first, last))
+  local companions = redis.call('MGET', unpack(KEYS, half + first, half + last))
+  for i = 1, last - first + 1 do
+    local value, w = values[i], companions[i]
+    if value then
+      if n > 1 and #value > room then return answer end
+      room = room - #value
+    end
+    local at = ''
+    if w and string.match(w, '^%d+:%d+:ended$') then
+      value = false
+      at = expiry(KEYS[half + first + i - 1], now)
+    elseif value then
+      at = expiry(KEYS[first + i - 1], now)
+    end
+    answer[n + 1], answer[n + 2], answer[n + 3] = value, w, at
+    n = n + 3
+  end
 end
 return answer`;
 
