@@ -10,14 +10,14 @@ import type { Principal } from './principal.ts';
  * (a network of its own, a unix socket, mutual TLS at a sidecar), or it checks the signature (`identity-signature.ts`).
  * The gateway takes every header out of a request for which {@link isIdentityHeader} is true before it adds its own.
  */
-export const IDENTITY_HEADERS = {
+export const IDENTITY_HEADERS: Readonly<Record<keyof Principal, string>> = {
   userId: 'x-wherry-user-id',
   authorities: 'x-wherry-authorities',
   kind: 'x-wherry-kind',
   sessionId: 'x-wherry-session',
   clientId: 'x-wherry-client',
   username: 'x-wherry-username',
-} as const satisfies Record<keyof Principal, string>;
+};
 
 /** Carries the proof that the gateway wrote the identity headers. */
 export const SIGNATURE_HEADER = 'x-wherry-signature';

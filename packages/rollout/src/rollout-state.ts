@@ -16,7 +16,7 @@ export interface RolloutStateOptions {
  * hold: every phase accepts what any other gives out.
  */
 export class RolloutState implements FeedTopic {
-  readonly topic = ROLLOUT_TOPIC;
+  readonly topic: string = ROLLOUT_TOPIC;
   readonly #database: Queryable;
   readonly #onChange: (rollout: Rollout) => void;
   #rollout: Rollout | undefined;

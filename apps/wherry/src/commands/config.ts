@@ -1,8 +1,9 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { CONFIG_SCHEMA, ROLES, SETTINGS, checkRoles, type LoadedConfig, type Role } from '../config/index.ts';
 import { SECRET_VARIABLES } from '../config/environment.ts';
 import { columns, type Terminal } from '../terminal.ts';
 import { loadedConfig } from './loaded-config.ts';
+import { parseRoles } from './role-list.ts';
 
 /** Adds `wherry config …`. */
 export function addConfigCommands(program: Command, terminal: Terminal): void {
@@ -23,15 +24,6 @@ export function addConfigCommands(program: Command, terminal: Terminal): void {
     .command('schema')
     .description('print the JSON Schema of wherry.config.json')
     .action(() => terminal.out(JSON.stringify(CONFIG_SCHEMA, null, 2)));
-}
-
-/** Reads `auth,gateway`. */
-export function parseRoles(text: string): readonly Role[] {
-  return text.split(',').map((name) => {
-    const role = ROLES.find((known) => known === name.trim());
-    if (role === undefined) throw new InvalidArgumentError(`Allowed are ${ROLES.join(', ')}, with commas between.`);
-    return role;
-  });
 }
 
 function changedSettings({ config, originOf }: LoadedConfig): readonly (readonly [string, string])[] {

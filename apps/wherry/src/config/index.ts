@@ -1,8 +1,8 @@
-export type { ClientConfig, ShardConfig, WherryConfig } from './config.ts';
+export type { WherryConfig } from './config.ts';
 export { loadConfig, type ConfigSources, type LoadedConfig } from './load.ts';
 export { requireClients, requireControlUrl, requireCookieSecrets, requireMasterKey, requireShards, requireSource } from './required.ts';
 export { ROLES, checkRoles, type Role } from './roles.ts';
 export { CONFIG_SCHEMA, type Settings } from './schema.ts';
 export { Secret } from './secret.ts';
-export { parseSourceUrl, type SourceAddress } from './source-url.ts';
-export { SETTINGS, type Setting } from './variables.ts';
+export { parseSourceUrl } from './source-url.ts';
+export { SETTINGS } from './variables.ts';
