@@ -25,8 +25,13 @@ export const ERROR_CODES = {
   credential_kind_refused: { status: 401, meaning: 'Session tokens and cookies are no longer accepted for this user; an access token is.' },
   credential_unknown: { status: 401, meaning: 'The bearer credential is neither an access token nor a session token.' },
   deadline_exceeded: { status: 503, meaning: 'The work did not finish within its deadline.' },
+  demo_flawed: { status: 500, meaning: 'A figure of the demonstration that should be 0 is not.' },
   draining: { status: 503, meaning: 'This instance is shutting down; another one answers.' },
   forbidden: { status: 403, meaning: 'The signed-in user lacks the authority that this needs.' },
+  grant_invalid: {
+    status: 422,
+    meaning: 'What is known of the user cannot be put into an access token: a value is empty, too long or not well-formed text.',
+  },
   grant_type_unsupported: { status: 400, meaning: 'The token endpoint does not know this grant type or type of subject token.' },
   id_clock_backwards: { status: 503, meaning: 'The clock went back behind the last id given out; no id is made until it has caught up.' },
   id_worker_lost: { status: 503, meaning: 'The lease of the worker id that ids are made under has ended.' },

@@ -39,6 +39,9 @@ export interface TokenPrincipal {
 /** The media type in `typ`, without its `application/` (RFC 9068 section 2.1). */
 export const ACCESS_TOKEN_TYPE = 'at+jwt';
 
+/** Longest token in characters: half of what Node reads of all headers of a request. */
+export const MAX_TOKEN_LENGTH = 8192;
+
 /** The claim `userId` for an id: a number where number and text stand for each other without loss. */
 export function userIdClaim(userId: string): number | string {
   const number = Number(userId);

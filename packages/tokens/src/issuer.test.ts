@@ -1,3 +1,5 @@
+import { isWherryError } from '@wherry/core';
+import fc from 'fast-check';
 import { exportJWK, importJWK, jwtVerify, SignJWT, calculateJwkThumbprint } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { userIdClaim } from './access-token.ts';
@@ -112,5 +114,58 @@ describe('life', () => {
     for (const ms of [second * 1000, second * 1000 + 999, 0]) {
       expect(() => authority.issue({ sessionExpiresAt: ms })).toThrowError(expect.objectContaining({ code: 'session_expired' }));
     }
+  });
+});
+
+describe('what is issued verifies', () => {
+  const authority = new TestAuthority();
+  const codeOf = (grant: Parameters<TestAuthority['issue']>[0]): string => {
+    try {
+      return authority.verifier().verify(authority.issue(grant)).ok ? 'accepted' : 'refused';
+    } catch (error) {
+      return isWherryError(error) ? error.code : String(error);
+    }
+  };
+
+  test('for any user, name, authority and client, or is not issued', () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 30 }),
+      fc.string({ unit: 'grapheme' }),
+      fc.integer().map(String),
+      fc.constantFrom('', '\ud800', '__proto__', '"', 'x'.repeat(1025)),
+    );
+    fc.assert(
+      fc.property(
+        text,
+        text,
+        fc.array(text, { maxLength: 4 }),
+        text,
+        fc.bigInt(1n, 2n ** 63n - 1n),
+        (userId, username, authorities, clientId, sessionId) => {
+          const sound = [userId, clientId, ...authorities].every((value) => value !== '' && value.isWellFormed() && value.length <= 1024);
+          const named = username === '' || (username.isWellFormed() && username.length <= 1024);
+          expect(codeOf({ userId, username, authorities, clientId, sessionId })).toBe(sound && named ? 'accepted' : 'grant_invalid');
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  test('up to the longest token', () => {
+    const authorities = (count: number): string[] => Array.from({ length: count }, (_, i) => `orders:permission:${i}`);
+    expect(codeOf({ authorities: authorities(200) })).toBe('accepted');
+    expect(codeOf({ authorities: authorities(400) })).toBe('grant_invalid');
+  });
+
+  test.each([
+    { issuedAt: 1.5 },
+    { issuedAt: Number.NaN },
+    { generation: -1 },
+    { sessionId: 0n },
+    { sessionId: -1n },
+    { sessionId: 2n ** 63n },
+    { authTime: Number.POSITIVE_INFINITY },
+  ])('and never with %o', (grant) => {
+    expect(codeOf(grant)).toBe('grant_invalid');
   });
 });

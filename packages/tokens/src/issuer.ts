@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { WherryError } from '@wherry/core';
-import { ACCESS_TOKEN_TYPE, userIdClaim, type AccessTokenClaims } from './access-token.ts';
+import { ACCESS_TOKEN_TYPE, MAX_TOKEN_LENGTH, userIdClaim, type AccessTokenClaims } from './access-token.ts';
 import type { SigningKeySource } from './key-source.ts';
+import { readClaims } from './read-claims.ts';
 import { createSignature } from './signature.ts';
 
 /** Options of {@link createIssuer}. */
@@ -40,7 +41,10 @@ export interface IssuedToken {
 
 /** Issues access tokens. */
 export interface Issuer {
-  /** Signs a token for `grant`. Throws `session_expired`, `signing_key_unavailable`. */
+  /**
+   * Signs a token for `grant`; what is issued verifies. Throws `session_expired`, `signing_key_unavailable`, and
+   * `grant_invalid` for values that no verifier would take: such a user stays with his session token.
+   */
   issue(grant: TokenGrant): IssuedToken;
 }
 
@@ -69,11 +73,19 @@ function issue({ keys, issuer, audience, lifeS }: IssuerOptions, grant: TokenGra
     exp,
     auth_time: grant.authTime,
   };
-  const input = `${encode({ typ: ACCESS_TOKEN_TYPE, alg, kid })}.${encode(claims)}`;
+  const payload = Buffer.from(JSON.stringify(claims), 'utf8');
+  if (readClaims(payload) === undefined) throw unissuable('a value is empty, too long or not well-formed text');
+  const header = Buffer.from(JSON.stringify({ typ: ACCESS_TOKEN_TYPE, alg, kid }), 'utf8');
+  const input = `${header.toString('base64url')}.${payload.toString('base64url')}`;
   const signature = createSignature(alg, privateKey, Buffer.from(input, 'latin1'));
-  return { token: `${input}.${signature.toString('base64url')}`, claims };
+  const token = `${input}.${signature.toString('base64url')}`;
+  if (token.length > MAX_TOKEN_LENGTH)
+    throw unissuable(
+      `with ${claims.authorities.length} authorities the token has ${token.length} characters; ${MAX_TOKEN_LENGTH} are allowed`,
+    );
+  return { token, claims };
 }
 
-function encode(value: unknown): string {
-  return Buffer.from(JSON.stringify(value), 'utf8').toString('base64url');
+function unissuable(why: string): WherryError {
+  return new WherryError('grant_invalid', `no access token can be issued: ${why}`);
 }

@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '@wherry/core';
 import type { RevocationView } from '@wherry/revocation';
-import { ACCESS_TOKEN_TYPE, principalOf, type AccessTokenClaims, type TokenPrincipal } from './access-token.ts';
+import { ACCESS_TOKEN_TYPE, MAX_TOKEN_LENGTH, principalOf, type AccessTokenClaims, type TokenPrincipal } from './access-token.ts';
 import { readCompactJws, verifyCompactSignature } from './compact-jws.ts';
 import type { KeySource, VerificationKey } from './key-source.ts';
 import { readClaims } from './read-claims.ts';
@@ -29,7 +29,7 @@ export interface VerifierOptions<D = undefined> {
   readonly audience: string;
   /** Longest life of a token in seconds: revocations are remembered just as long. Longer-lived tokens are refused. */
   readonly maxLifeS: number;
-  /** Computed once for a token and kept with it, e.g. the identity headers. */
+  /** Computed once for a token and kept with it, e.g. the identity headers. Must not throw. */
   readonly derive?: (claims: AccessTokenClaims) => D;
   readonly clock?: Clock;
   /** How far the clocks of issuer and verifier may be apart, milliseconds; default 30000. */
@@ -94,7 +94,7 @@ class AccessTokenVerifier<D> implements Verifier<D> {
     this.#revocations = options.revocations;
     this.#clock = options.clock ?? systemClock;
     this.#skewMs = options.skewMs ?? 30_000;
-    this.#maxLength = options.maxLength ?? 8192;
+    this.#maxLength = options.maxLength ?? MAX_TOKEN_LENGTH;
     this.#keyFreshMs = options.keyFreshMs ?? 5000;
     this.#recent = new RecentTokens(options.cacheSize ?? 50_000);
   }
