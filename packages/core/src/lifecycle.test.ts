@@ -48,13 +48,14 @@ test('a failing start ends what was started and throws the failure', async () =>
   expect(lifecycle.ready).toBe(false);
 });
 
-test('a wish to end during the start keeps the rest from starting and is no failure', async () => {
+test.each([
+  ['comes to its end', (slow: PromiseWithResolvers<void>) => slow.resolve()],
+  ['fails by that', (slow: PromiseWithResolvers<void>) => slow.reject(new Error('stopped before it was ready'))],
+])('a wish to end during the start, which then %s, keeps the rest from starting and is no failure', async (_, settle) => {
   const { calls, component } = recorder();
   const lifecycle = new Lifecycle();
   const slow = Promise.withResolvers<void>();
-  lifecycle.add(
-    component('a', { run: () => slow.promise, stop: () => Promise.resolve(slow.reject(new Error('stopped before it was ready'))) }),
-  );
+  lifecycle.add(component('a', { run: () => slow.promise, stop: () => Promise.resolve(settle(slow)) }));
   lifecycle.add(component('b'));
   const running = lifecycle.run();
   await lifecycle.end();

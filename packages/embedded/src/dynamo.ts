@@ -1,19 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { freePort } from './free-port.ts';
+import { onFreePort } from './free-port.ts';
 import { startGuarded, type GuardedProcess } from './guarded-process.ts';
+import { pausable, type Pausable } from './pausable.ts';
 
 /** A running store that speaks DynamoDB's protocol. */
-export interface DynamoServer {
+export interface DynamoServer extends Pausable {
   readonly port: number;
   /** For the `endpoint` option of the client; region and keys can be anything. */
   readonly endpoint: string;
-  /** Stops the server and keeps its data; `start` brings it back on the same port. For tests of outages. */
-  pause(): Promise<void>;
-  start(): Promise<void>;
-  stop(): Promise<void>;
 }
 
 /**
@@ -22,31 +19,16 @@ export interface DynamoServer {
  */
 export async function startDynamo(): Promise<DynamoServer> {
   const folder = mkdtempSync(join(tmpdir(), 'wherry-dynamo-'));
-  const port = await freePort();
   // Built or not, the neighbour has the extension of this file.
-  const script = fileURLToPath(import.meta.resolve(import.meta.url.endsWith('.ts') ? './dynamo-server.ts' : './dynamo-server.js'));
-  const launch = (): Promise<GuardedProcess> =>
+  const script = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './dynamo-server.ts' : './dynamo-server.js', import.meta.url));
+  const launch = (port: number): Promise<GuardedProcess> =>
     startGuarded({
       command: process.execPath,
       args: [script, String(port), folder],
       endSignal: 'TERM',
       isReady: (output) => output.includes('ready'),
+      orphanFolder: folder,
     });
-  let server: GuardedProcess | undefined = await launch();
-  return {
-    port,
-    endpoint: `http://127.0.0.1:${port}`,
-    pause: async () => {
-      await server?.stop();
-      server = undefined;
-    },
-    start: async () => {
-      server ??= await launch();
-    },
-    stop: async () => {
-      await server?.stop();
-      server = undefined;
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
+  const { port, started } = await onFreePort(launch);
+  return { port, endpoint: `http://127.0.0.1:${port}`, ...pausable(started, () => launch(port), folder) };
 }

@@ -11,3 +11,17 @@ export function freePort(): Promise<number> {
     });
   });
 }
+
+const TRIES = 3;
+
+/** Starts a server on a free port. Somebody else may take the port in between, so a failed start is repeated on another one. */
+export async function onFreePort<T>(start: (port: number) => Promise<T>): Promise<{ readonly port: number; readonly started: T }> {
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort();
+    try {
+      return { port, started: await start(port) };
+    } catch (error) {
+      if (attempt === TRIES) throw error;
+    }
+  }
+}

@@ -23,17 +23,29 @@ export interface GuardedProcessOptions {
   readonly isReady: (output: string) => boolean | Promise<boolean>;
   /** Default 20000. */
   readonly readyMs?: number;
+  /** How long the end may take before the server is killed; default 15000. */
+  readonly endMs?: number;
   readonly uid?: number;
   readonly gid?: number;
-  /** Also end when this process ends; default true. */
-  readonly endWithParent?: boolean;
+  /** Deleted when this process dies without having called `stop`: what a killed test run leaves behind adds up. */
+  readonly orphanFolder?: string;
 }
 
 /**
  * The guard reads its standard input, which is a pipe from us: it ends when we close it or die, whatever the way, and
- * then the guard ends the server. Signals to our process group do not reach the server before we have drained.
+ * then the guard ends the server. When we close it by our own will we write a word first; without one the server's
+ * folder has become an orphan. Signals to our process group do not reach the server before we have drained. The guard
+ * lets go of the output, so that its end is the server's, and ignores signals only after the start, because what is
+ * ignored is inherited.
  */
-const GUARD = 'trap "" INT TERM HUP; "$@" <&- & pid=$!; cat >/dev/null; kill -s "$END_SIGNAL" $pid; wait $pid';
+const GUARD = `
+  "$@" </dev/null & pid=$!
+  trap "" INT TERM HUP
+  exec >/dev/null 2>&1
+  word=$(cat)
+  kill -s "$END_SIGNAL" $pid
+  wait $pid
+  if [ -z "$word" ] && [ -n "$ORPHAN" ]; then rm -rf -- "$ORPHAN"; fi`;
 
 /** Starts a server under a guard and resolves when it is ready. Rejects with its output when it ends or is late. */
 export async function startGuarded(options: GuardedProcessOptions): Promise<GuardedProcess> {
@@ -41,7 +53,12 @@ export async function startGuarded(options: GuardedProcessOptions): Promise<Guar
     cwd: '/',
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', ...options.env, END_SIGNAL: options.endSignal ?? 'INT' },
+    env: {
+      PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+      ...options.env,
+      END_SIGNAL: options.endSignal ?? 'INT',
+      ORPHAN: options.orphanFolder ?? '',
+    },
     ...(options.uid === undefined ? {} : { uid: options.uid }),
     ...(options.gid === undefined ? {} : { gid: options.gid }),
   });
@@ -51,10 +68,13 @@ export async function startGuarded(options: GuardedProcessOptions): Promise<Guar
     stream.on('data', (text: string) => (output = (output + text).slice(-16_384)));
   }
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  child.once('error', (error) => (output += `\n${error.message}`));
   child.stdin.on('error', () => undefined);
   const stop = async (): Promise<void> => {
-    child.stdin.end();
+    child.stdin.end('end');
+    const timer = setTimeout(() => killGroup(child), options.endMs ?? 15_000);
     await ended;
+    clearTimeout(timer);
   };
   try {
     await untilReady(options, () => output, child);
@@ -69,16 +89,26 @@ export async function startGuarded(options: GuardedProcessOptions): Promise<Guar
   return { pid: child.pid ?? 0, output: () => output, ended, stop };
 }
 
+/** The guard leads a process group, since it was started detached; the server is in it. */
+function killGroup(child: ChildProcess): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
 async function untilReady(options: GuardedProcessOptions, output: () => string, child: ChildProcess): Promise<void> {
   const deadline = performance.now() + (options.readyMs ?? 20_000);
   while (!(await options.isReady(output()))) {
-    if (child.exitCode !== null || serverEnded(child)) throw new Error(`${options.command} ended at once:\n${output()}`);
+    if (child.exitCode !== null || child.pid === undefined || serverEnded(child))
+      throw new Error(`${options.command} ended at once:\n${output()}`);
     if (performance.now() > deadline) throw new Error(`${options.command} was not ready in time:\n${output()}`);
     await new Promise((resolve) => setTimeout(resolve, 15));
   }
 }
 
-/** The guard itself lives on when the server fails at start; its output streams end with the server. */
+/** The guard itself lives on when the server fails at start; the output ends with the server. */
 function serverEnded(child: ChildProcess): boolean {
   return child.stdout?.readableEnded === true && child.stderr?.readableEnded === true;
 }

