@@ -1,6 +1,7 @@
+import '@wherry/embedded/testing';
 import { GetItemCommand, PutItemCommand, UpdateItemCommand, type AttributeValue, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Sealer } from '@wherry/core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { SourceStore } from '../source/contract.ts';
 import { createSessionTable, type SessionTable } from '../testing/dynamo-session-table.ts';
 import { HOUR, newRawId, present, read, sessionValue } from '../testing/source-fixture.ts';
@@ -11,7 +12,7 @@ let own: SessionTable;
 let source: SourceStore;
 
 beforeAll(async () => {
-  own = await createSessionTable();
+  own = await createSessionTable(inject('dynamoEndpoint'));
   source = createDynamoSource({ client: own.client, table: own.table });
 });
 afterAll(() => own.drop());

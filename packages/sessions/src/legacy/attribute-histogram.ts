@@ -1,5 +1,5 @@
 /** The JSON types, as a path of the session showed them. */
-export type AttributeType = 'text' | 'number' | 'boolean' | 'null' | 'object' | 'array';
+type AttributeType = 'text' | 'number' | 'boolean' | 'null' | 'object' | 'array';
 
 /** What a sample tells of one attribute. Never holds a value. */
 export interface AttributeStatistic {

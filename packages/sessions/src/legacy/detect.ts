@@ -3,7 +3,7 @@ import { AttributeHistogram, type AttributeStatistic } from './attribute-histogr
 import { expressJsonDecoder } from './express-json.ts';
 
 /** Layouts that can be carried. */
-export type Layout = 'connect-redis' | 'connect-dynamodb';
+type Layout = 'connect-redis' | 'connect-dynamodb';
 
 /** What was sampled: session values and, where known, the ids that they lie under (used for nothing but their shape). */
 export interface LayoutSample {

@@ -1,9 +1,8 @@
-import '@wherry/embedded/testing';
 import { randomBytes } from 'node:crypto';
 import { DeleteTableCommand, DescribeTableCommand, DynamoDBClient, type DynamoDBClientConfig } from '@aws-sdk/client-dynamodb';
 import connectDynamo from 'connect-dynamodb';
 import session from 'express-session';
-import { expect, inject, vi } from 'vitest';
+import { expect, vi } from 'vitest';
 import type { LegacyPeer } from './source-fixture.ts';
 
 /** How the real store names things, where it differs from the defaults. */
@@ -23,15 +22,15 @@ export interface SessionTable {
   drop(): Promise<void>;
 }
 
-/** How to reach the server of this test run. */
-export function connection(): DynamoDBClientConfig {
-  return { endpoint: inject('dynamoEndpoint'), region: 'local', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
+/** How to reach the server of a test run at `endpoint`. */
+export function connection(endpoint: string): DynamoDBClientConfig {
+  return { endpoint, region: 'local', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
 }
 
-/** Lets connect-dynamodb create a table and waits until it can be used. */
-export async function createSessionTable({ prefix, hashKey }: SessionTableOptions = {}): Promise<SessionTable> {
+/** Lets connect-dynamodb create a table at `endpoint` and waits until it can be used. */
+export async function createSessionTable(endpoint: string, { prefix, hashKey }: SessionTableOptions = {}): Promise<SessionTable> {
   const table = `sessions-${randomBytes(6).toString('hex')}`;
-  const client = new DynamoDBClient(connection());
+  const client = new DynamoDBClient(connection(endpoint));
   const Store = connectDynamo(session);
   const store = new Store({ client, table, ...(prefix === undefined ? {} : { prefix }), ...(hashKey === undefined ? {} : { hashKey }) });
   await store.initialize();
@@ -50,7 +49,7 @@ export async function createSessionTable({ prefix, hashKey }: SessionTableOption
 }
 
 /** A store of express-session, its callbacks turned into promises. */
-export function promised(store: session.Store): LegacyPeer {
+function promised(store: session.Store): LegacyPeer {
   const call = <T>(method: 'set' | 'touch' | 'destroy' | 'get', ...args: readonly unknown[]): Promise<T> =>
     new Promise((resolve, reject) => {
       const callback = (error: unknown, result: T): void => (error ? reject(error) : resolve(result));
