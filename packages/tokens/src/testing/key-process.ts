@@ -10,7 +10,7 @@ import { AUDIENCE, ISSUER, TestRevocations } from './fixtures.ts';
 
 const MASTER_KEY = Buffer.alloc(32, 7);
 /** Short enough for tests to see a lease end, long enough for a loaded machine to renew it. */
-const LEASE_MS = 1500;
+const LEASE_MS = 2500;
 
 /** Options of {@link startKeyProcess}. */
 export interface KeyProcessOptions {
