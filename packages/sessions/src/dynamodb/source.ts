@@ -14,7 +14,7 @@ import { checkExpiry, checkLife } from '../source/life.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { secondsOf, sessionOf, versionOf, type Item } from './item.ts';
 import { DynamoTable, type DynamoSender } from './table.ts';
-import { endUpdate, putUpdate, saveUpdate, touchUpdate, used, type Update } from './update.ts';
+import { endUpdate, NOT_EXPIRED, putUpdate, saveUpdate, touchUpdate, used, type Update } from './update.ts';
 
 /** Options of {@link createDynamoSource}. */
 export interface DynamoSourceOptions {
@@ -226,7 +226,7 @@ class DynamoSource implements SourceStore {
 
   /** Live sessions only. Expiry is judged again, by the time of the answer. */
   #filter(): Pick<ScanCommandInput, 'FilterExpression' | 'ExpressionAttributeNames' | 'ExpressionAttributeValues'> {
-    const live = 'attribute_exists(#sess) AND attribute_not_exists(#ended) AND NOT #expires <= :now';
+    const live = `attribute_exists(#sess) AND attribute_not_exists(#ended) AND ${NOT_EXPIRED}`;
     const expression = this.#prefix === '' ? live : `begins_with(#key, :prefix) AND ${live}`;
     const { names, values } = used(expression, { ':now': secondsOf(this.#clock.now()), ':prefix': { S: this.#prefix } });
     const ExpressionAttributeNames = this.#prefix === '' ? names : { ...names, '#key': this.#hashKey };

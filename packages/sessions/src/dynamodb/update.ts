@@ -10,10 +10,14 @@ export interface Update {
   readonly ExpressionAttributeValues: Record<string, AttributeValue>;
 }
 
-// A comparison with an attribute that is missing is false, so its negation holds where there is nothing to compare with.
-const NOT_EXPIRED = 'NOT #expires <= :now';
-const NOT_ENDED = `(attribute_not_exists(#ended) OR #expires <= :now)`;
-const NOT_OF_LATER_EPOCH = 'NOT #we > :epoch';
+// What a comparison with a missing attribute yields is not left to the service: absence is always named.
+/** True of what has no expiry, or one that is still to come. */
+export const NOT_EXPIRED = '(attribute_not_exists(#expires) OR #expires > :now)';
+const NOT_ENDED = '(attribute_not_exists(#ended) OR #expires <= :now)';
+const NOT_OF_LATER_EPOCH = '(attribute_not_exists(#we) OR #we <= :epoch)';
+
+const TOMBSTONE_LASTS = 'attribute_exists(#ended) AND #expires > :expires';
+const NO_TOMBSTONE_LASTS = '(attribute_not_exists(#ended) OR attribute_not_exists(#expires) OR #expires <= :expires)';
 
 /** What every change is told: its writer's epoch, and the time by which expiry is judged. */
 export interface UpdateContext {
@@ -61,8 +65,7 @@ export function endUpdate(keepUntil: number, context: UpdateContext, item: Item 
     ...(laterEpoch ? [] : ['#we = :epoch']),
     ...(laterExpiry ? [] : ['#expires = :expires']),
   ];
-  const longer = '(attribute_exists(#ended) AND #expires > :expires)';
-  const conditions = [laterEpoch ? '#we > :epoch' : NOT_OF_LATER_EPOCH, laterExpiry ? longer : `NOT ${longer}`];
+  const conditions = [laterEpoch ? '#we > :epoch' : NOT_OF_LATER_EPOCH, laterExpiry ? TOMBSTONE_LASTS : NO_TOMBSTONE_LASTS];
   return update(`SET ${sets.join(', ')} REMOVE #sess`, conditions.join(' AND '), values(context, keepUntil));
 }
 

@@ -47,6 +47,9 @@ const PAGE_STEPS = 20;
  */
 export function createRedisSource(options: RedisSourceOptions): SourceStore {
   const { client, url } = options;
+  if (client !== undefined && 'masters' in client) {
+    throw new WherryError('config_invalid', 'a Redis source needs a client of one server: cluster mode is not supported');
+  }
   if (client !== undefined) return new RedisSource(options, Promise.resolve(client), undefined);
   if (url === undefined) throw new WherryError('config_invalid', 'a Redis source needs a client or a URL');
   checkPrefix(options.prefix ?? 'sess:');

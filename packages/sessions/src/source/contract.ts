@@ -59,10 +59,12 @@ export type SourceTouch =
  * Obligations. Every single call is atomic per session: value, expiry, version and tombstone are read and changed
  * together. A session that is past its expiry is absent, even if the store still holds it. Every write is idempotent or
  * answers so that a repeat can be told (`older`). A store that cannot be reached throws `source_unavailable`; a write
- * that throws may or may not have happened. What is written stays readable for the legacy application: extra facts
+ * that throws so may or may not have happened. One that refuses (permissions, size, type) throws `source_refused`. What is written stays readable for the legacy application: extra facts
  * (version, tombstone) lie where it does not look. Nothing is decoded or executed here: values are text.
  *
- * Scans see every session that exists from before the scan's start to its end at least once, and may repeat some.
+ * Scans see every session that exists from before the scan's start to its end at least once, and may repeat some. They
+ * show the living only; a tombstone is read by `get`. A cursor that means nothing here, or belongs to another incarnation
+ * of its partition, throws `source_cursor_lost`: the partition starts again with a fresh answer of `partitions`.
  */
 export interface SourceStore {
   describe(): SourceDescription;
