@@ -3,14 +3,6 @@ import { startDynamo } from '../dynamo.ts';
 import { startPostgres } from '../postgres.ts';
 import { startRedis } from '../redis.ts';
 
-declare module 'vitest' {
-  export interface ProvidedContext {
-    postgresUrl: string;
-    redisUrl: string;
-    dynamoEndpoint: string;
-  }
-}
-
 interface Running {
   readonly address: string;
   stop(): Promise<void>;

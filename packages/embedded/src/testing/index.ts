@@ -1,6 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 
+/** What the global set-up of the tests provides: the addresses of the servers that the project's name lists. */
+declare module 'vitest' {
+  export interface ProvidedContext {
+    postgresUrl: string;
+    redisUrl: string;
+    dynamoEndpoint: string;
+  }
+}
+
 /** A database of its own for one test file. */
 export interface TestDatabase {
   readonly url: string;
