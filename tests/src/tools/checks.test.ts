@@ -26,6 +26,12 @@ const VIOLATIONS: readonly Violation[] = [
     says: /TS2322/,
   },
   {
+    name: 'an export whose type has to be inferred',
+    check: 'build',
+    plant: ({ write }) => write(SHARDS, 'export const sum = [1, 2].reduce((a, b) => a + b, 0);\n'),
+    says: /TS9010/,
+  },
+  {
     name: 'a promise that nobody waits for',
     check: 'lint',
     plant: ({ write }) => write(SHARDS, 'export function start(work: () => Promise<void>): void {\n  work();\n}\n'),

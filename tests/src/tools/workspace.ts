@@ -36,13 +36,14 @@ const packageJson = (name: string, dependencies: Readonly<Record<string, string>
 /** The files of a workspace in which every check passes: `core`, and `shards` above it. */
 const CLEAN: Readonly<Record<string, string>> = {
   'package.json': JSON.stringify({ name: 'clean', private: true, type: 'module', workspaces: ['packages/*', 'examples/*'] }),
+  'tsconfig.json': '{ "files": [], "references": [{ "path": "packages/core" }, { "path": "packages/shards" }] }',
   'packages/core/package.json': packageJson('core'),
   'packages/core/tsconfig.json': '{ "extends": "../../tsconfig.base.json" }\n',
   'packages/core/src/index.ts': "export { ERROR_CODES } from './error-codes.ts';\n",
   'packages/core/src/error-codes.ts':
     "export const ERROR_CODES = {\n  internal: { status: 500, meaning: 'A fault of ours.' },\n} as const;\n",
   'packages/shards/package.json': packageJson('shards', { '@wherry/core': '0.1.0' }),
-  'packages/shards/tsconfig.json': '{ "extends": "../../tsconfig.base.json" }\n',
+  'packages/shards/tsconfig.json': '{ "extends": "../../tsconfig.base.json", "references": [{ "path": "../core" }] }\n',
   'packages/shards/src/index.ts':
     "import { ERROR_CODES } from '@wherry/core';\n\nexport const codes: readonly string[] = Object.keys(ERROR_CODES);\n",
   'README.md': '# Clean\n\nSee [the errors](docs/errors.md#errors).\n',
