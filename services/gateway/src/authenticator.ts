@@ -1,0 +1,178 @@
+import { asWherryError, type Clock, type Logger } from '@wherry/core';
+import type { AuthorizationSource, IdentitySigner } from '@wherry/http';
+import type { RolloutState } from '@wherry/rollout';
+import type { CarriedSessions, ExpressCookie, SessionRuntime } from '@wherry/sessions';
+import { createVerifier, type AccessTokenClaims, type Verifier } from '@wherry/tokens';
+import { Caller } from './caller.ts';
+import { Comparison } from './comparison.ts';
+import { Counts } from './counts.ts';
+import { credentialOf, type SessionCredential } from './credential.ts';
+import type { GatewayTokens } from './options.ts';
+import { refusal, refusalOf, type CredentialKind, type Outcome } from './outcome.ts';
+import { SessionCache } from './session-cache.ts';
+import { SessionReader, type SessionFinding } from './session-reader.ts';
+import { judgeStaleToken } from './stale-token.ts';
+import { Touches } from './touches.ts';
+
+/** Options of {@link Authenticator}. */
+export interface AuthenticatorOptions {
+  readonly tokens: GatewayTokens;
+  readonly runtime: SessionRuntime;
+  readonly rollout: RolloutState;
+  readonly carried: CarriedSessions | undefined;
+  readonly cookie: ExpressCookie | undefined;
+  readonly signer: IdentitySigner | undefined;
+  readonly cacheSize: number;
+  readonly cacheTtlMs: number;
+  readonly cacheSource: boolean;
+  readonly freshMs: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** How often a token or session in memory asks whether it is time for a touch, milliseconds. */
+const TOUCH_LOOK_MS = 1000;
+const LOG_EVERY_MS = 1000;
+
+/** Judges each request: credential, then principal, then policy. The way of a token that was seen before makes no promise. */
+export class Authenticator {
+  readonly counts: Counts = new Counts();
+  readonly verifier: Verifier<Caller | undefined>;
+  readonly sessions: SessionCache;
+  readonly touches: Touches;
+  readonly comparison: Comparison;
+  readonly #options: AuthenticatorOptions;
+  #loggedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: AuthenticatorOptions) {
+    this.#options = options;
+    const { tokens, runtime, carried, cookie, clock } = options;
+    this.verifier = createVerifier({
+      ...tokens,
+      cacheSize: tokens.cacheSize ?? 100_000,
+      revocations: runtime.ended,
+      derive: (claims) => this.#tokenCaller(claims),
+      clock,
+    });
+    this.sessions = new SessionCache({
+      runtime,
+      reader: new SessionReader({ runtime, carried }),
+      size: options.cacheSize,
+      ttlMs: options.cacheTtlMs,
+      source: options.cacheSource,
+      fresh: () => this.#fresh && runtime.instance.staleMs(runtime.slots.topic) <= options.freshMs,
+      callerOf: (credential, finding) => this.#sessionCaller(credential, finding),
+      clock,
+    });
+    this.touches = new Touches({ runtime, carried, clock });
+    this.comparison = new Comparison({
+      cookie: carried === undefined ? undefined : cookie,
+      judge: (credential) => this.#session(credential),
+      stillHolds: ({ sessionId, generation, principal }) =>
+        (sessionId === undefined || !runtime.ended.isSessionEnded(sessionId.toString())) &&
+        generation >= runtime.ended.minimumGeneration(principal.userId),
+    });
+  }
+
+  /** Who sends a request, or why that is not known. Never throws, never rejects. `now`: epoch ms. */
+  judge(request: AuthorizationSource, now: number): Outcome | Promise<Outcome> {
+    const credential = credentialOf(request, this.#options.cookie);
+    switch (credential.kind) {
+      case 'jwt':
+        return this.#token(credential.token, request.rawHeaders, now);
+      case 'refused':
+        return credential.refusal;
+      case 'session_token':
+      case 'cookie':
+        return this.#session(credential, now);
+    }
+  }
+
+  get #fresh(): boolean {
+    return this.#options.runtime.ended.staleMs <= this.#options.freshMs;
+  }
+
+  #token(token: string, rawHeaders: readonly string[], now: number): Outcome | Promise<Outcome> {
+    const verified = this.verifier.verify(token);
+    if (!verified.ok) return refusal('jwt', verified.reason);
+    const caller = verified.derived;
+    if (caller === undefined) return refusal('jwt', 'token_claims_invalid');
+    if (!this.#fresh) return judgeStaleToken(caller, this.#options).catch((error: unknown) => this.#failed('jwt', error));
+    this.#touch(caller, now);
+    this.comparison.consider(caller, rawHeaders, now);
+    return caller;
+  }
+
+  #session(credential: SessionCredential, now = 0): Outcome | Promise<Outcome> {
+    try {
+      const outcome = this.sessions.judge(credential);
+      if (!(outcome instanceof Promise)) return this.#admit(outcome, now);
+      return outcome.then((settled) => this.#admit(settled, now)).catch((error: unknown) => this.#failed(credential.kind, error));
+    } catch (error) {
+      return this.#failed(credential.kind, error);
+    }
+  }
+
+  /** The policy of the moment for a user with a session; and his touch, unless the application does it. `now` 0: only looking. */
+  #admit(outcome: Outcome, now: number): Outcome {
+    if (!outcome.ok) return outcome;
+    const policy = this.#options.rollout.policyFor(outcome.principal.userId);
+    if (!policy.acceptSessions) return refusal(outcome.kind, 'credential_kind_refused');
+    if (now === 0) return outcome;
+    if (policy.leadToJwt) this.counts.ledWithSession++;
+    if (outcome.kind === 'session_token') this.#touch(outcome, now);
+    return outcome;
+  }
+
+  #touch(caller: Caller, now: number): void {
+    if (now < caller.touchDue || caller.sessionId === undefined) return;
+    caller.touchDue = now + TOUCH_LOOK_MS;
+    this.touches.use(caller.sessionId);
+  }
+
+  /** undefined: the claims are signed and still no identity can be written from them. */
+  #tokenCaller({ sub, authorities, sid, client_id: clientId, username, gen }: AccessTokenClaims): Caller | undefined {
+    try {
+      const principal = {
+        userId: sub,
+        authorities,
+        kind: 'jwt',
+        clientId,
+        ...(sid === undefined ? {} : { sessionId: sid }),
+        ...(username === undefined ? {} : { username }),
+      } as const;
+      return new Caller('jwt', principal, gen, this.#options.signer);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #sessionCaller(
+    { kind, key }: SessionCredential,
+    { userId, username, authorities, generation }: SessionFinding & { state: 'live' },
+  ): Outcome {
+    const principal = {
+      userId,
+      authorities,
+      kind: 'session',
+      sessionId: key.id.toString(),
+      ...(username === null ? {} : { username }),
+    } as const;
+    try {
+      return new Caller(kind, principal, generation, this.#options.signer);
+    } catch {
+      return refusal(kind, 'session_undecodable');
+    }
+  }
+
+  /** A store that did not answer, or a fault of ours: either way nobody can know who it is. */
+  #failed(kind: CredentialKind, thrown: unknown): Outcome {
+    const error = asWherryError(thrown);
+    const now = this.#options.clock.monotonic();
+    if (now - this.#loggedAt >= LOG_EVERY_MS) {
+      this.#loggedAt = now;
+      this.#options.log.warn('a credential could not be judged', { kind, code: error.code, error: error.cause ?? error });
+    }
+    return error.status === 503 ? refusal(kind, error.code) : refusalOf(kind, error);
+  }
+}

@@ -1,0 +1,62 @@
+import { SIGNATURE_HEADER, encodeIdentity, type IdentityHeaders, type IdentitySigner, type Principal } from '@wherry/http';
+import type { CredentialKind } from './outcome.ts';
+
+/** A signature counts for 30 s at the upstream; one may be used again for this long, milliseconds. */
+const SIGN_EVERY_MS = 5000;
+
+/**
+ * A signed-in user and the headers that tell of him, made once and kept with the memory of his credential, so that a
+ * request which is recognised again makes nothing new.
+ */
+export class Caller {
+  readonly ok = true;
+  readonly kind: CredentialKind;
+  readonly principal: Principal;
+  /** Id of the session's row; undefined where none stands behind the credential. */
+  readonly sessionId: bigint | undefined;
+  /** The user's generation that the credential carries. */
+  readonly generation: number;
+  /** When the next touch is to be considered, and the next comparison with the cookie's session: epoch ms. */
+  touchDue = 0;
+  compareDue = 0;
+  readonly #identity: IdentityHeaders;
+  readonly #signer: IdentitySigner | undefined;
+  #signedAt = Number.NEGATIVE_INFINITY;
+  #upstream: readonly string[] = [];
+  #answer: readonly string[] = [];
+
+  /** Errors: `unauthenticated` for an identity that has no written form. */
+  constructor(kind: CredentialKind, principal: Principal, generation: number, signer: IdentitySigner | undefined) {
+    this.kind = kind;
+    this.principal = principal;
+    this.sessionId = principal.sessionId === undefined ? undefined : BigInt(principal.sessionId);
+    this.generation = generation;
+    this.#identity = encodeIdentity(principal);
+    this.#signer = signer;
+    if (signer === undefined) this.#write(Object.entries(this.#identity).flat());
+  }
+
+  /** Identity headers for the upstream, names and values in turn. `now`: epoch ms. */
+  upstream(now: number): readonly string[] {
+    if (this.#signer !== undefined) this.#sign(this.#signer, now);
+    return this.#upstream;
+  }
+
+  /** The same as the answer to a forward-auth check. */
+  answer(now: number): readonly string[] {
+    if (this.#signer !== undefined) this.#sign(this.#signer, now);
+    return this.#answer;
+  }
+
+  #sign(signer: IdentitySigner, now: number): void {
+    // Also after a clock that went back: a signature from the future would be refused.
+    if (Math.abs(now - this.#signedAt) < SIGN_EVERY_MS) return;
+    this.#signedAt = now;
+    this.#write([...Object.entries(this.#identity).flat(), SIGNATURE_HEADER, signer.sign(this.#identity)]);
+  }
+
+  #write(headers: readonly string[]): void {
+    this.#upstream = headers;
+    this.#answer = ['Content-Length', '0', ...headers];
+  }
+}

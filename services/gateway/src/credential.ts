@@ -1,0 +1,80 @@
+import { asWherryError } from '@wherry/core';
+import { authorizationOf, type AuthorizationSource } from '@wherry/http';
+import { carriedSessionKey, classifyCredential, parseSessionToken, type ExpressCookie, type SessionKey } from '@wherry/sessions';
+import { refusal, refusalOf, type Refusal } from './outcome.ts';
+
+/** What a request offers as proof. Secrets: never logged. */
+export type Credential =
+  | { readonly kind: 'jwt'; readonly token: string }
+  | SessionCredential
+  | { readonly kind: 'refused'; readonly refusal: Refusal };
+
+/** A credential that names a session. */
+export type SessionCredential =
+  | { readonly kind: 'session_token'; readonly key: SessionKey }
+  | { readonly kind: 'cookie'; readonly key: SessionKey; readonly rawId: string };
+
+/**
+ * The one credential by which a request is judged. A bearer decides finally, by its look: three segments are a JWT,
+ * `st_` a session token, anything else nothing. Only without one the application's cookie is read. Another scheme than
+ * Bearer is no credential of ours.
+ */
+export function credentialOf(request: AuthorizationSource, cookie: ExpressCookie | undefined): Credential {
+  let authorization;
+  try {
+    authorization = authorizationOf(request);
+  } catch (error) {
+    return { kind: 'refused', refusal: refusalOf('none', asWherryError(error)) };
+  }
+  if (authorization.kind === 'bearer') return bearer(authorization.token);
+  return cookieCredential(request.rawHeaders, cookie);
+}
+
+function bearer(token: string): Credential {
+  const kind = classifyCredential(token);
+  switch (kind) {
+    case 'jwt':
+      return { kind, token };
+    case 'session-token': {
+      const key = parseSessionToken(token);
+      return key === undefined ? refused('session_token', 'session_token_malformed') : { kind: 'session_token', key };
+    }
+    case 'unknown':
+      return refused('unknown', 'credential_unknown');
+  }
+}
+
+/** The session that the application's cookie names; the choice among several of the name is the application's own. */
+export function cookieCredential(
+  rawHeaders: readonly string[],
+  cookie: ExpressCookie | undefined,
+): SessionCredential | { readonly kind: 'refused'; readonly refusal: Refusal } {
+  const reading = cookie?.read(cookieHeader(rawHeaders)) ?? { outcome: 'absent' };
+  switch (reading.outcome) {
+    case 'verified':
+      return { kind: 'cookie', key: carriedSessionKey(reading.rawId), rawId: reading.rawId };
+    case 'absent':
+      return refused('none', 'unauthenticated');
+    case 'invalid':
+      return refused('cookie', 'session_cookie_invalid');
+  }
+}
+
+/** All Cookie lines as node:http joins them: HTTP/2 proxies split the header (RFC 9113 section 8.2.3). */
+function cookieHeader(rawHeaders: readonly string[]): string | undefined {
+  let found: string | undefined;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? '';
+    if (name.length !== 6 || name.toLowerCase() !== 'cookie') continue;
+    const value = rawHeaders[at + 1] ?? '';
+    found = found === undefined ? value : `${found}; ${value}`;
+  }
+  return found;
+}
+
+function refused(
+  kind: Refusal['kind'],
+  code: 'unauthenticated' | 'credential_unknown' | 'session_token_malformed' | 'session_cookie_invalid',
+): { readonly kind: 'refused'; readonly refusal: Refusal } {
+  return { kind: 'refused', refusal: refusal(kind, code) };
+}

@@ -1,0 +1,229 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { WherryError, asWherryError, silentLogger, systemClock, type Component, type Logger } from '@wherry/core';
+import { IdentitySigner, sendProblem } from '@wherry/http';
+import { Admin } from './admin.ts';
+import { Authenticator } from './authenticator.ts';
+import { Connections } from './connections.ts';
+import { ForwardAuth, answer } from './forward-auth.ts';
+import type { GatewayOptions } from './options.ts';
+import { countsAsNobody, type Outcome } from './outcome.ts';
+import { ReverseProxy } from './proxy/proxy.ts';
+import { RouteTable, pathOf, type Route } from './routes.ts';
+
+/** Checks every request and passes it on. */
+export interface Gateway extends Component {
+  /** The port listened on; 0 before `run`. */
+  readonly port: number;
+  /** The port of the pages for those who run it; the same one where none was asked for. */
+  readonly adminPort: number;
+  run(): Promise<void>;
+  drain(signal: AbortSignal): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Makes a gateway. Errors: `config_invalid` for routes and secrets that cannot be. */
+export function createGateway(options: GatewayOptions): Gateway {
+  return new HttpGateway(options);
+}
+
+/** Clocks apart by more than this and a token's times mean nothing any more, milliseconds. */
+const CLOCK_LIMIT_MS = 5000;
+const HEADERS_MS = 10_000;
+const DRAIN_LOOK_MS = 25;
+
+class HttpGateway implements Gateway {
+  readonly name = 'gateway';
+  readonly #options: GatewayOptions;
+  readonly #log: Logger;
+  readonly #routes: RouteTable;
+  readonly #authenticator: Authenticator;
+  readonly #proxy: ReverseProxy;
+  readonly #forwardAuth: ForwardAuth;
+  readonly #admin: Admin;
+  readonly #authPath: string;
+  readonly #server: Server;
+  readonly #adminServer: Server | undefined;
+  readonly #connections: Connections;
+  #state: 'new' | 'running' | 'draining' = 'new';
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    this.#log = options.log ?? silentLogger;
+    const { metrics, runtime, upstreamSecrets } = options;
+    this.#routes = new RouteTable(options.routes);
+    this.#authenticator = new Authenticator({
+      tokens: options.tokens,
+      runtime,
+      rollout: options.rollout,
+      carried: options.carried,
+      cookie: options.cookie,
+      signer: upstreamSecrets === undefined ? undefined : new IdentitySigner({ secrets: upstreamSecrets }),
+      cacheSize: options.sessionCache?.size ?? 100_000,
+      cacheTtlMs: options.sessionCache?.ttlMs ?? 5000,
+      cacheSource: options.sessionCache?.source ?? false,
+      freshMs: options.freshMs ?? 3000,
+      clock: options.clock ?? systemClock,
+      log: this.#log,
+    });
+    const { counts, verifier, sessions, touches, comparison } = this.#authenticator;
+    this.#proxy = new ReverseProxy({
+      ...options.proxy,
+      upstreams: this.#routes.upstreams,
+      onResult: ({ prefix }, result) => counts.passedOn(prefix, result),
+    });
+    counts.publish(metrics, { verifier, sessions, touches, comparison, proxied: () => this.#proxy.underWay });
+    this.#admin = new Admin({ unready: () => this.#unready(), metrics });
+    this.#authPath = options.forwardAuth?.path ?? '/auth';
+    this.#server = createServer(
+      {
+        optimizeEmptyRequests: true,
+        headersTimeout: HEADERS_MS,
+        requestTimeout: options.requestMs ?? 300_000,
+        connectionsCheckingInterval: 2000,
+        maxHeaderSize: 16_384,
+        // What two servers could read in two ways is refused by the parser.
+        insecureHTTPParser: false,
+      },
+      (request, response) => this.#handle(request, response, false),
+    );
+    this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => this.#handle(request, response, true));
+    this.#connections = new Connections(this.#server, options.idleMs ?? 65_000);
+    this.#forwardAuth = new ForwardAuth({
+      authenticator: this.#authenticator,
+      routes: this.#routes,
+      connections: this.#connections,
+      uriHeader: options.forwardAuth?.uriHeader?.toLowerCase(),
+    });
+    if (options.adminPort !== undefined) this.#adminServer = createServer((request, response) => this.#admin.serve(request, response));
+  }
+
+  get port(): number {
+    return portOf(this.#server);
+  }
+
+  get adminPort(): number {
+    return portOf(this.#adminServer ?? this.#server);
+  }
+
+  async run(): Promise<void> {
+    const { host, port, adminPort } = this.#options;
+    await listen(this.#server, host, port);
+    if (this.#adminServer !== undefined) await listen(this.#adminServer, host, adminPort ?? 0);
+    if (this.#state === 'new') this.#state = 'running';
+    this.#log.info('listening', { host, port: this.port, adminPort: this.adminPort });
+  }
+
+  /** Takes no new connections; what is under way is answered, and its connection closed. At the abort the rest is cut by `stop`. */
+  async drain(signal: AbortSignal): Promise<void> {
+    this.#state = 'draining';
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    // A connection becomes idle at any time; the server closes those that are at the moment of the call only.
+    const timer = setInterval(() => this.#server.closeIdleConnections(), DRAIN_LOOK_MS);
+    const aborted = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    try {
+      await Promise.race([Promise.all([closed, this.#proxy.drained()]), aborted]);
+      await Promise.race([Promise.all([this.#authenticator.touches.drained(), this.#authenticator.comparison.drained()]), aborted]);
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#state = 'draining';
+    this.#connections.stop();
+    const servers = this.#adminServer === undefined ? [this.#server] : [this.#server, this.#adminServer];
+    await this.#proxy.destroy();
+    await Promise.all(
+      servers.map(async (server) => {
+        const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+        server.closeAllConnections();
+        await closed;
+      }),
+    );
+  }
+
+  #handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    if (this.#state === 'draining') response.shouldKeepAlive = false;
+    const { url = '/' } = request;
+    if (url === this.#authPath || (url.startsWith(this.#authPath) && url.charCodeAt(this.#authPath.length) === 0x3f)) {
+      this.#forwardAuth.handle(request, response);
+      return;
+    }
+    this.#connections.hold(request.socket);
+    response.once('close', () => this.#connections.release(request.socket));
+    if (this.#adminServer === undefined && this.#admin.handle(request, response)) return;
+    try {
+      this.#route(request, response, expectsContinue);
+    } catch (error) {
+      this.#refuse(request, response, asWherryError(error));
+    }
+  }
+
+  #route(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    const now = Date.now();
+    const route = this.#routes.find(pathOf(request.url ?? ''));
+    if (route === undefined) throw new WherryError('not_found', 'no route leads there');
+    const passing = { request, response, route, expectsContinue, now };
+    if (route.auth === 'none') {
+      this.#authenticator.counts.nobody();
+      this.#proxy.pass({ ...passing, caller: undefined });
+      return;
+    }
+    const outcome = this.#authenticator.judge(request, now);
+    if (outcome instanceof Promise) void outcome.then((settled) => this.#judged(passing, settled));
+    else this.#judged(passing, outcome);
+  }
+
+  #judged(
+    passing: { request: IncomingMessage; response: ServerResponse; route: Route; expectsContinue: boolean; now: number },
+    outcome: Outcome,
+  ): void {
+    const { request, response, route } = passing;
+    const { counts } = this.#authenticator;
+    if (response.destroyed) return;
+    if (outcome.ok) {
+      counts.judged(outcome);
+      this.#proxy.pass({ ...passing, caller: outcome });
+    } else if (route.auth === 'optional' && countsAsNobody(outcome)) {
+      counts.nobody();
+      this.#proxy.pass({ ...passing, caller: undefined });
+    } else {
+      counts.judged(outcome);
+      // A body that nobody wants is not waited for.
+      if (!request.complete) response.shouldKeepAlive = false;
+      answer(response, outcome);
+    }
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse, error: WherryError): void {
+    if (!request.complete) response.shouldKeepAlive = false;
+    if (error.code === 'internal') this.#log.error('a request could not be handled', { error: error.cause ?? error });
+    sendProblem(response, error);
+  }
+
+  #unready(): string | undefined {
+    const { runtime } = this.#options;
+    if (this.#state !== 'running') return this.#state === 'new' ? 'starting' : 'draining';
+    if (!Number.isFinite(runtime.ended.staleMs)) return 'the revocations have not been loaded';
+    const offset = Math.abs(runtime.instance.clockOffsetMs);
+    return offset > CLOCK_LIMIT_MS ? `the clock is ${offset} ms off` : undefined;
+  }
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo | null)?.port ?? 0;
+}

@@ -1,0 +1,108 @@
+import type { Clock, Logger, Metrics } from '@wherry/core';
+import type { IdentitySecret } from '@wherry/http';
+import type { RolloutState } from '@wherry/rollout';
+import type { CarriedSessions, ExpressCookie, SessionRuntime } from '@wherry/sessions';
+import type { KeySource } from '@wherry/tokens';
+
+/** Where the requests below a path go. */
+export interface GatewayRoute {
+  /** Beginning of the path, at the border of a segment; the longest one that fits decides. Compared without case. */
+  readonly prefix: string;
+  /** Scheme, host and port: `http://10.0.0.7:3000`. */
+  readonly upstream: string;
+  /**
+   * Who may pass. `required` (default): the signed-in only. `optional`: all, and the upstream is told who it is where
+   * that is known. `none`: all, and no credential is looked at; the request goes on as it came, identity headers taken out.
+   */
+  readonly auth?: 'required' | 'optional' | 'none';
+  /**
+   * True: a bearer credential that the gateway has judged stays here, and the upstream sees the identity headers alone.
+   * Default false. Session cookies always go on: the application that wrote them slides their expiry.
+   */
+  readonly stripBearer?: boolean;
+}
+
+/** What judges access tokens. */
+export interface GatewayTokens {
+  readonly keys: KeySource;
+  readonly issuer: string;
+  readonly audience: string;
+  /** Longest life of a token, seconds. */
+  readonly maxLifeS: number;
+  /** Clocks apart, milliseconds; default 30000. */
+  readonly skewMs?: number;
+  /** Most verified tokens kept in memory; default 100000. */
+  readonly cacheSize?: number;
+}
+
+/** The memory of sessions that were read. */
+export interface SessionCacheOptions {
+  /** Most sessions; 0: none. Default 100000. */
+  readonly size?: number;
+  /** How long one is believed without reading it again, milliseconds; each a little less, by chance. Default 5000. */
+  readonly ttlMs?: number;
+  /**
+   * Whether sessions whose source is primary are kept too. Only where every application that writes to the source is
+   * instrumented: another one ends a session without telling anybody. Default false. Sessions on the target are always
+   * kept, because their ends always come as revocations.
+   */
+  readonly source?: boolean;
+}
+
+/** The check for another proxy: nginx `auth_request`, Traefik `forwardAuth`, Caddy `forward_auth`. */
+export interface ForwardAuthOptions {
+  /** Its path; default `/auth`. */
+  readonly path?: string;
+  /**
+   * The header in which that proxy tells the path of the original request, for routes that are `optional` or `none`:
+   * `x-forwarded-uri` or `x-original-uri`. The proxy has to overwrite what a client sends under this name. Absent
+   * (default): no header is believed, and every check asks for a signed-in user.
+   */
+  readonly uriHeader?: string;
+}
+
+/** Bounds of the proxy. Milliseconds. */
+export interface ProxyOptions {
+  /** Most connections to one upstream, of which each open stream holds one; default 1024. */
+  readonly connections?: number;
+  /** Until an upstream connection stands; default 2000. */
+  readonly connectMs?: number;
+  /** Until the upstream's answer begins; default 30000. A stream, once begun, may be silent for ever. */
+  readonly responseMs?: number;
+  /** True: X-Forwarded-* of the client are believed and added to, for a gateway behind a proxy of one's own. Default false: replaced. */
+  readonly trustForwarded?: boolean;
+}
+
+/** Options of `createGateway`. */
+export interface GatewayOptions {
+  /** Address to listen on. */
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Where /livez, /readyz and /metrics are, on the same address; default: on `port`, beside the routes. 0: any free one. */
+  readonly adminPort?: number;
+  readonly routes: readonly GatewayRoute[];
+  readonly tokens: GatewayTokens;
+  /** Slot map, revocations and the sharded store. It has run before the gateway does. */
+  readonly runtime: SessionRuntime;
+  readonly rollout: RolloutState;
+  /** Carried-over sessions; absent: session cookies are not looked at. */
+  readonly carried?: CarriedSessions;
+  /** The application's session cookie; absent likewise. */
+  readonly cookie?: ExpressCookie;
+  /** Secrets for signing identity headers, the newest first; absent: they are not signed. */
+  readonly upstreamSecrets?: readonly IdentitySecret[];
+  readonly sessionCache?: SessionCacheOptions;
+  readonly forwardAuth?: ForwardAuthOptions;
+  readonly proxy?: ProxyOptions;
+  /** Where measurements go, and the page on which they are read. */
+  readonly metrics: Metrics & { page(): Promise<string>; readonly contentType: string };
+  /** Oldest news of revocations on which a memory is believed, milliseconds; default 3000. */
+  readonly freshMs?: number;
+  /** How long a whole request may take to come in, milliseconds; default 300000. Its headers: 10000. */
+  readonly requestMs?: number;
+  /** How long a connection may wait for its next request, milliseconds; default 65000: longer than the proxies in front do. */
+  readonly idleMs?: number;
+  readonly log?: Logger;
+  readonly clock?: Clock;
+}

@@ -1,0 +1,61 @@
+import { ERROR_CODES, WherryError, problemOf, type ErrorCode } from '@wherry/core';
+import type { Caller } from './caller.ts';
+
+/** By which kind of credential a request was judged. */
+export type CredentialKind = 'jwt' | 'session_token' | 'cookie' | 'unknown' | 'none';
+
+/** What a request's credential came to. */
+export type Outcome = Caller | Refusal;
+
+/** Why a request has no signed-in user. Nothing of the credential is in it. */
+export interface Refusal {
+  readonly ok: false;
+  readonly kind: CredentialKind;
+  readonly code: ErrorCode;
+  /** 401: the credential is no good, or there is none. 503: this instance cannot know. 400: it cannot be judged as it came. */
+  readonly status: number;
+  /** The answer, ready to be written: refusing must not cost more than accepting. */
+  readonly headers: readonly string[];
+  readonly body: string;
+}
+
+const ready = new Map<string, Refusal>();
+
+/** The refusal for a kind of credential and a code, always the same object. */
+export function refusal(kind: CredentialKind, code: ErrorCode): Refusal {
+  const known = ready.get(`${kind} ${code}`);
+  if (known !== undefined) return known;
+  const made = refusalOf(kind, new WherryError(code, ERROR_CODES[code].meaning));
+  ready.set(`${kind} ${code}`, made);
+  return made;
+}
+
+/** The refusal that answers an error. */
+export function refusalOf(kind: CredentialKind, error: WherryError): Refusal {
+  const { code, status, retryAfter } = error;
+  const body = JSON.stringify(problemOf(error));
+  const headers = [
+    'Content-Type',
+    'application/problem+json',
+    'Content-Length',
+    String(Buffer.byteLength(body)),
+    'Cache-Control',
+    'no-store',
+    'X-Wherry-Reason',
+    code,
+  ];
+  // RFC 6750 section 3: who sent no credential is told the scheme only.
+  if (status === 401) headers.push('WWW-Authenticate', kind === 'none' ? 'Bearer' : 'Bearer error="invalid_token"');
+  if (status === 400) headers.push('WWW-Authenticate', 'Bearer error="invalid_request"');
+  if (retryAfter !== undefined) headers.push('Retry-After', String(Math.max(0, Math.ceil(retryAfter))));
+  return Object.freeze({ ok: false, kind, code, status, headers: Object.freeze(headers), body });
+}
+
+/**
+ * True where a request that may come from nobody counts as one: it has no credential, or a cookie that is no longer
+ * good. Browsers send cookies by themselves, and one that has run out must not keep its owner from the log-in page. A
+ * bearer credential was sent on purpose and is judged finally.
+ */
+export function countsAsNobody({ kind, status }: Refusal): boolean {
+  return status === 401 && (kind === 'none' || kind === 'cookie');
+}

@@ -1,0 +1,68 @@
+import type { CarriedSessions, LiveSession, SessionRuntime } from '@wherry/sessions';
+import type { SessionCredential } from './credential.ts';
+
+/** What a session credential stands for, as read from the primary side. */
+export type SessionFinding =
+  | {
+      readonly state: 'live';
+      readonly userId: string;
+      readonly username: string | null;
+      readonly authorities: readonly string[];
+      readonly generation: number;
+      /** Epoch ms by the target's clock; null: never. */
+      readonly expireTime: number | null;
+    }
+  /** `anonymous`: it lives, and nobody has signed in to it. `undecodable`: it lives, and nobody can tell whose it is. */
+  | { readonly state: 'absent' | 'ended' | 'anonymous' | 'undecodable' };
+
+/** What sessions are read from. */
+export interface SessionReaderOptions {
+  readonly runtime: SessionRuntime;
+  /** Needed for cookies. */
+  readonly carried: CarriedSessions | undefined;
+}
+
+/** Reads the session behind a credential. Errors: `source_unavailable`, `shard_unavailable`, `slot_not_owned`. */
+export class SessionReader {
+  readonly #options: SessionReaderOptions;
+
+  constructor(options: SessionReaderOptions) {
+    this.#options = options;
+  }
+
+  async read(credential: SessionCredential): Promise<SessionFinding> {
+    if (credential.kind === 'session_token') return this.#readToken(credential);
+    const { carried } = this.#options;
+    if (carried === undefined) return { state: 'absent' };
+    const read = await carried.read(credential.rawId);
+    return read.state === 'live' ? finding(read) : { state: read.state };
+  }
+
+  /** A session that was born here lies on the target, whichever side is primary for its slot. */
+  async #readToken({ key }: SessionCredential): Promise<SessionFinding> {
+    const { target, ended, now } = this.#options.runtime;
+    const sid = key.id.toString();
+    if (ended.isSessionEnded(sid)) return { state: 'ended' };
+    const read = await target.get(key);
+    // Asked again: the end may have become known while the shard was being read, and ended wins.
+    if (read.state === 'ended' || ended.isSessionEnded(sid)) return { state: 'ended' };
+    if (read.state === 'absent') return { state: 'absent' };
+    const { record } = read;
+    // A carried-over session is opened by its signed cookie only: the digest of its id proves no signature.
+    if (record.sourceRef !== null) return { state: 'absent' };
+    if (record.expireTime !== null && record.expireTime <= now()) return { state: 'absent' };
+    if (record.userId !== null && record.userGeneration < ended.minimumGeneration(record.userId)) return { state: 'ended' };
+    return finding(record);
+  }
+}
+
+function finding({
+  userId,
+  username,
+  authorities,
+  userGeneration,
+  expireTime,
+}: Pick<LiveSession, 'userId' | 'username' | 'authorities' | 'userGeneration' | 'expireTime'>): SessionFinding {
+  if (userId === null) return { state: 'anonymous' };
+  return { state: 'live', userId, username, authorities, generation: userGeneration, expireTime };
+}
