@@ -1,5 +1,7 @@
 import { Command } from 'commander';
 import { addConfigCommands } from './commands/config.ts';
+import { addDemoCommand } from './commands/demo.ts';
+import { addMigrateCommands } from './commands/migrate.ts';
 import { addRolloutCommands } from './commands/rollout.ts';
 import { addVersionCommand } from './commands/version.ts';
 import { EXIT, exitCodeOf } from './exit.ts';
@@ -14,6 +16,8 @@ export function createProgram(terminal: Terminal): Command {
     .configureHelp({ sortSubcommands: false, helpWidth: 100 })
     .showSuggestionAfterError()
     .exitOverride();
+  addDemoCommand(program, terminal);
+  addMigrateCommands(program, terminal);
   addRolloutCommands(program, terminal);
   addConfigCommands(program, terminal);
   addVersionCommand(program, terminal);

@@ -228,6 +228,22 @@ describe.each(VIOLATIONS)('$check finds $name', ({ check, plant, says }) => {
   });
 });
 
+test('what only looks like an import is none', () => {
+  using workspace = cleanWorkspace();
+  workspace.write(
+    'packages/core/src/index.ts',
+    [
+      "// import { x } from 'comment';",
+      "/* import 'block'; */",
+      "export { ERROR_CODES } from './error-codes.ts';",
+      'export const script = `import { x } from ${1}; import "template"; await import("inner");`;',
+      "export const url = 'https://example.org'; export const from = 'somewhere';",
+      '',
+    ].join('\n'),
+  );
+  expect(workspace.check('imports')).toEqual({ passed: true, output: expect.stringContaining('ok    imports') });
+});
+
 test('a check that does not exist is no check that passed', () => {
   using workspace = cleanWorkspace();
   expect(workspace.check('spelling').passed).toBe(false);

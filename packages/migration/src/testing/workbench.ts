@@ -21,26 +21,49 @@ import type { Migrator } from '../migrator.ts';
 /** Where a session of the tests keeps who it belongs to. */
 export const TEST_IDENTITY = { userId: 'user.id', username: 'user.name', authorities: ['user.roles'] } as const;
 
+/** Where a bench is, for another process. */
+export interface WorkbenchAddress {
+  readonly controlUrl: string;
+  readonly shardUrls: readonly string[];
+  /** Base64. */
+  readonly masterKey: string;
+}
+
 /** A control database and shards of their own, with all tables. */
 export class Workbench {
   readonly controlUrl: string;
   readonly shardUrls: readonly string[];
   readonly masterKey: Buffer;
+  /** Dropped at the end; none where the bench belongs to another process. */
   readonly #databases: readonly TestDatabase[];
   readonly #closers: (() => Promise<void>)[] = [];
 
-  private constructor(databases: readonly TestDatabase[]) {
+  private constructor({ controlUrl, shardUrls, masterKey }: WorkbenchAddress, databases: readonly TestDatabase[]) {
     this.#databases = databases;
-    this.controlUrl = databases[0]?.url ?? '';
-    this.shardUrls = databases.slice(1).map(({ url }) => url);
-    this.masterKey = randomBytes(32);
+    this.controlUrl = controlUrl;
+    this.shardUrls = shardUrls;
+    this.masterKey = Buffer.from(masterKey, 'base64');
+  }
+
+  /** A bench that another process has created, and drops. */
+  static attach(address: WorkbenchAddress): Workbench {
+    return new Workbench(address, []);
+  }
+
+  /** Where it is, for another process. */
+  get address(): WorkbenchAddress {
+    return { controlUrl: this.controlUrl, shardUrls: this.shardUrls, masterKey: this.masterKey.toString('base64') };
   }
 
   /** Creates databases and tables on the server at `postgresUrl`; every slot begins at the source. */
   static async create(postgresUrl: string, shardCount = 2): Promise<Workbench> {
     const databases: TestDatabase[] = [];
     for (let i = 0; i <= shardCount; i++) databases.push(await createTestDatabase(postgresUrl));
-    const bench = new Workbench(databases);
+    const [control0, ...shards0] = databases.map(({ url }) => url);
+    const bench = new Workbench(
+      { controlUrl: control0 ?? '', shardUrls: shards0, masterKey: randomBytes(32).toString('base64') },
+      databases,
+    );
     const control = bench.database(bench.controlUrl);
     await applySchema(control, [coreSchema, shardsControlSchema, revocationSchema, sessionsControlSchema, migrationSchema]);
     const shards = bench.shardUrls.map((url) => bench.database(url));

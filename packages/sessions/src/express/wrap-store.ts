@@ -1,6 +1,5 @@
 import { WherryError } from '@wherry/core';
 import { Store, type SessionData } from 'express-session';
-import type { Request } from 'express';
 import type { CarriedSessions } from '../carried/carried-sessions.ts';
 import type { CarriedRead } from '../carried/read.ts';
 import { sessionTtlMs, type StoreLife } from './ttl.ts';
@@ -12,6 +11,9 @@ export interface WrappedStoreOptions {
   /** connect-redis' `disableTouch`: requests do not extend a session. */
   readonly disableTouch?: boolean;
 }
+
+/** A request as express-session hands it to its stores. */
+type StoreRequest = Parameters<Store['regenerate']>[0];
 
 type Done = (error?: unknown) => void;
 
@@ -44,14 +46,14 @@ export class WrappedStore extends Store {
   }
 
   /** A new id for the same visitor (against fixation): the old session ends for good, the new one is another. */
-  override regenerate(request: Request, callback: (error?: unknown) => unknown): void {
+  override regenerate(request: StoreRequest, callback: (error?: unknown) => unknown): void {
     settle(this.#replace(request), callback);
   }
 
-  async #replace(request: Request): Promise<void> {
+  async #replace(request: StoreRequest): Promise<void> {
     await this.#options.sessions.end(request.sessionID, 'rotation');
     // express-session gives its stores this method, which its types leave out.
-    (this as unknown as { generate(request: Request): void }).generate(request);
+    (this as unknown as { generate(request: StoreRequest): void }).generate(request);
   }
 
   async #save(sid: string, session: SessionData): Promise<void> {

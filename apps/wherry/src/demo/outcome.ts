@@ -1,0 +1,42 @@
+import { columns } from '../terminal.ts';
+import type { CrowdReport } from './crowd.ts';
+
+/** The table of the end. */
+export function outcomeTable(report: CrowdReport, seconds: number): string {
+  const { sessions } = report;
+  const number = (value: number): string => value.toLocaleString('en-US');
+  return columns([
+    [
+      'sessions in the ledger',
+      `${number(sessions.total)}: ${number(sessions.live)} live, ${number(sessions.ended)} ended, ${number(sessions.expired)} expired`,
+    ],
+    ['requests judged', number(report.requests)],
+    ['not judged', `${number(report.unjudged)} (overlapped a log-out, or after the expected expiry)`],
+    ['ended ones refused', number(report.refused)],
+    ['exchanges for JWTs', `${number(report.exchanges)}, ${number(report.recovered)} after a JWT had run out`],
+    ['unavailable over 10 s', number(report.unavailable)],
+    ['failed otherwise', number(report.failed)],
+    ['answered as another user', number(report.otherUser)],
+    ['time', `${seconds.toFixed(0)} s`],
+  ]);
+}
+
+/** The line that says it all. */
+export function outcomeLine(report: CrowdReport, rollbacks: number): string {
+  const { carried, lost, resurrected, signedOut, authoritiesChanged } = report;
+  return `carried ${carried}, lost ${lost}, resurrected ${resurrected}, signed out ${signedOut}, authorities changed ${authoritiesChanged}, rollbacks ${rollbacks}`;
+}
+
+/** True when every figure is what it should be: everything live was carried, and nothing else happened. */
+export function isFlawless(report: CrowdReport): boolean {
+  const faults = [
+    report.lost,
+    report.resurrected,
+    report.signedOut,
+    report.authoritiesChanged,
+    report.otherUser,
+    report.unavailable,
+    report.failed,
+  ];
+  return faults.every((count) => count === 0) && report.carried > 0;
+}

@@ -1,0 +1,26 @@
+import { Sealer } from '@wherry/core';
+import { expressJsonDecoder, type SessionDecoder, type SourceStore } from '@wherry/sessions';
+import { requireMasterKey, requireSource, type WherryConfig } from '../config/index.ts';
+
+/** The source that the configuration names, with only its own driver loaded. It is closed by its `close`. */
+export async function openSource(config: WherryConfig): Promise<SourceStore> {
+  const address = requireSource(config);
+  const { prefix } = config.source;
+  switch (address.kind) {
+    case 'redis': {
+      const { createRedisSource } = await import('@wherry/sessions/redis');
+      return createRedisSource({ url: address.url, prefix });
+    }
+    case 'dynamodb': {
+      const { createDynamoSource } = await import('@wherry/sessions/dynamodb');
+      const { endpoint, region, table } = address;
+      const connection = { region, ...(endpoint === undefined ? {} : { endpoint }) };
+      return createDynamoSource({ connection, table, prefix, sealer: new Sealer(requireMasterKey(config), 'scan-cursor') });
+    }
+  }
+}
+
+/** The decoder of the source's sessions, by the configured mapping. */
+export function sourceDecoder(config: WherryConfig): SessionDecoder {
+  return expressJsonDecoder({ identity: config.source.identity });
+}
