@@ -25,9 +25,9 @@ export const FENCE_CODES = { older: 1, ended: 2, collision: 3 } as const;
 /**
  * One statement that writes a batch only where this shard owns the slots under the epochs given.
  *
- * `f` locks each slot's owner row until the commit, and only where it is open under that epoch; a closer that has
- * changed the row waits for these locks before it goes on. SKIP LOCKED turns a writer away who comes while the closer
- * holds the row. MATERIALIZED and the reference keep the planner from leaving the locks out. Rows join `f` by slot *and*
+ * `f` locks each slot's owner row until the commit, and only where it is open under that epoch; a closer waits for these
+ * locks when it replaces the row (`slot-owners.ts` says why it must be replaced). SKIP LOCKED turns a writer away who
+ * comes while the closer holds the row. MATERIALIZED and the reference keep the planner from leaving the locks out. Rows join `f` by slot *and*
  * epoch: one batch may hold rows of two epochs of a slot, and only one of them is in force.
  *
  * Not to be had more simply: EXISTS takes no lock, and under REPEATABLE READ the lock sees the old owner.

@@ -34,7 +34,7 @@ export interface FencedWriteOptions<I extends SlotKey> {
   readonly follower: SlotFollower;
   /** Most rows in one statement; default 200. */
   readonly maxRows?: number;
-  /** Most statements under way per shard; default 3. */
+  /** Most statements under way per shard; default 2. */
   readonly maxInFlight?: number;
   /** Longest wait for a slot that is closing, ms; default 2000. */
   readonly deadlineMs?: number;
@@ -84,7 +84,7 @@ export class FencedWrite<I extends SlotKey> {
         new MicroBatcher({
           run: async (items) => this.#run(shard, items),
           maxSize: options.maxRows ?? 200,
-          maxInFlight: options.maxInFlight ?? 3,
+          maxInFlight: options.maxInFlight ?? 2,
         }),
     );
   }

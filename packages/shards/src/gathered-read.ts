@@ -12,27 +12,31 @@ export interface SlotKey {
 }
 
 /** Options of {@link GatheredRead}. `table` and `columns` are SQL of the program's own, never input. */
-export interface GatheredReadOptions<T> {
+export interface GatheredReadOptions<K extends SlotKey, T> {
   /** Name of the prepared statement. */
   readonly name: string;
   /** A table with the primary key (slot, id). */
   readonly table: string;
+  /**
+   * Expressions over the table; the first is never null. Few wide ones are cheaper than many: most of what a row costs
+   * is the number of its values.
+   */
   readonly columns: readonly string[];
-  /** Makes the answer of a row; the columns start at `row[DECODE_OFFSET]`. */
-  readonly decode: (row: RowArray) => T;
+  /** Makes the answer for a key of its row; the columns start at `row[DECODE_OFFSET]`. undefined: not what was asked for. */
+  readonly decode: (row: RowArray, key: K) => T | undefined;
   readonly shards: ShardSet;
   readonly map: SlotMap;
   readonly follower: SlotFollower;
   /** Most keys in one statement; default 200. */
   readonly maxKeys?: number;
-  /** Most statements under way per shard; default 3. */
+  /** Most statements under way per shard; default 2. */
   readonly maxInFlight?: number;
   /** Longest wait for a slot that is being moved, ms; default 2000. */
   readonly deadlineMs?: number;
 }
 
 /** Index of the first column of the table in the rows that `decode` is given. */
-export const DECODE_OFFSET = 2;
+export const DECODE_OFFSET = 1;
 
 /** The shard does not own the slot under the epoch that this process knows. */
 const NOT_OWNED = Symbol('not owned');
@@ -43,18 +47,18 @@ const NOT_OWNED = Symbol('not owned');
  * old shard; what is not owned is asked for again alone, after the map was reloaded. Throws `shard_unavailable`,
  * `slot_not_owned`.
  */
-export class GatheredRead<T> {
-  readonly #options: GatheredReadOptions<T>;
-  readonly #batchers: readonly MicroBatcher<SlotKey, T | undefined | typeof NOT_OWNED>[];
+export class GatheredRead<K extends SlotKey, T> {
+  readonly #options: GatheredReadOptions<K, T>;
+  readonly #batchers: readonly MicroBatcher<K, T | undefined | typeof NOT_OWNED>[];
   readonly #text: string;
   readonly #deadlineMs: number;
 
-  constructor(options: GatheredReadOptions<T>) {
+  constructor(options: GatheredReadOptions<K, T>) {
     this.#options = options;
     this.#deadlineMs = options.deadlineMs ?? 2000;
     // LATERAL with LIMIT keeps the planner at one index look-up a key: a join might become a hash over the whole table.
     this.#text = `
-      SELECT k.n, o.slot IS NOT NULL, t.*
+      SELECT CASE WHEN o.slot IS NULL THEN -k.n ELSE k.n END, t.*
       FROM unnest($1::int[], $2::bigint[], $3::bigint[]) WITH ORDINALITY k(slot, epoch, id, n)
       LEFT JOIN LATERAL (SELECT o.slot FROM slot_owner o WHERE o.slot = k.slot AND o.epoch = k.epoch LIMIT 1) o ON true
       LEFT JOIN LATERAL (SELECT ${options.columns.join(', ')} FROM ${options.table} t WHERE t.slot = o.slot AND t.id = k.id LIMIT 1) t ON true`;
@@ -63,24 +67,24 @@ export class GatheredRead<T> {
         new MicroBatcher({
           run: async (keys) => this.#read(shard, keys),
           maxSize: options.maxKeys ?? 200,
-          maxInFlight: options.maxInFlight ?? 3,
+          maxInFlight: options.maxInFlight ?? 2,
         }),
     );
   }
 
   /** The row under `key`; undefined when there is none. */
-  get(key: SlotKey): Promise<T | undefined> {
+  get(key: K): Promise<T | undefined> {
     const answer = this.#batchers[this.#options.map.shardOf(key.slot)]?.add(key);
     if (answer === undefined) return this.#again(key);
     return answer.then((value) => (value === NOT_OWNED ? this.#again(key) : value));
   }
 
   /** The rows under `keys`, in their order. */
-  async getMany(keys: readonly SlotKey[]): Promise<(T | undefined)[]> {
+  async getMany(keys: readonly K[]): Promise<(T | undefined)[]> {
     return Promise.all(keys.map(async (key) => this.get(key)));
   }
 
-  async #again(key: SlotKey): Promise<T | undefined> {
+  async #again(key: K): Promise<T | undefined> {
     const { map, follower } = this.#options;
     const deadline = follower.deadline(this.#deadlineMs);
     for (let attempt = 0; ; attempt++) {
@@ -93,14 +97,14 @@ export class GatheredRead<T> {
     }
   }
 
-  async #read(shard: number, keys: readonly SlotKey[]): Promise<(T | undefined | typeof NOT_OWNED)[]> {
+  async #read(shard: number, keys: readonly K[]): Promise<(T | undefined | typeof NOT_OWNED)[]> {
     const { name, shards, map, decode } = this.#options;
     const count = keys.length;
     const slots: number[] = Array.from({ length: count });
     const epochs: number[] = Array.from({ length: count });
     const ids: bigint[] = Array.from({ length: count });
     for (let i = 0; i < count; i++) {
-      const key = keys[i] as SlotKey;
+      const key = keys[i] as K;
       slots[i] = key.slot;
       epochs[i] = map.epochOf(key.slot);
       ids[i] = key.id;
@@ -112,9 +116,9 @@ export class GatheredRead<T> {
     });
     const answers: (T | undefined | typeof NOT_OWNED)[] = Array.from({ length: count });
     for (const row of rows) {
-      const index = (row[0] as number) - 1;
-      // The first column is part of the primary key or otherwise never null where there is a row.
-      answers[index] = row[1] === false ? NOT_OWNED : row[DECODE_OFFSET] === null ? undefined : decode(row);
+      const n = row[0] as number;
+      if (n < 0) answers[-n - 1] = NOT_OWNED;
+      else if (row[DECODE_OFFSET] !== null) answers[n - 1] = decode(row, keys[n - 1] as K);
     }
     return answers;
   }

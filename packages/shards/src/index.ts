@@ -36,7 +36,7 @@ export {
   type Closing,
 } from './slot-map-changes.ts';
 export { SlotMap, type EnterOptions, type SlotMapOptions } from './slot-map.ts';
-export { applyOwners, closeOnShard, installOwners, installSlotMap, openOnShard } from './slot-owners.ts';
+export { applyOwners, closeOnShard, installOwners, installSlotMap, openOnShard, type OwnerEntry } from './slot-owners.ts';
 export type { SlotPassage } from './slot-passage.ts';
 export { SLOT_COUNT, slotOf } from './slot.ts';
 export { SnowflakeIds, type SnowflakeIdsOptions } from './snowflake-ids.ts';

@@ -1,0 +1,109 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { byteaArray, integerArray, textArray } from './array-literal.ts';
+import { DECODE_OFFSET, GatheredRead, type SlotKey } from './gathered-read.ts';
+import { SlotFollower } from './slot-follower.ts';
+import { beginClosing, commitSide, readSlotMap } from './slot-map-changes.ts';
+import { SlotMap } from './slot-map.ts';
+import { slotOf } from './slot.ts';
+import { startCluster, type Cluster } from './testing/cluster.ts';
+
+const IDS = Array.from({ length: 300 }, (_, i) => BigInt(i * 7919));
+
+let cluster: Cluster;
+let reader: GatheredRead<SlotKey, string>;
+beforeAll(async () => {
+  cluster = await startCluster(inject('postgresUrl'), { shardCount: 3 });
+  for (const [index, { database }] of cluster.shards.all.entries()) {
+    await database.query('CREATE TABLE item (slot int, id bigint, value text NOT NULL, PRIMARY KEY (slot, id))');
+    // A row on a shard that does not own its slot must never be answered.
+    for (const id of IDS)
+      await database.query('INSERT INTO item VALUES ($1, $2, $3)', [
+        slotOf(id),
+        id,
+        index === cluster.map.shardOf(slotOf(id)) ? `v${id}` : 'foreign',
+      ]);
+  }
+  reader = readerWith(cluster.map);
+});
+afterAll(async () => cluster[Symbol.asyncDispose]());
+
+function readerWith(map: SlotMap, maxKeys = 200): GatheredRead<SlotKey, string> {
+  const { shards } = cluster;
+  const decode = (row: readonly unknown[]): string => row[DECODE_OFFSET] as string;
+  return new GatheredRead({
+    name: 'item-get',
+    table: 'item',
+    columns: ['value'],
+    decode,
+    shards,
+    map,
+    follower: new SlotFollower({ map, shards }),
+    maxKeys,
+  });
+}
+
+const keyOf = (id: bigint): SlotKey => ({ slot: slotOf(id), id });
+
+test('any mixture of keys, repeated and missing ones too, is answered each with its own row', async () => {
+  const small = readerWith(cluster.map, 7);
+  const id = fc.oneof(fc.constantFrom(...IDS), fc.bigInt({ min: 10_000_000n, max: 2n ** 63n - 1n }));
+  await fc.assert(
+    fc.asyncProperty(fc.array(id, { maxLength: 60 }), async (ids) => {
+      const expected = ids.map((each) => (IDS.includes(each) ? `v${each}` : undefined));
+      expect(await reader.getMany(ids.map(keyOf))).toEqual(expected);
+      expect(await small.getMany(ids.map(keyOf))).toEqual(expected);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('what is asked for at once is one statement per shard', async () => {
+  const statements = (): number => cluster.shards.all.reduce((sum, { counts }) => sum + counts.statements, 0);
+  const before = statements();
+  await reader.getMany(IDS.slice(0, 150).map(keyOf));
+  expect(statements() - before).toBe(3);
+});
+
+test('a process with an old map reads under the new epoch, also before the shard was told', async () => {
+  const { control } = cluster;
+  const old = new SlotMap({ control });
+  await old.refresh();
+  const keys = IDS.slice(0, 40).map(keyOf);
+  const slots = [...new Set(keys.map(({ slot }) => slot))];
+  const epochs = (await readSlotMap(control, slots))
+    .toSorted((a, b) => slots.indexOf(a.slot) - slots.indexOf(b.slot))
+    .map(({ epoch }) => epoch);
+  await commitSide(control, await beginClosing(control, slots, epochs, 5000), { side: 'target' });
+  await cluster.map.refresh();
+  expect(await readerWith(cluster.map).getMany(keys)).toEqual(keys.map(({ id }) => `v${id}`));
+  expect(await readerWith(old).getMany(keys)).toEqual(keys.map(({ id }) => `v${id}`));
+});
+
+test('array parameters arrive as they were', async () => {
+  const { database } = cluster.shards.shard(0);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.tuple(
+          fc.option(fc.string({ unit: 'binary' })),
+          fc.option(fc.uint8Array()),
+          fc.option(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
+        ),
+      ),
+      async (rows) => {
+        const clean = rows.map(([text, bytes, int]) => ({
+          t: text?.replaceAll('\0', '') ?? null,
+          b: bytes === null ? null : Buffer.from(bytes),
+          i: int,
+        }));
+        const answer = await database.query('SELECT * FROM unnest($1::text[], $2::bytea[], $3::bigint[]) k(t, b, i)', [
+          textArray(clean.map(({ t }) => t)),
+          byteaArray(clean.map(({ b }) => b)),
+          integerArray(clean.map(({ i }) => i)),
+        ]);
+        expect(answer.rows).toEqual(clean);
+      },
+    ),
+  );
+});

@@ -1,0 +1,104 @@
+import { startPostgres, type PostgresServer } from '@wherry/embedded';
+import { createMetrics } from '@wherry/core/metrics';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ShardSet } from './shard-set.ts';
+
+let server: PostgresServer;
+beforeAll(async () => {
+  server = await startPostgres({ databases: ['a'] });
+});
+afterAll(async () => server.stop());
+
+const one = { name: 'one', text: 'SELECT 1 AS one', values: [] };
+
+test('a server that stops is turned away from at once, and used again when it is back', async () => {
+  const metrics = createMetrics();
+  const shards = new ShardSet({
+    shards: [{ name: 'a', url: server.url('a') }],
+    metrics,
+    deadlineMs: 400,
+    breaker: { threshold: 3, openMs: 20 },
+  });
+  const shard = shards.shard(0);
+  try {
+    expect((await shards.query(0, one)).rows).toEqual([{ one: 1 }]);
+    await server.pause();
+    await expect(shards.query(0, one)).rejects.toMatchObject({ code: 'shard_unavailable', status: 503 });
+    while (shard.breaker.state !== 'open') await shards.query(0, one).catch(() => undefined);
+    const begun = performance.now();
+    await expect(shards.query(0, one)).rejects.toMatchObject({ code: 'shard_unavailable' });
+    expect(performance.now() - begun).toBeLessThan(15);
+    const page = await metrics.page();
+    expect(page).toMatch(/wherry_shard_breaker_state\{shard="a"\} [12]/);
+    expect(page).not.toContain('postgres:');
+    await server.start();
+    const answered = async (): Promise<boolean> =>
+      shards.query(0, one).then(
+        () => true,
+        () => false,
+      );
+    while (!(await answered()));
+    expect(shard.breaker.state).toBe('closed');
+    expect(shard.counts.inFlight).toBe(0);
+  } finally {
+    await shards.stop();
+  }
+});
+
+test('a statement is repeated over a restart of the server, within its deadline', async () => {
+  const shards = new ShardSet({ shards: [{ name: 'a', url: server.url('a') }], deadlineMs: 10_000, breaker: { threshold: 1000 } });
+  try {
+    await shards.query(0, one);
+    await server.pause();
+    const answer = shards.query(0, one);
+    while (shards.shard(0).counts.retries === 0) await new Promise((resolve) => setImmediate(resolve));
+    await server.start();
+    expect((await answer).rows).toEqual([{ one: 1 }]);
+  } finally {
+    await shards.stop();
+  }
+});
+
+test('a stalled statement ends at its deadline, and more than the limit are turned away', async () => {
+  const shards = new ShardSet({ shards: [{ name: 'a', url: server.url('a') }], statementMs: 100, deadlineMs: 150, maxInFlight: 2 });
+  const sleep = { name: 'sleep', text: 'SELECT pg_sleep(5)', values: [] };
+  try {
+    const sleeping = [shards.query(0, sleep), shards.query(0, sleep)];
+    await expect(shards.query(0, one)).rejects.toMatchObject({ code: 'shard_unavailable' });
+    const results = await Promise.allSettled(sleeping);
+    for (const result of results) expect(result).toMatchObject({ reason: { code: 'shard_unavailable' } });
+  } finally {
+    await shards.stop();
+  }
+});
+
+test('a refused statement says nothing of its values', async () => {
+  const shards = new ShardSet({ shards: [{ name: 'a', url: server.url('a') }] });
+  try {
+    const error: unknown = await shards
+      .query(0, { name: 'bad', text: 'SELECT $1::text::int', values: ['secret'] })
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'internal', data: { sqlstate: '22P02' } });
+    expect((error as Error).message).not.toContain('secret');
+    expect(() => shards.shard(7)).toThrow(/names shard 7/);
+  } finally {
+    await shards.stop();
+  }
+});
+
+test('connections read committed rows, and keep to look-ups by key', async () => {
+  const url = new URL(server.url('a'));
+  url.searchParams.set('options', '-c search_path=pg_catalog');
+  const shards = new ShardSet({ shards: [{ name: 'a', url: url.href }] });
+  try {
+    const settings = ['transaction_isolation', 'plan_cache_mode', 'enable_seqscan', 'search_path'];
+    const { rows } = await shards.query<{ value: string }>(0, {
+      name: 'settings',
+      text: 'SELECT current_setting(s) AS value FROM unnest($1::text[]) s',
+      values: [settings],
+    });
+    expect(rows.map(({ value }) => value)).toEqual(['read committed', 'force_generic_plan', 'off', 'pg_catalog']);
+  } finally {
+    await shards.stop();
+  }
+});
