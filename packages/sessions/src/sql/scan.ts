@@ -34,7 +34,7 @@ export interface SessionCounts {
   readonly ended: number;
 }
 
-const COLUMNS = SESSION_COLUMNS.map((name) => `t.${name}`).join(', ');
+const COLUMNS = SESSION_COLUMNS.join(', ');
 
 /** A page of rows in the order of the primary key. The id is read as text: numbers in array rows are below 2^53. */
 export async function scanSessions(shard: Shard, options: ScanOptions): Promise<SessionScanPage> {

@@ -28,7 +28,7 @@ import {
   type RecordItem,
   type TouchItem,
 } from './statements.ts';
-import type { SessionRead, SessionTouch } from './stored-session.ts';
+import type { SessionRead, SessionTouch, StoredSession } from './stored-session.ts';
 import { TouchBuffer } from './touch-buffer.ts';
 
 /** Options of {@link SqlSessions}. Times in milliseconds. */
@@ -51,6 +51,9 @@ export interface SaveResult {
   readonly version: SessionVersion;
 }
 
+/** A key to look up, with its digest or, for ids that we have signed, without. */
+type LookUp = SessionKey | (Omit<SessionKey, 'digest'> & { readonly digest?: undefined });
+
 const ABSENT: SessionRead = { state: 'absent' };
 
 /**
@@ -63,7 +66,7 @@ export class SqlSessions implements Component {
   readonly name = 'sql-sessions';
   readonly #shards: ShardSet;
   readonly #map: SlotMap;
-  readonly #rows: GatheredRead<RowArray>;
+  readonly #rows: GatheredRead<LookUp, StoredSession>;
   readonly #put: FencedWrite<RecordItem>;
   readonly #restore: FencedWrite<RecordItem>;
   readonly #save: FencedWrite<RecordItem>;
@@ -78,11 +81,11 @@ export class SqlSessions implements Component {
     this.#map = map;
     const deadlineMs = options.deadlineMs ?? 2000;
     const context = { shards, map, follower: new SlotFollower({ map, shards }), deadlineMs };
-    this.#rows = new GatheredRead<RowArray>({
+    this.#rows = new GatheredRead<LookUp, StoredSession>({
       name: 'session-get',
       table: 'user_session',
       columns: SESSION_COLUMNS,
-      decode: (row) => row,
+      decode: decodeRow,
       ...context,
     });
     this.#put = putStatement(context);
@@ -107,9 +110,7 @@ export class SqlSessions implements Component {
 
   /** What lies under `key`; the digest is compared in constant time. */
   async get(key: SessionKey): Promise<SessionRead> {
-    const row = await this.#rows.get(key);
-    if (row === undefined || !sameDigest(digestOf(row, DECODE_OFFSET), key.digest)) return ABSENT;
-    return storedSession(row, DECODE_OFFSET, key);
+    return (await this.#rows.get(key)) ?? ABSENT;
   }
 
   /** What lies under the keys, in their order. */
@@ -119,8 +120,7 @@ export class SqlSessions implements Component {
 
   /** The same without a digest, for ids out of tokens that we have signed ourselves. */
   async getById(slot: number, id: bigint): Promise<SessionRead> {
-    const row = await this.#rows.get({ slot, id });
-    return row === undefined ? ABSENT : storedSession(row, DECODE_OFFSET, { slot, id, digest: digestOf(row, DECODE_OFFSET) });
+    return (await this.#rows.get({ slot, id })) ?? ABSENT;
   }
 
   /**
@@ -239,4 +239,10 @@ export class SqlSessions implements Component {
   async stop(): Promise<void> {
     await this.#touches.close();
   }
+}
+
+function decodeRow(row: RowArray, key: LookUp): StoredSession | undefined {
+  const digest = digestOf(row, DECODE_OFFSET);
+  if (key.digest === undefined) return storedSession(row, DECODE_OFFSET, { slot: key.slot, id: key.id, digest });
+  return sameDigest(digest, key.digest) ? storedSession(row, DECODE_OFFSET, key) : undefined;
 }
