@@ -1,17 +1,19 @@
 // The import specifiers of a TypeScript file, found by pattern: no parser of TypeScript 7 is offered to scripts.
 
-/** Strings, to be kept, and comments, to be dropped: an example in a comment is no import. */
-const STRING_OR_COMMENT = /(['"])(?:\\.|(?!\1)[^\\\n])*\1|`(?:\\.|[^`\\])*`|\/\*[\s\S]*?\*\/|(?<!:)\/\/[^\n]*/g;
-const SPECIFIER = /(?<![\w$.'"`])(?:(import|export)\s+(type\s)?([^'"`;()=]*?)\bfrom\s*|(import)\s*\(\s*|(import)\s*)(['"])([^'"\n]+)\6/g;
+/** Strings, comments and templates: an example, or a script for another process, is no import. */
+const STRING_OR_REST = /(['"])((?:\\.|(?!\1)[^\\\n])*)\1|`(?:\\.|[^`\\])*`|\/\*[\s\S]*?\*\/|(?<!:)\/\/[^\n]*/g;
+/** In text whose strings have become numbers in quotes. */
+const IMPORT = /(?<![\w$.])(?:(?:import|export)\s+(type\s)?[^"`;()=]*?\bfrom\s*|(import)\s*\(\s*|import\s*)"(\d+)"/g;
 
 /**
  * What `source` imports. `kind`: `value` is loaded with the file, `type` never, `dynamic` when the line runs (or is a
  * type query, which looks the same).
  */
 export function importsOf(source) {
-  const code = source.replace(STRING_OR_COMMENT, (text) => (text.startsWith('/') ? ' ' : text));
-  return [...code.matchAll(SPECIFIER)].map(([, , type, , dynamic, , , specifier]) => ({
-    specifier,
+  const strings = [];
+  const code = source.replace(STRING_OR_REST, (_, quote, text) => (quote === undefined ? ' ' : `"${strings.push(text) - 1}"`));
+  return [...code.matchAll(IMPORT)].map(([, type, dynamic, index]) => ({
+    specifier: strings[Number(index)],
     kind: dynamic !== undefined ? 'dynamic' : type !== undefined ? 'type' : 'value',
   }));
 }
