@@ -1,4 +1,4 @@
-import { DECODE_OFFSET, GatheredRead, SlotFollower, slotOf, type ShardSet, type SlotMap } from '@wherry/shards';
+import { DECODE_OFFSET, GatheredRead, SlotFollower, slotOf, type ShardSet, type SlotKey, type SlotMap } from '@wherry/shards';
 import { userWrites, type UserWrites } from './statements.ts';
 import type { Username } from './username.ts';
 
@@ -24,6 +24,10 @@ export interface UnfinishedUser {
   readonly state: 'pending' | 'dead';
 }
 
+interface NameKey extends SlotKey {
+  readonly canonical: string;
+}
+
 /** Options of {@link UserStore}. */
 export interface UserStoreOptions {
   readonly shards: ShardSet;
@@ -36,18 +40,19 @@ export interface UserStoreOptions {
  */
 export class UserStore {
   readonly #shards: ShardSet;
-  readonly #users: GatheredRead<Omit<User, 'id'>>;
-  readonly #names: GatheredRead<{ readonly username: string; readonly userId: bigint }>;
+  readonly #users: GatheredRead<SlotKey, User>;
+  readonly #names: GatheredRead<NameKey, bigint>;
   readonly #writes: UserWrites;
 
   constructor({ shards, map }: UserStoreOptions) {
     const context = { shards, map, follower: new SlotFollower({ map, shards }) };
     this.#shards = shards;
-    this.#users = new GatheredRead<Omit<User, 'id'>>({
+    this.#users = new GatheredRead<SlotKey, User>({
       name: 'user-get',
       table: 'app_user',
       columns: ['username', 'password_hash', 'authorities', 'state', 'create_time'],
-      decode: (row) => ({
+      decode: (row, { id }) => ({
+        id,
         username: row[DECODE_OFFSET] as string,
         passwordHash: row[DECODE_OFFSET + 1] as string,
         authorities: JSON.parse(row[DECODE_OFFSET + 2] as string) as string[],
@@ -56,12 +61,13 @@ export class UserStore {
       }),
       ...context,
     });
-    this.#names = new GatheredRead<{ readonly username: string; readonly userId: bigint }>({
+    this.#names = new GatheredRead<NameKey, bigint>({
       name: 'username-get',
       table: 'username',
       // As text: numbers in gathered rows are below 2^53, and user ids are not.
       columns: ['username', 'user_id::text'],
-      decode: (row) => ({ username: row[DECODE_OFFSET] as string, userId: BigInt(row[DECODE_OFFSET + 1] as string) }),
+      // Another name of the same hash is not this one.
+      decode: (row, { canonical }) => (row[DECODE_OFFSET] === canonical ? BigInt(row[DECODE_OFFSET + 1] as string) : undefined),
       ...context,
     });
     this.#writes = userWrites(context);
@@ -69,14 +75,12 @@ export class UserStore {
 
   /** The user under `id`, whatever his state. */
   async user(id: bigint): Promise<User | undefined> {
-    const row = await this.#users.get({ slot: slotOf(id), id });
-    return row === undefined ? undefined : { id, ...row };
+    return this.#users.get({ slot: slotOf(id), id });
   }
 
   /** Who has the name, whatever his state. */
   async ownerOf(name: Username): Promise<bigint | undefined> {
-    const row = await this.#names.get(name.key);
-    return row?.username === name.canonical ? row.userId : undefined;
+    return this.#names.get({ ...name.key, canonical: name.canonical });
   }
 
   /** Stores a user as pending. */

@@ -11,14 +11,14 @@ export interface Username {
   readonly key: SlotKey;
 }
 
-const MAX_LENGTH = 64;
 /** Longest text that is looked at, in UTF-16 units. */
 const MAX_INPUT = 256;
-const ALLOWED = /^[\p{L}\p{M}\p{N}._@+-]+$/u;
+/** Counted in code points. */
+const ALLOWED = /^[\p{L}\p{M}\p{N}._@+-]{1,64}$/u;
 const STABLE_ROUNDS = 4;
 
 /** What {@link readUsername} accepts, for people. */
-export const USERNAME_RULE = `1 to ${MAX_LENGTH} letters, digits, and the characters . _ @ + -`;
+export const USERNAME_RULE: string = '1 to 64 letters, digits, and the characters . _ @ + -';
 
 /**
  * Reads a name: letters, marks, digits and `._@+-`. Width and case do not count (after RFC 8265 section 3.3), so that
@@ -27,7 +27,7 @@ export const USERNAME_RULE = `1 to ${MAX_LENGTH} letters, digits, and the charac
 export function readUsername(text: string): Username | undefined {
   if (text.length === 0 || text.length > MAX_INPUT || !text.isWellFormed()) return undefined;
   const canonical = canonicalForm(text);
-  if (canonical === undefined || !ALLOWED.test(canonical) || [...canonical].length > MAX_LENGTH) return undefined;
+  if (canonical === undefined || !ALLOWED.test(canonical)) return undefined;
   return { shown: text.normalize('NFC'), canonical, key: nameKey(canonical) };
 }
 

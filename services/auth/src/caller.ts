@@ -1,0 +1,91 @@
+import { WherryError } from '@wherry/core';
+import { authorizationOf, type Principal } from '@wherry/http';
+import { classifyCredential, sessionIdText } from '@wherry/sessions';
+import { slotOf } from '@wherry/shards';
+import type { AccessTokenClaims, Verification } from '@wherry/tokens';
+import type { FastifyRequest } from 'fastify';
+import type { AuthContext } from './context.ts';
+import { sessionOfLegacyId, sessionOfToken, type Subject } from './subject.ts';
+
+/** What a request proves who is calling by. `token` and `rawId` are secrets. */
+export type Credential =
+  | { readonly kind: 'jwt'; readonly token: string }
+  | { readonly kind: 'session-token'; readonly token: string }
+  | { readonly kind: 'legacy-cookie'; readonly rawId: string };
+
+/** How stale the revocations may be before the session's row is asked as well, milliseconds. */
+const FRESH_MS = 5000;
+
+/**
+ * The one credential that counts: a bearer decides, whatever cookies come with it. Errors: `unauthenticated` where there
+ * is none that could count, `bad_request` for more than one Authorization header or a token in the query.
+ */
+export function credentialOf({ legacy }: AuthContext, request: FastifyRequest): Credential {
+  const authorization = authorizationOf(request.raw);
+  switch (authorization.kind) {
+    case 'bearer': {
+      const { token } = authorization;
+      const kind = classifyCredential(token);
+      if (kind === 'unknown')
+        throw new WherryError('unauthenticated', 'the bearer credential is neither an access token nor a session token');
+      return { kind, token };
+    }
+    case 'other':
+      throw new WherryError('unauthenticated', 'only credentials of scheme Bearer are accepted here');
+    case 'none': {
+      const reading = legacy?.cookie.read(request.headers.cookie);
+      if (reading === undefined || reading.outcome === 'absent') throw new WherryError('unauthenticated', 'this needs a signed-in user');
+      if (reading.outcome === 'invalid') throw new WherryError('unauthenticated', 'the session cookie is not one that was signed here');
+      return { kind: 'legacy-cookie', rawId: reading.rawId };
+    }
+  }
+}
+
+/** Who is calling. Errors: as {@link credentialOf}, every `token_*` and `session_*` code, `shard_unavailable`, `source_unavailable`. */
+export async function principalOf(context: AuthContext, credential: Credential): Promise<Principal> {
+  switch (credential.kind) {
+    case 'jwt': {
+      const claims = claimsOf(context.verifier.verify(credential.token));
+      await confirm(context, claims);
+      return {
+        userId: claims.sub,
+        authorities: claims.authorities,
+        kind: 'jwt',
+        clientId: claims.client_id,
+        ...(claims.sid === undefined ? {} : { sessionId: claims.sid }),
+        ...(claims.username === undefined ? {} : { username: claims.username }),
+      };
+    }
+    case 'session-token':
+      return sessionPrincipal(await sessionOfToken(context, credential.token));
+    case 'legacy-cookie':
+      return sessionPrincipal(await sessionOfLegacyId(context, credential.rawId));
+  }
+}
+
+/** The claims of a token that holds; the refusal, thrown, of one that does not. */
+export function claimsOf(verification: Verification): AccessTokenClaims {
+  if (verification.ok) return verification.claims;
+  throw new WherryError(verification.reason, 'the access token is not accepted');
+}
+
+/** When this instance has not heard of log-outs for a while, the session's row decides. Errors: `control_unavailable` where there is none. */
+async function confirm({ runtime }: AuthContext, { sid, gen }: AccessTokenClaims): Promise<void> {
+  if (runtime.ended.staleMs <= FRESH_MS) return;
+  if (sid === undefined) throw new WherryError('control_unavailable', 'whether the token was revoked is not known at this moment');
+  const read = await runtime.target.getById(slotOf(BigInt(sid)), BigInt(sid));
+  if (read.state === 'absent') throw new WherryError('control_unavailable', 'whether the session was ended is not known at this moment');
+  if (read.state === 'ended') throw new WherryError('token_session_ended', 'the session of the access token was ended');
+  if (read.record.userGeneration > gen) throw new WherryError('token_generation_old', 'the access token is of an older generation');
+}
+
+function sessionPrincipal({ key, userId, username, authorities, clientId }: Subject): Principal {
+  return {
+    userId,
+    authorities,
+    kind: 'session',
+    sessionId: sessionIdText(key.id),
+    ...(clientId === undefined ? {} : { clientId }),
+    ...(username === null ? {} : { username }),
+  };
+}

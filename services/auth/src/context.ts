@@ -1,0 +1,36 @@
+import type { Logger } from '@wherry/core';
+import type { CarriedSessions, ExpressCookie, SessionRuntime } from '@wherry/sessions';
+import type { RolloutState } from '@wherry/rollout';
+import type { SnowflakeIds } from '@wherry/shards';
+import type { Issuer, KeyRing, Verifier } from '@wherry/tokens';
+import type { Clients } from './clients.ts';
+import type { Passwords } from './passwords.ts';
+import type { UserEnds } from './user-ends.ts';
+import type { RegistrationContext } from './users/repair.ts';
+
+/** All that the routes work with. Times in milliseconds. */
+export interface AuthContext {
+  readonly runtime: SessionRuntime;
+  /** The sessions of the application that people have; undefined where there is none. */
+  readonly legacy: { readonly sessions: CarriedSessions; readonly cookie: ExpressCookie } | undefined;
+  readonly keys: KeyRing;
+  readonly issuer: Issuer;
+  readonly verifier: Verifier;
+  /**
+   * Judges everything but whether the token's session was ended: a log-out that is repeated, because its answer was
+   * lost or came too early, has to be able to reach its end.
+   */
+  readonly endVerifier: Verifier;
+  readonly rollout: RolloutState;
+  readonly ids: Pick<SnowflakeIds, 'next'>;
+  readonly registration: RegistrationContext;
+  readonly userEnds: UserEnds;
+  readonly passwords: Passwords;
+  readonly clients: Clients;
+  /** Epoch ms, the same for all instances: the control database's clock by this process's reckoning. */
+  readonly now: () => number;
+  readonly idleMs: number;
+  readonly absoluteMs: number;
+  readonly jwksMaxAgeS: number;
+  readonly log: Logger;
+}

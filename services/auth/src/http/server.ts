@@ -1,0 +1,66 @@
+import { WherryError, type Logger } from '@wherry/core';
+import type { PrometheusMetrics } from '@wherry/core/metrics';
+import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import { randomUUID } from 'node:crypto';
+import type { AuthContext } from '../context.ts';
+import { adminRoutes } from '../routes/admin.ts';
+import { handOverRoutes } from '../routes/hand-over.ts';
+import { loginRoutes } from '../routes/login.ts';
+import { logoutRoutes } from '../routes/logout.ts';
+import { statusRoutes, type Health } from '../routes/status.ts';
+import { tokenRoutes } from '../routes/token.ts';
+import { userRoutes } from '../routes/users.ts';
+import { whoamiRoutes } from '../routes/whoami.ts';
+import { faultOf, sendProblem } from './problem.ts';
+import { logRequests, noteCode } from './request-log.ts';
+
+/** Options of {@link buildServer}. */
+export interface ServerOptions {
+  readonly log: Logger;
+  readonly metrics: PrometheusMetrics | undefined;
+  readonly health: Health;
+}
+
+const MAX_BODY_BYTES = 64 * 1024;
+const REQUEST_ID = /^[\w.-]{8,64}$/;
+
+/** The HTTP side: all routes, one form of error, one line of log a request. */
+export async function buildServer(context: AuthContext, { log, metrics, health }: ServerOptions): Promise<FastifyInstance> {
+  const app = fastify({
+    logger: false,
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: 10_000,
+    routerOptions: { maxParamLength: 256 },
+    requestIdHeader: false,
+    genReqId: ({ headers }) => {
+      const given = headers['x-request-id'];
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+    },
+    // A member of another type or name is a mistake of the caller's, and is told rather than mended.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
+  });
+  app.removeContentTypeParser('text/plain');
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id).header('cache-control', 'no-store');
+  });
+  logRequests(app, { log, ...(metrics === undefined ? {} : { metrics }) });
+  app.setErrorHandler<FastifyError>((thrown, request, reply) => {
+    const error = faultOf(thrown);
+    noteCode(request, error);
+    return sendProblem(reply, error);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const error = new WherryError('not_found', 'there is no such route');
+    noteCode(request, error);
+    return sendProblem(reply, error);
+  });
+  userRoutes(app, context);
+  loginRoutes(app, context);
+  await tokenRoutes(app, context);
+  handOverRoutes(app, context);
+  logoutRoutes(app, context);
+  whoamiRoutes(app, context);
+  adminRoutes(app, context);
+  statusRoutes(app, context, health, metrics);
+  return app;
+}

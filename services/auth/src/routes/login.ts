@@ -1,0 +1,98 @@
+import { WherryError } from '@wherry/core';
+import { mintSessionToken } from '@wherry/sessions';
+import { userIdClaim } from '@wherry/tokens';
+import type { FastifyInstance } from 'fastify';
+import { advise, signed, type AccessToken } from '../access-tokens.ts';
+import type { AuthContext } from '../context.ts';
+import { loginSchema } from '../http/schemas.ts';
+import { attributesOf } from '../subject.ts';
+import type { User } from '../users/user-store.ts';
+import { readUsername } from '../users/username.ts';
+
+interface LoginBody {
+  readonly username: string;
+  readonly password: string;
+  readonly clientId?: string;
+}
+
+/** A new session and what it is borne by. */
+interface NewLogin {
+  /** A secret: given to the client once, kept nowhere. */
+  readonly sessionToken: string;
+  /** Epoch ms. */
+  readonly sessionExpiresAt: number;
+  readonly access: AccessToken | undefined;
+}
+
+const ATTEMPTS = 3;
+
+/** POST /v1/login: one log-in gives a session token and, where the rollout gives them out, an access token of the same session. */
+export function loginRoutes(app: FastifyInstance, context: AuthContext): void {
+  app.post<{ Body: LoginBody }>('/v1/login', { schema: loginSchema }, async (request, reply) => {
+    const { username, password, clientId } = request.body;
+    const client = context.clients.identify(clientId);
+    const { user, generation } = await authenticate(context, username, password);
+    const login = await begin(context, user, generation, client);
+    const userId = user.id.toString();
+    advise(context, reply, userId);
+    return {
+      sessionToken: login.sessionToken,
+      ...login.access,
+      sessionExpiresAt: login.sessionExpiresAt,
+      userId: userIdClaim(userId),
+      authorities: user.authorities,
+    };
+  });
+}
+
+/**
+ * The user whose name and password these are. One hash is computed in every case, and every refusal is the same, so
+ * that neither time nor text tells which names exist.
+ */
+async function authenticate(
+  { registration, runtime, passwords }: AuthContext,
+  username: string,
+  password: string,
+): Promise<{ readonly user: User; readonly generation: number }> {
+  const name = readUsername(username);
+  const id = name === undefined ? undefined : await registration.users.ownerOf(name);
+  // Read before the row: a change of authorities that comes after this ends the session that is begun here.
+  const generation = id === undefined ? 0 : runtime.ended.minimumGeneration(id.toString());
+  const found = id === undefined ? undefined : await registration.users.user(id);
+  const user = found?.state === 'active' ? found : undefined;
+  const matches = await passwords.matches(user?.passwordHash, password);
+  if (user === undefined || !matches) throw new WherryError('login_failed', 'username or password is wrong');
+  return { user, generation };
+}
+
+/** Stores a new session. The token of an access that could not be signed would be missed, so it is signed first. */
+async function begin(context: AuthContext, user: User, generation: number, clientId: string): Promise<NewLogin> {
+  const userId = user.id.toString();
+  const { authorities, username } = user;
+  const { issueJwts } = context.rollout.policyFor(userId);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const { token: sessionToken, key } = mintSessionToken(await context.ids.next());
+    const now = context.now();
+    const sessionExpiresAt = now + Math.min(context.idleMs, context.absoluteMs);
+    const subject = { key, userId, username, authorities, generation, clientId, readAt: now, createTime: now };
+    const access = issueJwts ? signed(context, subject, clientId, sessionExpiresAt) : undefined;
+    const outcome = await context.runtime.target.create({
+      key,
+      userId,
+      username,
+      role: authorities[0] ?? null,
+      authorities,
+      createTime: now,
+      lastAccessTime: now,
+      expireTime: sessionExpiresAt,
+      userGeneration: generation,
+      attributes: attributesOf(clientId),
+      version: { epoch: 0, n: 1 },
+      touchVersion: now,
+      sourceRef: null,
+    });
+    if (outcome === 'applied') return { sessionToken, sessionExpiresAt, access };
+    // The id of a carried-over session, which follows from a digest, can be any number.
+  }
+  throw new WherryError('session_collision', 'no free id was found for the session; try again');
+}

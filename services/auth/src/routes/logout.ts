@@ -1,0 +1,76 @@
+import { WherryError, isWherryError } from '@wherry/core';
+import { parseSessionToken, type EndOutcome } from '@wherry/sessions';
+import { slotOf } from '@wherry/shards';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { claimsOf, credentialOf, principalOf, type Credential } from '../caller.ts';
+import type { AuthContext } from '../context.ts';
+import { sessionOfToken } from '../subject.ts';
+
+/** Says whether every live instance acts on a log-out; `false`: some will only when they hear of it, or lose their lease. */
+export const PROPAGATED_HEADER = 'x-wherry-propagated';
+
+/** POST /v1/logout ends the caller's session; POST /v1/logout-everywhere ends all that the user has. */
+export function logoutRoutes(app: FastifyInstance, context: AuthContext): void {
+  app.post('/v1/logout', async (request, reply) => {
+    const credential = credentialOf(context, request);
+    refuseForeignPage(request, credential);
+    return acknowledged(reply, await endSessionOf(context, credential));
+  });
+
+  app.post('/v1/logout-everywhere', async (request, reply) => {
+    const credential = credentialOf(context, request);
+    refuseForeignPage(request, credential);
+    const { userId } = await principalOf(context, credential);
+    return acknowledged(reply, await context.userEnds.end(userId, `user:${userId}`, 'log-out everywhere'));
+  });
+}
+
+/**
+ * Ends the session of a credential. Repeatable: whoever got no answer asks again and gets the same one, also when the
+ * session has ended in the meantime. Errors: `control_unavailable`, `source_unavailable` and `shard_unavailable`, after
+ * which a repeat goes on where this one stopped.
+ */
+async function endSessionOf(context: AuthContext, credential: Credential): Promise<EndOutcome> {
+  switch (credential.kind) {
+    case 'jwt': {
+      const { sid } = claimsOf(context.endVerifier.verify(credential.token));
+      if (sid === undefined) throw new WherryError('bad_request', 'no session stands behind this access token');
+      return endById(context, BigInt(sid));
+    }
+    case 'session-token': {
+      // The secret is proved, by the row or by an earlier log-out of it; what has only run out is ended all the same.
+      await sessionOfToken(context, credential.token).catch((error: unknown) => {
+        if (!isWherryError(error, 'session_ended') && !isWherryError(error, 'session_anonymous')) throw error;
+      });
+      const id = parseSessionToken(credential.token)?.id;
+      if (id === undefined) throw new WherryError('session_unknown', 'there is no such session');
+      return endById(context, id);
+    }
+    case 'legacy-cookie':
+      if (context.legacy === undefined) throw new WherryError('session_unknown', 'no sessions of another application are accepted here');
+      // The signature proves the id. Absent, it is ended too: nothing that is still under way may save it again.
+      return context.legacy.sessions.end(credential.rawId, 'logout');
+  }
+}
+
+async function endById({ legacy, runtime, now }: AuthContext, id: bigint): Promise<EndOutcome> {
+  const slot = slotOf(id);
+  if (legacy !== undefined) return legacy.sessions.endById(slot, id, 'logout');
+  const found = await runtime.target.getById(slot, id);
+  const digest = found.state === 'live' ? found.record.key.digest : Buffer.alloc(0);
+  const seq = await runtime.revocations.endSession({ slot, id, digest, reason: 'logout' });
+  const propagated = runtime.revocations.propagated(seq);
+  if (found.state === 'live') await runtime.target.end(found.record.key, now());
+  await runtime.revocations.markDrained(id).catch(() => undefined);
+  return { propagated: await propagated };
+}
+
+/** A cookie comes with every request to its site, whoever wrote the page; another site's page signs nobody out. */
+function refuseForeignPage(request: FastifyRequest, credential: Credential): void {
+  if (credential.kind === 'legacy-cookie' && request.headers['sec-fetch-site'] === 'cross-site')
+    throw new WherryError('forbidden', 'a page of another site cannot sign the user out');
+}
+
+function acknowledged(reply: FastifyReply, { propagated }: EndOutcome): FastifyReply {
+  return reply.code(204).header(PROPAGATED_HEADER, String(propagated)).send();
+}

@@ -1,0 +1,204 @@
+import { Sealer, silentLogger, systemClock, type Component, type Logger } from '@wherry/core';
+import type { RevocationView } from '@wherry/revocation';
+import { RolloutState } from '@wherry/rollout';
+import { SessionRuntime } from '@wherry/sessions';
+import { SnowflakeIds } from '@wherry/shards';
+import { KEY_TOPIC, KeyKeeper, KeyRing, KeyStore, checkTokenLives, createIssuer, createVerifier } from '@wherry/tokens';
+import type { FastifyInstance } from 'fastify';
+import { Clients } from './clients.ts';
+import type { AuthContext } from './context.ts';
+import { buildServer } from './http/server.ts';
+import type { AuthServiceOptions } from './options.ts';
+import { Passwords } from './passwords.ts';
+import { Upkeep } from './upkeep.ts';
+import { UserEnds } from './user-ends.ts';
+import { UserStore } from './users/user-store.ts';
+
+/** The auth service: registration, log-in, tokens, log-out. */
+export interface AuthService extends Component {
+  /** The port that it listens on; 0 before `run`. */
+  readonly port: number;
+  /** The session side of this process. */
+  readonly runtime: SessionRuntime;
+  /** Passwords computed so far, for those who check that a refusal costs as much as a log-in. */
+  readonly passwordsComputed: number;
+}
+
+/**
+ * Makes an auth service. It is ready when `run` resolves: the news are loaded, and a key signs or was waited for.
+ * Errors: `config_invalid` for lives, clients and secrets that cannot be.
+ */
+export function createAuthService(options: AuthServiceOptions): AuthService {
+  return new Service(options);
+}
+
+/** Longest time that a request may take; as long must what was ended be remembered. */
+const LONGEST_REQUEST_MS = 60_000;
+const MOST_CLOCK_OFFSET_MS = 5000;
+
+class Service implements AuthService {
+  readonly name = 'auth';
+  readonly runtime: SessionRuntime;
+  readonly #options: AuthServiceOptions;
+  readonly #log: Logger;
+  readonly #context: AuthContext;
+  readonly #ids: SnowflakeIds;
+  readonly #keys: KeyRing;
+  readonly #keeper: KeyKeeper;
+  readonly #upkeep: Upkeep;
+  #app: FastifyInstance | undefined;
+  #draining = false;
+
+  constructor(options: AuthServiceOptions) {
+    const { control, shards, masterKey, accessTokenSeconds: lifeS, skewSeconds = 30, issuer, audience, source } = options;
+    checkTokenLives({ lifeS, renewalWindowS: 2 * lifeS, absoluteLifeS: options.absoluteSeconds });
+    const log = options.log ?? silentLogger;
+    const clock = options.clock ?? systemClock;
+    const sealer = new Sealer(masterKey, 'signing-key');
+    const rollout = new RolloutState({ database: control });
+    this.#options = options;
+    this.#log = log;
+    this.#keys = new KeyRing({ database: control, staleMs: () => this.runtime.instance.staleMs(KEY_TOPIC), sealer });
+    this.runtime = new SessionRuntime({
+      control,
+      shards,
+      masterKey,
+      role: 'auth',
+      topics: [this.#keys, rollout],
+      keepEndsMs: (lifeS + skewSeconds) * 1000 + LONGEST_REQUEST_MS,
+      log,
+      clock,
+      ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
+    });
+    this.#ids = new SnowflakeIds({ control, clock, log });
+    const jwksMaxAgeS = options.jwksMaxAgeSeconds ?? 300;
+    this.#keeper = new KeyKeeper({
+      store: new KeyStore({ database: control, sealer, lifeS, skewMs: skewSeconds * 1000, jwksMaxAgeS }),
+      ring: this.#keys,
+      instance: this.runtime.instance,
+      mode: options.keyMode,
+      log,
+      clock,
+      ...(options.keyReadyMs === undefined ? {} : { readyMs: options.keyReadyMs }),
+      ...(options.algorithm === undefined ? {} : { alg: options.algorithm }),
+    });
+    const verifying = { keys: this.#keys, issuer, audience, maxLifeS: lifeS, skewMs: skewSeconds * 1000, clock };
+    this.#context = {
+      runtime: this.runtime,
+      legacy:
+        source === undefined
+          ? undefined
+          : {
+              cookie: source.cookie,
+              sessions: this.runtime.carry({
+                source: source.store,
+                decode: source.decode,
+                ...(source.defaultIdleMs === undefined ? {} : { defaultIdleMs: source.defaultIdleMs }),
+              }),
+            },
+      keys: this.#keys,
+      issuer: createIssuer({ keys: this.#keys, issuer, audience, lifeS }),
+      verifier: createVerifier({ ...verifying, revocations: this.runtime.ended, cacheSize: 10_000 }),
+      endVerifier: createVerifier({ ...verifying, revocations: sessionsApart(this.runtime.ended), cacheSize: 1000 }),
+      rollout,
+      ids: this.#ids,
+      registration: {
+        users: new UserStore({ shards, map: this.runtime.slots }),
+        now: this.runtime.now,
+        graceMs: options.registrationGraceMs ?? 60_000,
+      },
+      userEnds: new UserEnds(this.runtime, log),
+      passwords: new Passwords(options.passwords),
+      clients: new Clients(options.clients ?? [], options.operatorSecret),
+      now: this.runtime.now,
+      idleMs: options.idleSeconds * 1000,
+      absoluteMs: options.absoluteSeconds * 1000,
+      jwksMaxAgeS,
+      log,
+    };
+    this.#upkeep = new Upkeep(this.#context, options.upkeepMs ?? 30_000);
+    this.#observe();
+  }
+
+  get port(): number {
+    const address = this.#app?.server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  get passwordsComputed(): number {
+    return this.#context.passwords.computed;
+  }
+
+  async run(): Promise<void> {
+    await this.runtime.run();
+    await this.#ids.run();
+    await this.#keeper.run();
+    const { log = silentLogger, metrics, host = '127.0.0.1', port = 0 } = this.#options;
+    this.#app = await buildServer(this.#context, { log, metrics, health: { notReady: () => this.#notReady() } });
+    await this.#app.listen({ host, port });
+    this.#upkeep.start();
+    this.#log.info('auth listens', { host, port: this.port });
+  }
+
+  /** Takes no more connections, finishes the requests that are under way, and writes what was put off. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    await this.#app?.close();
+    await this.#upkeep.stop();
+    await this.runtime.drain();
+  }
+
+  async stop(): Promise<void> {
+    this.#draining = true;
+    await this.#app?.close();
+    await this.#upkeep.stop();
+    await this.#keeper.stop();
+    await this.#ids.stop();
+    await this.runtime.stop();
+  }
+
+  #notReady(): string | undefined {
+    if (this.#draining) return 'draining';
+    if (Math.abs(this.runtime.instance.clockOffsetMs) > MOST_CLOCK_OFFSET_MS) return 'the clock is off by more than 5 s';
+    try {
+      this.#keys.signingKey();
+      return undefined;
+    } catch {
+      return 'no key signs';
+    }
+  }
+
+  #observe(): void {
+    const { metrics } = this.#options;
+    const { passwords, userEnds, verifier } = this.#context;
+    metrics?.observeCounter({ name: 'wherry_auth_passwords_total', help: 'Password hashes computed.' }, () => [
+      { value: passwords.computed },
+    ]);
+    metrics?.observeGauge({ name: 'wherry_auth_passwords_waiting', help: 'Log-ins that wait for their hash.' }, () => [
+      { value: passwords.waiting },
+    ]);
+    metrics?.observeGauge({ name: 'wherry_auth_user_ends_left', help: 'Users whose tombstones are not on every shard yet.' }, () => [
+      { value: userEnds.left },
+    ]);
+    metrics?.observeCounter({ name: 'wherry_auth_verifier_hits_total', help: 'Access tokens known from an earlier request.' }, () => [
+      { value: verifier.stats.hits },
+    ]);
+  }
+}
+
+/** Only what ends tokens of an issuer: sessions and users count as alive. */
+function sessionsApart(view: RevocationView): RevocationView {
+  return {
+    isSessionEnded: () => false,
+    minimumGeneration: () => 0,
+    get issuerNotBefore() {
+      return view.issuerNotBefore;
+    },
+    get version() {
+      return view.version;
+    },
+    get staleMs() {
+      return view.staleMs;
+    },
+  };
+}

@@ -1,0 +1,103 @@
+import { silentLogger, type Logger } from '@wherry/core';
+import type { AuthServiceOptions } from '../options.ts';
+import { createAuthService, type AuthService } from '../service.ts';
+import type { Cluster } from './cluster.ts';
+
+/** An auth service of one test, listening. */
+export interface Running extends AsyncDisposable {
+  readonly service: AuthService;
+  readonly url: string;
+  /** Sends a JSON body, or none. */
+  send(method: string, path: string, options?: SendOptions): Promise<Answer>;
+  /** Posts a form to the token endpoint. */
+  exchange(parameters: Readonly<Record<string, string>> | string, headers?: Readonly<Record<string, string>>): Promise<Answer>;
+}
+
+/** What to send. */
+export interface SendOptions {
+  readonly body?: unknown;
+  readonly bearer?: string;
+  readonly basic?: readonly [string, string];
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** An answer, its body parsed where it is JSON. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // Tests look into answers freely.
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly text: string;
+}
+
+/** The grant type of a token exchange. */
+export const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+
+/** What every test's service has in common. */
+export const COMMON = {
+  masterKey: Buffer.alloc(32, 7),
+  issuer: 'https://auth.test',
+  audience: 'test',
+  accessTokenSeconds: 300,
+  idleSeconds: 1800,
+  absoluteSeconds: 86_400,
+  keyMode: 'shared',
+  operatorSecret: 'operator secret',
+  clients: [{ id: 'shop', secret: 'shop secret' }, { id: 'ops', secret: 'ops secret', operator: true }, { id: 'page' }],
+  passwords: { memoryKib: 64, passes: 1 },
+} as const satisfies Partial<AuthServiceOptions>;
+
+/** Starts a service on connections of its own. */
+export async function startService(
+  cluster: Cluster,
+  options: Partial<AuthServiceOptions> = {},
+  log: Logger = silentLogger,
+): Promise<Running> {
+  const { control, shards } = cluster.connect();
+  const service = createAuthService({ ...COMMON, control, shards, log, ...options });
+  await service.run?.();
+  const url = `http://127.0.0.1:${service.port}`;
+  return {
+    service,
+    url,
+    send: async (method, path, send = {}) => answerOf(await fetch(url + path, requestOf(method, send))),
+    exchange: async (parameters, headers = {}) =>
+      answerOf(
+        await fetch(`${url}/oauth/token`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+          body: typeof parameters === 'string' ? parameters : new URLSearchParams(parameters).toString(),
+        }),
+      ),
+    [Symbol.asyncDispose]: async () => {
+      await service.drain?.(AbortSignal.timeout(5000));
+      await service.stop?.();
+      await shards.stop();
+      await control.end();
+    },
+  };
+}
+
+/** The value of an Authorization header of scheme Basic. */
+export function basicHeader(id: string, secret: string): string {
+  return `Basic ${Buffer.from(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`).toString('base64')}`;
+}
+
+function requestOf(method: string, { body, bearer, basic, headers }: SendOptions): RequestInit {
+  return {
+    method,
+    headers: {
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }),
+      ...(basic === undefined ? {} : { authorization: basicHeader(...basic) }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  };
+}
+
+async function answerOf(response: Response): Promise<Answer> {
+  const text = await response.text();
+  const json = response.headers.get('content-type')?.includes('json') === true;
+  return { status: response.status, headers: response.headers, body: json ? (JSON.parse(text) as Record<string, unknown>) : {}, text };
+}
