@@ -127,16 +127,16 @@ export class SlotMap implements FeedTopic {
     if (direct !== undefined) return direct;
     const deadline = this.#clock.monotonic() + (options.timeoutMs ?? DEFAULT_ENTER_MS);
     let cause: unknown;
-    for (;;) {
+    for (let turn = 0; ; turn++) {
       const passage = this.tryEnter(slot);
       if (passage !== undefined) return passage;
       const now = this.#clock.monotonic();
       if (now >= deadline || options.signal?.aborted === true) break;
       const closing = this.#state[slot] === CLOSING;
       const overdue = closing && now >= (this.#closingEnd[slot] ?? 0);
-      // News comes with the feed; asking at times as well bounds the wait when the feed is slow.
+      // News comes with the feed; from the second turn on it is asked for as well, should the feed be slow.
       const wait = Math.max(1, Math.min(deadline - now, 50, closing && !overdue ? (this.#closingEnd[slot] ?? 0) - now : 50));
-      if (overdue || !closing) {
+      if (overdue || !closing || turn > 0) {
         cause = await this.#reopen(overdue).catch((error: unknown) => error);
         if (this.#state[slot] === OPEN) continue;
       }
