@@ -44,9 +44,10 @@ export class ForwardAuth {
       connections.seen(request.socket);
       return this.#settle(response, outcome, mayBeNobody === 'perhaps', now);
     }
-    connections.hold(request.socket);
+    const { socket } = request;
+    connections.hold(socket);
     void outcome.then((settled) => {
-      connections.release(request.socket);
+      connections.release(socket);
       this.#settle(response, settled, mayBeNobody === 'perhaps', now);
     });
   }

@@ -153,8 +153,10 @@ class HttpGateway implements Gateway {
       this.#forwardAuth.handle(request, response);
       return;
     }
-    this.#connections.hold(request.socket);
-    response.once('close', () => this.#connections.release(request.socket));
+    // Kept here: the request has let go of its socket by the time its answer closes.
+    const { socket } = request;
+    this.#connections.hold(socket);
+    response.once('close', () => this.#connections.release(socket));
     if (this.#adminServer === undefined && this.#admin.handle(request, response)) return;
     try {
       this.#route(request, response, expectsContinue);

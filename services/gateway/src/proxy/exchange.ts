@@ -20,6 +20,7 @@ export interface ExchangeOptions {
 }
 
 const CONNECTION_LOST: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
+const NOTHING = Buffer.alloc(0);
 const TIMEOUTS: ReadonlySet<string> = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT']);
 
 /**
@@ -66,9 +67,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const headers = answerHeaders(textsOf(controller.rawHeaders));
     if (message === undefined || message === '') this.#response.writeHead(status, headers);
     else this.#response.writeHead(status, message, headers);
-    // A stream's first part may be long in coming, and the client waits for the headers.
+    // A stream's first part may be long in coming, and the client waits for the headers. Not by `flushHeaders`, which
+    // writes them as UTF-8 and so changes what the upstream wrote; with bytes they go as they are.
     if (!headers.some((name, at) => at % 2 === 0 && name.length === 14 && name.toLowerCase() === 'content-length')) {
-      this.#response.flushHeaders();
+      this.#response.write(NOTHING);
     }
   }
 
