@@ -12,17 +12,32 @@ import { authShardSchema } from '../users/shard-schema.ts';
 export interface Cluster extends AsyncDisposable {
   readonly control: Database;
   readonly shards: ShardSet;
+  readonly controlUrl: string;
+  readonly shardUrls: readonly string[];
   /** Connections of their own, as another process has them; the caller ends them. */
-  connect(): { readonly control: Database; readonly shards: ShardSet };
+  connect(addresses?: Addresses): Connections;
+}
+
+/** Where databases are reached, if not where they are. */
+export interface Addresses {
+  readonly controlUrl?: string;
+  readonly shardUrls?: readonly string[];
+}
+
+/** Connections of one process. */
+export interface Connections {
+  readonly control: Database;
+  readonly shards: ShardSet;
 }
 
 /** Creates the databases, applies the schemas and spreads the slots. */
 export async function startCluster(serverUrl: string, side: PrimarySide = 'source'): Promise<Cluster> {
   const [controlDatabase, ...shardDatabases] = await Promise.all([0, 1, 2].map(async () => createTestDatabase(serverUrl)));
   if (controlDatabase === undefined) throw new Error('no control database');
-  const connect = (): { control: Database; shards: ShardSet } => ({
-    control: openDatabase({ url: controlDatabase.url, poolSize: 8 }),
-    shards: new ShardSet({ shards: shardDatabases.map(({ url }, i) => ({ name: `shard-${i}`, url })) }),
+  const own = { controlUrl: controlDatabase.url, shardUrls: shardDatabases.map(({ url }) => url) };
+  const connect = ({ controlUrl = own.controlUrl, shardUrls = own.shardUrls }: Addresses = {}): Connections => ({
+    control: openDatabase({ url: controlUrl, poolSize: 8 }),
+    shards: new ShardSet({ shards: shardUrls.map((url, i) => ({ name: `shard-${i}`, url })) }),
   });
   const { control, shards } = connect();
   const controlParts = [coreSchema, shardsControlSchema, revocationSchema, tokensSchema, rolloutSchema, sessionsControlSchema];
@@ -36,6 +51,7 @@ export async function startCluster(serverUrl: string, side: PrimarySide = 'sourc
   return {
     control,
     shards,
+    ...own,
     connect,
     [Symbol.asyncDispose]: async () => {
       await shards.stop();

@@ -1,7 +1,7 @@
 import { silentLogger, type Logger } from '@wherry/core';
 import type { AuthServiceOptions } from '../options.ts';
 import { createAuthService, type AuthService } from '../service.ts';
-import type { Cluster } from './cluster.ts';
+import type { Addresses, Cluster } from './cluster.ts';
 
 /** An auth service of one test, listening. */
 export interface Running extends AsyncDisposable {
@@ -52,8 +52,9 @@ export async function startService(
   cluster: Cluster,
   options: Partial<AuthServiceOptions> = {},
   log: Logger = silentLogger,
+  addresses: Addresses = {},
 ): Promise<Running> {
-  const { control, shards } = cluster.connect();
+  const { control, shards } = cluster.connect(addresses);
   const service = createAuthService({ ...COMMON, control, shards, log, ...options });
   await service.run?.();
   const url = `http://127.0.0.1:${service.port}`;
