@@ -1,4 +1,5 @@
 import { pause } from '@wherry/core';
+import { Instance } from '@wherry/core/control';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { startCluster, type Cluster } from './testing/cluster.ts';
 import { abortClosing, beginClosing, commitSide, initialiseSlotMap, readSlotMap } from './slot-map-changes.ts';
@@ -107,4 +108,28 @@ test('changes are told once, with their slots', async () => {
   await abortClosing(control, closing);
   await map.refresh();
   expect(told.map((slots) => slots.toSorted((a, b) => a - b))).toEqual([[60, 61]]);
+});
+
+test('a closing is acknowledged over all instances when the last write in it has left', async () => {
+  const { control } = cluster;
+  const maps = [new SlotMap({ control }), new SlotMap({ control })];
+  const instances = maps.map((map) => new Instance({ database: control, role: 'test', topics: [map] }));
+  try {
+    await Promise.all(instances.map(async (instance) => instance.run()));
+    const [busy, idle] = instances;
+    const passage = await maps[0]?.enter(70);
+    const closing = await beginClosing(control, [70], [1], 60_000);
+    while (maps.some((map) => map.entry(70).state === 'open')) await pause(1);
+    expect(await busy?.acknowledged('slot-map', closing.seq, 50)).toBe(false);
+    passage?.leave();
+    expect(await idle?.acknowledged('slot-map', closing.seq, 5000)).toBe(true);
+    const waiting = maps.map(async (map) => map.enter(70));
+    await commitSide(control, closing, { side: 'target' });
+    for (const each of await Promise.all(waiting)) {
+      expect(each).toMatchObject({ epoch: 2, side: 'target' });
+      each.leave();
+    }
+  } finally {
+    await Promise.all(instances.map(async (instance) => instance.stop()));
+  }
 });

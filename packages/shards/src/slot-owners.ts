@@ -1,4 +1,4 @@
-import { transaction, type Database, type Queryable } from '@wherry/core/control';
+import { transaction, type Database, type Queryable, type Transaction } from '@wherry/core/control';
 import type { PrimarySide, SlotEntry } from './slot-entry.ts';
 import { readSlotMap } from './slot-map-changes.ts';
 
@@ -24,6 +24,9 @@ interface OwnerRow {
 
 const ENTRIES = 'unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::bigint[]) k(slot, epoch, state, side, seq)';
 
+/** Arbitrary but fixed. */
+const OWNERS_LOCK = 5_518_904_731n;
+
 const NEWER = `SELECT o.slot FROM slot_owner o JOIN ${ENTRIES} ON o.slot = k.slot AND o.seq < k.seq AND o.epoch <= k.epoch ORDER BY o.slot FOR UPDATE OF o`;
 const INSERT = `
   INSERT INTO slot_owner (slot, epoch, state, primary_side, seq) SELECT slot, epoch, state, side, seq FROM ${ENTRIES}`;
@@ -35,12 +38,14 @@ const INSERT = `
  * closing: fewer than asked for means that it was aborted.
  */
 export async function closeOnShard(shard: Database, slots: readonly number[], epochs: readonly number[], seq: bigint): Promise<number> {
-  await shard.query(
-    `UPDATE slot_owner o SET state = 'closing', epoch = k.epoch, seq = $3 FROM unnest($1::int[], $2::bigint[]) k(slot, epoch)
-     WHERE o.slot = k.slot AND o.epoch <= k.epoch AND o.seq < $3`,
-    [slots, epochs, seq],
-  );
-  return transaction(shard, async (tx) => {
+  await changing(shard, async (tx) => {
+    await tx.query(
+      `UPDATE slot_owner o SET state = 'closing', epoch = k.epoch, seq = $3 FROM unnest($1::int[], $2::bigint[]) k(slot, epoch)
+       WHERE o.slot = k.slot AND o.epoch <= k.epoch AND o.seq < $3`,
+      [slots, epochs, seq],
+    );
+  });
+  return changing(shard, async (tx) => {
     const mine = `slot = ANY ($1::int[]) AND state = 'closing' AND seq = $2`;
     await tx.query(`SELECT FROM slot_owner WHERE ${mine} ORDER BY slot FOR UPDATE`, [slots, seq]);
     const { rows } = await tx.query<OwnerRow>(`DELETE FROM slot_owner WHERE ${mine} RETURNING slot, epoch, primary_side AS side`, [
@@ -68,7 +73,7 @@ export async function openOnShard(
 
 /** Carries committed entries over to the shard that owns them; those that are not newer do nothing. */
 export async function applyOwners(shard: Database, entries: readonly OwnerEntry[]): Promise<void> {
-  await transaction(shard, async (tx) => {
+  await changing(shard, async (tx) => {
     const { rows } = await tx.query<{ slot: number }>(NEWER, columns(entries));
     if (rows.length === 0) return;
     const newer = new Set(rows.map(({ slot }) => slot));
@@ -91,6 +96,17 @@ export async function installSlotMap(control: Queryable, shards: readonly Databa
       shard,
       entries.filter((entry) => entry.shard === index),
     );
+}
+
+/**
+ * One change of a shard's owners at a time, writers and readers not counted: a change that met the replacement of a row
+ * half-way would find the old row gone and the new one not in its snapshot, and do nothing.
+ */
+async function changing<T>(shard: Database, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  return transaction(shard, async (tx) => {
+    await tx.query('SELECT pg_advisory_xact_lock($1)', [OWNERS_LOCK]);
+    return work(tx);
+  });
 }
 
 function columns(entries: readonly OwnerEntry[]): unknown[] {

@@ -42,8 +42,9 @@ test.each([1, 7, 1000])('pages of %i show every row once, tombstones too', async
 });
 
 test('only the slots asked for, and only what was carried over', async () => {
-  const some = records.slice(0, 20);
-  const slots = some.map(({ key }) => key.slot);
+  const slots = records.slice(0, 20).map(({ key }) => key.slot);
+  // Two records may share a slot.
+  const some = [...records, ended].filter(({ key }) => slots.includes(key.slot));
   expect(idsOf(await scan({ limit: 3, slots }))).toEqual(some.map(({ key }) => key.id).toSorted(ascending));
   const carried = some.filter(({ sourceRef }) => sourceRef !== null);
   expect(idsOf(await scan({ limit: 3, slots, carriedOnly: true }))).toEqual(carried.map(({ key }) => key.id).toSorted(ascending));
