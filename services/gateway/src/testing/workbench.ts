@@ -59,10 +59,12 @@ export class Workbench implements AsyncDisposable {
   }
 
   /** A gateway in this process, listening, with everything that it needs. Ends with the bench. */
-  async gateway(options: Partial<GatewayOptions> & { readonly source?: SourceStore } = {}): Promise<RunningGateway> {
-    const { source, ...rest } = options;
+  async gateway(
+    options: Partial<GatewayOptions> & { readonly source?: SourceStore; readonly shardUrl?: string } = {},
+  ): Promise<RunningGateway> {
+    const { source, shardUrl, ...rest } = options;
     const control = openDatabase({ url: this.#databases[0]?.url ?? '' });
-    const shards = new ShardSet({ shards: this.#databases.slice(1).map(({ url }, i) => ({ name: `shard${i}`, url })) });
+    const shards = new ShardSet({ shards: this.#databases.slice(1).map(({ url }, i) => ({ name: `shard${i}`, url: shardUrl ?? url })) });
     const keys = new KeyRing({ database: control, staleMs: () => runtime.instance.staleMs(KEY_TOPIC), sealer: this.#sealer });
     const rollout = new RolloutState({ database: control });
     const runtime: SessionRuntime = new SessionRuntime({
