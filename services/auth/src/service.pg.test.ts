@@ -1,30 +1,19 @@
-import type { Logger } from '@wherry/core';
 import { Instance } from '@wherry/core/control';
-import { createMetrics } from '@wherry/core/metrics';
 import { REVOCATION_TOPIC, RevocationSet } from '@wherry/revocation';
 import { advance, readRollout, rollback } from '@wherry/rollout';
 import { KEY_TOPIC, KeyRing, createVerifier } from '@wherry/tokens';
 import { createPublicKey, verify as verifySignature, type JsonWebKey } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { COMMON, EXCHANGE, basicHeader, startService, type Answer, type Running } from './testing/service.ts';
+import { PASSWORD, claims, expectProblem, logIn, newName, register, type Login, type Registered } from './testing/people.ts';
 import { startCluster, type Cluster } from './testing/cluster.ts';
 
 let cluster: Cluster;
 let auth: Running;
-const lines: string[] = [];
-const recorder: Logger = {
-  debug: (...line) => void lines.push(JSON.stringify(line)),
-  info: (...line) => void lines.push(JSON.stringify(line)),
-  warn: (...line) => void lines.push(JSON.stringify(line)),
-  error: (...line) => void lines.push(JSON.stringify(line)),
-  child: () => recorder,
-};
-const metrics = createMetrics();
-
 beforeAll(async () => {
   cluster = await startCluster(inject('postgresUrl'));
   await step('advance');
-  auth = await startService(cluster, { metrics }, recorder);
+  auth = await startService(cluster);
   await vi.waitFor(() => expect(auth.service.runtime.instance.leaseValid).toBe(true));
 });
 afterAll(async () => {
@@ -40,39 +29,9 @@ async function step(command: 'advance' | 'rollback', percent?: number): Promise<
   if (auth !== undefined) await auth.service.runtime.instance.acknowledged('rollout', seq, 5000);
 }
 
-let count = 0;
-const newName = (): string => `user${++count}`;
-const PASSWORD = 'correct horse battery';
-
-async function registered(authorities?: readonly string[]): Promise<{ username: string; userId: string }> {
-  const username = newName();
-  const operator = authorities === undefined ? {} : { bearer: COMMON.operatorSecret };
-  const answer = await auth.send('POST', '/v1/users', { body: { username, password: PASSWORD, authorities }, ...operator });
-  expect(answer.status).toBe(201);
-  return { username, userId: String(answer.body['userId']) };
-}
-
-interface Login {
-  readonly username: string;
-  readonly userId: string;
-  readonly sessionToken: string;
-  readonly accessToken: string;
-}
-
-async function loggedIn(username?: string): Promise<Login> {
-  const name = username ?? (await registered()).username;
-  const { status, body } = await auth.send('POST', '/v1/login', { body: { username: name, password: PASSWORD } });
-  expect(status).toBe(200);
-  return { username: name, ...(body as unknown as Omit<Login, 'username'>) };
-}
-
+const registered = async (authorities?: readonly string[]): Promise<Registered> => register(auth, authorities);
+const loggedIn = async (username?: string): Promise<Login> => logIn(auth, username);
 const whoami = async (bearer: string): Promise<Answer> => auth.send('GET', '/v1/whoami', { bearer });
-const claims = (token: string): Record<string, unknown> => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
-
-function expectProblem({ status, headers, body }: Answer, expected: number, code: string): void {
-  expect([status, body['code'], headers.get('content-type')]).toEqual([expected, code, 'application/problem+json']);
-  expect([body['type'], body['status'], headers.get('cache-control')]).toEqual([`urn:wherry:error:${code}`, expected, 'no-store']);
-}
 
 describe('registration', () => {
   it('gives a new user an id of his own and the authorities of everybody', async () => {
@@ -174,6 +133,25 @@ describe('a log-in', () => {
     for (const refusal of refusals) expectProblem(refusal, 401, 'login_failed');
     expect(new Set(refusals.map(({ text }) => text)).size).toBe(1);
     expect(refusals[0]?.headers.get('www-authenticate')).toBe('Bearer');
+  });
+
+  it('begins a session that ends at its absolute life, however much it is used', async () => {
+    const { sessionToken, userId } = await loggedIn();
+    const { absoluteSeconds, accessTokenSeconds } = COMMON;
+    const lifeAfter = async (seconds: number): Promise<unknown> => {
+      for (const { database } of cluster.shards.all) {
+        await database.query('UPDATE user_session SET create_time = $2::bigint - $3::bigint * 1000 WHERE user_id = $1', [
+          userId,
+          Date.now(),
+          seconds,
+        ]);
+      }
+      const subject = { subject_token: sessionToken, subject_token_type: 'urn:wherry:token-type:session' };
+      const answer = await auth.exchange({ grant_type: EXCHANGE, ...subject });
+      return answer.body['expires_in'] ?? answer.body['code'];
+    };
+    const lives = [await lifeAfter(absoluteSeconds / 2), await lifeAfter(absoluteSeconds - 100), await lifeAfter(absoluteSeconds + 1)];
+    expect(lives).toEqual([accessTokenSeconds, expect.closeTo(100, -1), 'session_unknown']);
   });
 
   it('is turned away, not queued for ever, when too many come at once', async () => {
@@ -383,6 +361,8 @@ describe('a log-out', () => {
 
 describe('an operator', () => {
   const byOperator = { bearer: COMMON.operatorSecret };
+  const auditOf = async (userId: string): Promise<unknown[]> =>
+    (await cluster.control.query(`SELECT actor, action, reason FROM audit WHERE details->>'userId' = $1 ORDER BY id`, [userId])).rows;
 
   it('revokes all that a user has', async () => {
     const login = await loggedIn();
@@ -394,8 +374,7 @@ describe('an operator', () => {
     expect([answer.status, answer.body]).toEqual([200, { userId: login.userId, generation: 1, propagated: true }]);
     expectProblem(await whoami(login.accessToken), 401, 'token_generation_old');
     expectProblem(await whoami(login.sessionToken), 401, 'session_ended');
-    const { rows } = await cluster.control.query(`SELECT actor, reason FROM audit WHERE details->>'userId' = $1`, [login.userId]);
-    expect(rows).toEqual([{ actor: 'operator', reason: 'stolen' }]);
+    expect(await auditOf(login.userId)).toEqual([{ actor: 'operator', action: 'user.generation_raised', reason: 'stolen' }]);
   });
 
   it('changes authorities, which ends what the user holds with the old ones', async () => {
@@ -405,6 +384,10 @@ describe('an operator', () => {
     expect([answer.status, answer.body]).toEqual([
       200,
       { userId: login.userId, authorities: ['user', 'admin'], generation: 1, propagated: true },
+    ]);
+    expect(await auditOf(login.userId)).toEqual([
+      { actor: 'client:ops', action: 'user.authorities_changed', reason: 'promoted' },
+      { actor: 'client:ops', action: 'user.generation_raised', reason: 'promoted' },
     ]);
     expectProblem(await whoami(login.accessToken), 401, 'token_generation_old');
     expect((await whoami((await loggedIn(login.username)).accessToken)).body['authorities']).toEqual(['user', 'admin']);
@@ -445,63 +428,5 @@ describe('the rollout', () => {
     } finally {
       await step('rollback');
     }
-  });
-});
-
-describe('the service', () => {
-  it('is alive and ready, says so, and tells its numbers', async () => {
-    expect((await auth.send('GET', '/livez')).body).toEqual({ status: 'alive' });
-    expect((await auth.send('GET', '/readyz')).body).toEqual({ status: 'ready' });
-    const page = (await auth.send('GET', '/metrics')).text;
-    expect(page).toMatch(/wherry_auth_request_seconds_count\{route="\/v1\/login",status="200"\} \d+/);
-    expect(page).toMatch(/wherry_auth_refused_total\{route="\/v1\/login",code="login_failed"\} \d+/);
-    expect(page).toMatch(/wherry_auth_passwords_total \d+/);
-    expectProblem(await auth.send('GET', '/v1/nowhere'), 404, 'not_found');
-  });
-
-  it('is not ready while no key signs, and then leaves no half of a log-in behind', async () => {
-    await using apart = await startCluster(inject('postgresUrl'));
-    const { control } = apart;
-    // Not the first key ever, and a verifier that is alive has not heard of it: it may not sign.
-    await control.query(`INSERT INTO signing_key (kid, alg, state, public_jwk, longest_life_s, signs_after, seq)
-      VALUES ('old', 'ES256', 'gone', '{}', 1, 0, 0)`);
-    await control.query(`INSERT INTO instance (id, role, started_at, lease_until, acked)
-      VALUES ('slow', 'gateway', 0, wherry_now() + 600000, '{"${KEY_TOPIC}": 0}')`);
-    await advance(control, { expectedVersion: 1, actor: 'test' });
-    await using waiting = await startService(apart, { keyReadyMs: 1 });
-    expect([(await waiting.send('GET', '/livez')).status, (await waiting.send('GET', '/readyz')).body]).toEqual([
-      200,
-      { status: 'not ready', reason: 'no key signs' },
-    ]);
-    const body = { username: 'early', password: PASSWORD };
-    expect((await waiting.send('POST', '/v1/users', { body })).status).toBe(201);
-    expectProblem(await waiting.send('POST', '/v1/login', { body }), 503, 'signing_key_unavailable');
-    for (const { database } of apart.shards.all) expect((await database.query('SELECT FROM user_session')).rows).toEqual([]);
-    await control.query(`UPDATE instance SET state = 'left' WHERE id = 'slow'`);
-    await vi.waitFor(async () => expect((await waiting.send('GET', '/readyz')).status).toBe(200), { timeout: 5000 });
-    expect((await waiting.send('POST', '/v1/login', { body })).status).toBe(200);
-  });
-
-  it('answers each request with its id, and takes one that is given', async () => {
-    const given = 'request-id.0123';
-    expect((await auth.send('GET', '/livez', { headers: { 'x-request-id': given } })).headers.get('x-request-id')).toBe(given);
-    expect((await auth.send('GET', '/livez', { headers: { 'x-request-id': 'bad id\t"' } })).headers.get('x-request-id')).toMatch(
-      /^[\da-f-]{36}$/,
-    );
-  });
-
-  it('puts nothing secret into its log', async () => {
-    const login = await loggedIn();
-    await auth.send('POST', '/v1/login', { body: { username: login.username, password: 'hunter2 hunter2' } });
-    await auth.send('POST', '/v1/logout', { bearer: login.sessionToken });
-    await vi.waitFor(() => expect(lines.some((line) => line.includes('/v1/logout'))).toBe(true));
-    const log = lines.join('\n');
-    expect(log).toContain('"route":"/v1/login"');
-    for (const secret of [login.sessionToken, login.accessToken, 'hunter2', PASSWORD, COMMON.operatorSecret, login.username])
-      expect(log).not.toContain(secret);
-  });
-
-  it('refuses lives that contradict each other', async () => {
-    await expect(startService(cluster, { accessTokenSeconds: 600, absoluteSeconds: 1000 })).rejects.toThrow(/absolute life/);
   });
 });

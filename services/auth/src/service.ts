@@ -134,7 +134,11 @@ class Service implements AuthService {
     await this.#ids.run();
     await this.#keeper.run();
     const { log = silentLogger, metrics, host = '127.0.0.1', port = 0 } = this.#options;
-    this.#app = await buildServer(this.#context, { log, metrics, health: { notReady: () => this.#notReady() } });
+    this.#app = await buildServer(this.#context, {
+      log,
+      metrics,
+      health: { notReady: () => this.#notReady(), draining: () => this.#draining },
+    });
     await this.#app.listen({ host, port });
     this.#upkeep.start();
     this.#log.info('auth listens', { host, port: this.port });

@@ -44,7 +44,8 @@ export async function sessionOfToken(context: AuthContext, token: string): Promi
   if (read.state === 'ended' || ended.isSessionEnded(sessionIdText(key.id))) throw endedError();
   if (read.state === 'absent') throw unknown();
   const { record } = read;
-  if (record.expireTime !== null && record.expireTime <= readAt) throw unknown();
+  // The row's expiry moves with every touch; the absolute one is counted from the log-in.
+  if ((record.expireTime ?? Infinity) <= readAt || record.createTime + context.absoluteMs <= readAt) throw unknown();
   if (record.userId === null) throw anonymous();
   if (record.userGeneration < ended.minimumGeneration(record.userId)) throw endedError();
   return {
@@ -93,9 +94,11 @@ export async function keepAlive(context: AuthContext, subject: TokenSubject): Pr
     if (outcome === 'missing') throw unknown();
     return now + legacy.idleMs;
   }
-  const until = Math.min(now + context.idleMs, createTime + context.absoluteMs);
+  const absolute = createTime + context.absoluteMs;
+  const until = Math.min(now + context.idleMs, absolute);
   if (until > expireTime) context.runtime.target.touch(key, { lastAccessTime: now, expireTime: until, touchVersion: now });
-  return Math.max(until, expireTime);
+  // Others who touch the session do not count its absolute life.
+  return Math.min(Math.max(until, expireTime), absolute);
 }
 
 /** The attributes of a session that is born here: nothing but the application that it was begun with. */

@@ -31,6 +31,9 @@ export async function buildServer(context: AuthContext, { log, metrics, health }
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: 10_000,
     routerOptions: { maxParamLength: 256 },
+    // Ours says it as a problem document; see the hook below.
+    return503OnClosing: false,
+    frameworkErrors: (thrown, _request, reply) => void sendProblem(reply, faultOf(thrown)),
     requestIdHeader: false,
     genReqId: ({ headers }) => {
       const given = headers['x-request-id'];
@@ -42,6 +45,10 @@ export async function buildServer(context: AuthContext, { log, metrics, health }
   app.removeContentTypeParser('text/plain');
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id).header('cache-control', 'no-store');
+    if (health.draining()) {
+      reply.header('connection', 'close');
+      throw new WherryError('draining', 'this instance is shutting down');
+    }
   });
   logRequests(app, { log, ...(metrics === undefined ? {} : { metrics }) });
   app.setErrorHandler<FastifyError>((thrown, request, reply) => {

@@ -1,4 +1,5 @@
 import { WherryError } from '@wherry/core';
+import { audit, controlError } from '@wherry/core/control';
 import { userIdClaim } from '@wherry/tokens';
 import type { FastifyInstance } from 'fastify';
 import type { AuthContext } from '../context.ts';
@@ -44,8 +45,17 @@ export function adminRoutes(app: FastifyInstance, context: AuthContext): void {
       const { users, now } = context.registration;
       const known = REGISTERED_ID.test(id) && BigInt(id) <= MAX_ID && (await users.setAuthorities(BigInt(id), authorities, now()));
       if (!known) throw new WherryError('not_found', 'no registered user has this id');
+      const { reason } = request.body;
+      await audit(context.runtime.control, {
+        actor,
+        action: 'user.authorities_changed',
+        reason,
+        details: { userId: id, authorities },
+      }).catch((error: unknown) => {
+        throw controlError(error);
+      });
       // After the row: a log-in that still saw the old authorities is of the old generation. A repeat completes a crash in between.
-      const { generation, propagated } = await context.userEnds.end(id, actor, request.body.reason);
+      const { generation, propagated } = await context.userEnds.end(id, actor, reason);
       return { userId: userIdClaim(id), authorities, generation, propagated };
     },
   });

@@ -58,8 +58,9 @@ async function authenticate(
   const id = name === undefined ? undefined : await registration.users.ownerOf(name);
   // Read before the row: a change of authorities that comes after this ends the session that is begun here.
   const generation = id === undefined ? 0 : runtime.ended.minimumGeneration(id.toString());
-  const found = id === undefined ? undefined : await registration.users.user(id);
-  const user = found?.state === 'active' ? found : undefined;
+  // A name that nobody has costs a second look-up too.
+  const found = name === undefined ? undefined : await registration.users.user(id ?? name.key.id);
+  const user = id !== undefined && found?.state === 'active' ? found : undefined;
   const matches = await passwords.matches(user?.passwordHash, password);
   if (user === undefined || !matches) throw new WherryError('login_failed', 'username or password is wrong');
   return { user, generation };

@@ -7,6 +7,8 @@ import type { AuthContext } from '../context.ts';
 export interface Health {
   /** undefined: ready. Else why not, without secrets. */
   readonly notReady: () => string | undefined;
+  /** True once the service takes no new requests. */
+  readonly draining: () => boolean;
 }
 
 /** The published keys, the probes and the metrics. */
