@@ -75,11 +75,12 @@ class HttpGateway implements Gateway {
     counts.publish(metrics, { verifier, sessions, touches, comparison, proxied: () => this.#proxy.underWay });
     this.#admin = new Admin({ unready: () => this.#unready(), metrics });
     this.#authPath = options.forwardAuth?.path ?? '/auth';
+    const requestMs = options.requestMs ?? 300_000;
     this.#server = createServer(
       {
         optimizeEmptyRequests: true,
-        headersTimeout: HEADERS_MS,
-        requestTimeout: options.requestMs ?? 300_000,
+        headersTimeout: Math.min(HEADERS_MS, requestMs),
+        requestTimeout: requestMs,
         connectionsCheckingInterval: 2000,
         maxHeaderSize: 16_384,
         // What two servers could read in two ways is refused by the parser.
