@@ -99,7 +99,7 @@ test.each(Object.keys(FORMS))(
     };
 
     const close = async (): Promise<void> => {
-      for (; closings < 40; closings++) {
+      for (; closings < 24; closings++) {
         const slots = SLOTS.filter((slot) => (slot + closings) % 2 === 0);
         const epochs = (await readSlotMap(control, slots)).map(({ epoch }) => epoch);
         const closing = await beginClosing(control, slots, epochs, 5000);
