@@ -1,5 +1,6 @@
 import { isWherryError } from '@wherry/core';
 import { SlotMap, SnowflakeIds, slotOf } from '@wherry/shards';
+import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { startCluster, type Cluster } from '../testing/cluster.ts';
 import { checkNameFree, register } from './register.ts';
@@ -11,6 +12,7 @@ let cluster: Cluster;
 let ids: SnowflakeIds;
 let users: UserStore;
 let now = 1_000_000;
+let races = 0;
 beforeAll(async () => {
   cluster = await startCluster(inject('postgresUrl'));
   ids = new SnowflakeIds({ control: cluster.control });
@@ -157,5 +159,42 @@ describe('a registration', () => {
     expect(await rows()).toEqual({ users: 0, names: 1 });
     const id = await attempt(at(), 'hanna');
     expect(await users.ownerOf(nameOf('hanna'))).toBe(id);
+  });
+});
+
+describe('registrations and repairs', () => {
+  it('leave one owner of a name or none, in whatever order their statements come', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.scheduler(),
+        fc.array(fc.constantFrom('register', 'repair', 'time'), { minLength: 3, maxLength: 7 }),
+        async (s, acts) => {
+          const text = `racer${++races}`;
+          const yielding = at(async (step) => s.schedule(Promise.resolve(), step));
+          const outcomes: Promise<string>[] = [];
+          for (const act of acts) {
+            if (act === 'register') outcomes.push(codeOf(s.schedule(Promise.resolve(), act).then(async () => attempt(yielding, text))));
+            else if (act === 'repair')
+              outcomes.push(codeOf(s.schedule(Promise.resolve(), act).then(async () => repairRegistrations(yielding))));
+            else void s.schedule(Promise.resolve(), act).then(() => (now += GRACE + 1));
+          }
+          await s.waitFor(Promise.all(outcomes));
+          const ends = await Promise.all(outcomes);
+          expect(ends.filter((end) => end !== 'done' && end !== 'username_taken' && end !== 'conflict')).toEqual([]);
+          now += GRACE + 1;
+          await repairRegistrations(at());
+          const won = ends.filter((end, i) => end === 'done' && acts.filter((act) => act !== 'time')[i] === 'register').length;
+          expect(won).toBeLessThanOrEqual(1);
+          const owner = await users.ownerOf(nameOf(text));
+          const user = owner === undefined ? undefined : await users.user(owner);
+          expect(user?.state).toBe(won === 1 ? 'active' : undefined);
+          // Nothing is left of the others, and the name can be had where nobody has it.
+          if (won === 0) expect(await codeOf(attempt(at(), text))).toBe('done');
+          expect(await codeOf(attempt(at(), text))).toBe('username_taken');
+        },
+      ),
+      { numRuns: 60 },
+    );
+    expect((await rows()).users).toBe((await rows()).names);
   });
 });
