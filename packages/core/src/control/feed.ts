@@ -30,7 +30,9 @@ export interface FeedTopic {
   /**
    * Applies all rows of the topic that were written with a sequence number over `since`, and answers the number that
    * it reached: the topic's own in `feed_topic`, read in the same statement as the rows or before them, because rows
-   * may have gone since. The first call has `since` 0n and loads the snapshot. Calls never overlap. A rejection is
+   * may have gone since. Rows over that number are applied as well where they are met: a row that is written again
+   * moves to a higher number, and a read that stops at the one it answers would miss what the row has said since the
+   * lower one. The first call has `since` 0n and loads the snapshot. Calls never overlap. A rejection is
    * tried again.
    */
   load(since: bigint): Promise<bigint>;
