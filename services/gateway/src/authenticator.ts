@@ -1,12 +1,12 @@
 import { asWherryError, type Clock, type Logger } from '@wherry/core';
 import type { AuthorizationSource, IdentitySigner } from '@wherry/http';
 import type { RolloutState } from '@wherry/rollout';
-import type { CarriedSessions, ExpressCookie, SessionRuntime } from '@wherry/sessions';
+import { classifyCredential, type CarriedSessions, type ExpressCookie, type SessionRuntime } from '@wherry/sessions';
 import { createVerifier, type AccessTokenClaims, type Verifier } from '@wherry/tokens';
 import { Caller } from './caller.ts';
 import { Comparison } from './comparison.ts';
 import { Counts } from './counts.ts';
-import { credentialOf, type SessionCredential } from './credential.ts';
+import { credentialOf, ordinaryBearer, type SessionCredential } from './credential.ts';
 import type { GatewayTokens } from './options.ts';
 import { refusal, refusalOf, type CredentialKind, type Outcome } from './outcome.ts';
 import { SessionCache } from './session-cache.ts';
@@ -76,6 +76,13 @@ export class Authenticator {
 
   /** Who sends a request, or why that is not known. Never throws, never rejects. `now`: epoch ms. */
   judge(request: AuthorizationSource, now: number): Outcome | Promise<Outcome> {
+    const token = ordinaryBearer(request);
+    // `{"` in base64url: what begins like this is a JWT or nothing, and was most likely seen before.
+    if (token?.startsWith('eyJ') === true) {
+      const verified = this.verifier.verify(token);
+      if (verified.ok) return this.#admitToken(verified.derived, request.rawHeaders, now);
+      if (classifyCredential(token) === 'jwt') return refusal('jwt', verified.reason);
+    }
     const credential = credentialOf(request, this.#options.cookie);
     switch (credential.kind) {
       case 'jwt':
@@ -94,8 +101,10 @@ export class Authenticator {
 
   #token(token: string, rawHeaders: readonly string[], now: number): Outcome | Promise<Outcome> {
     const verified = this.verifier.verify(token);
-    if (!verified.ok) return refusal('jwt', verified.reason);
-    const caller = verified.derived;
+    return verified.ok ? this.#admitToken(verified.derived, rawHeaders, now) : refusal('jwt', verified.reason);
+  }
+
+  #admitToken(caller: Caller | undefined, rawHeaders: readonly string[], now: number): Outcome | Promise<Outcome> {
     if (caller === undefined) return refusal('jwt', 'token_claims_invalid');
     if (!this.#fresh) return judgeStaleToken(caller, this.#options).catch((error: unknown) => this.#failed('jwt', error));
     this.#touch(caller, now);

@@ -1,5 +1,5 @@
 import { asWherryError } from '@wherry/core';
-import { authorizationOf, type AuthorizationSource } from '@wherry/http';
+import { MAX_AUTHORIZATION_LENGTH, authorizationOf, type AuthorizationSource } from '@wherry/http';
 import { carriedSessionKey, classifyCredential, parseSessionToken, type ExpressCookie, type SessionKey } from '@wherry/sessions';
 import { refusal, refusalOf, type Refusal } from './outcome.ts';
 
@@ -28,6 +28,27 @@ export function credentialOf(request: AuthorizationSource, cookie: ExpressCookie
   }
   if (authorization.kind === 'bearer') return bearer(authorization.token);
   return cookieCredential(request.rawHeaders, cookie);
+}
+
+const AUTHORIZATION = 'authorization';
+const SCHEME = 'Bearer ';
+
+/**
+ * The bearer of a request in its ordinary form: one header, spelled as nearly everyone spells it, no query. undefined:
+ * {@link credentialOf} has to look. It only ever answers what that would find, at a fraction of the cost.
+ */
+export function ordinaryBearer({ url, rawHeaders }: AuthorizationSource): string | undefined {
+  if (url?.includes('?') !== false) return undefined;
+  let found: string | undefined;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] as string;
+    if (name.length !== AUTHORIZATION.length || name.toLowerCase() !== AUTHORIZATION) continue;
+    if (found !== undefined) return undefined;
+    found = rawHeaders[at + 1] as string;
+  }
+  if (found === undefined || found.length > MAX_AUTHORIZATION_LENGTH || !found.startsWith(SCHEME)) return undefined;
+  // White space that the long way would take off.
+  return found.charCodeAt(SCHEME.length) <= 0x20 || found.charCodeAt(found.length - 1) <= 0x20 ? undefined : found.slice(SCHEME.length);
 }
 
 function bearer(token: string): Credential {
