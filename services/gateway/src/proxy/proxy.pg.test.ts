@@ -15,6 +15,8 @@ const seen: Seen[] = [];
 let broken = 0;
 /** Streams that the upstream saw closed by the other side. */
 let closed = 0;
+/** Requests that met an upstream which breaks the first connection. */
+let flaky = 0;
 /** Bytes that the upstream has written of a flood, and how many there are in all. */
 let flooded = 0;
 const FLOOD = 200 << 20;
@@ -49,6 +51,14 @@ beforeAll(async () => {
         response.end();
       };
       flood();
+    } else if (request.url === '/stream/flaky') {
+      flaky++;
+      if (flaky === 1) request.socket.destroy();
+      else request.resume().on('end', () => response.end(`try ${flaky}`));
+    } else if (request.url === '/stream/empty') {
+      response.writeHead(204).end();
+    } else if (request.url === '/stream/length') {
+      response.writeHead(200, { 'content-length': '5' }).end('12345');
     } else if (request.url === '/stream/silent') {
       request.resume();
     } else if (request.url === '/stream/big') {
@@ -279,6 +289,36 @@ describe('upstreams that fail', () => {
     socket.destroy();
     await vi.waitFor(() => expect(broken).toBeGreaterThan(before));
     await vi.waitFor(async () => expect(await running.page()).toMatch(/wherry_gateway_upstream_under_way 0/));
+  });
+});
+
+describe('a connection that the upstream closes under a request', () => {
+  it('is tried once more, where a repeat does nothing twice', async () => {
+    flaky = 0;
+    expect(await (await get('/stream/flaky')).text()).toBe('try 2');
+    flaky = 0;
+    const posted = await fetch(`${running.url}/stream/flaky`, { method: 'POST', body: 'once' });
+    expect([posted.status, flaky]).toEqual([502, 1]);
+  });
+});
+
+describe('answers without a body', () => {
+  it('end where they end, and the connection goes on', async () => {
+    const three = ['HEAD /stream/length', 'GET /stream/empty', 'HEAD /stream/silently'].map(
+      (line) => `${line} HTTP/1.1\r\nHost: a\r\n\r\n`,
+    );
+    const last = 'GET /stream/length HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+    const answer = await raw(port, three.join('') + last);
+    expect(answer.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 204', 'HTTP/1.1 200', 'HTTP/1.1 200']);
+    expect(answer).toMatch(/\r\n\r\n12345$/);
+    expect(answer.match(/content-length: 5/gi)).toHaveLength(2);
+  });
+
+  it('are what a wish to upgrade gets: this gateway speaks HTTP', async () => {
+    const wish = 'Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n';
+    expect(await raw(port, `GET /public/ws HTTP/1.1\r\nHost: a\r\n${wish}\r\n`)).toMatch(/^HTTP\/1.1 200 /);
+    expect(seen.at(-1)!.headers.upgrade).toBeUndefined();
+    expect(await raw(port, 'CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n')).toBe('');
   });
 });
 
