@@ -1,6 +1,7 @@
 import type { Logger } from '@wherry/core';
 import { createMetrics } from '@wherry/core/metrics';
 import { advance } from '@wherry/rollout';
+import { slotOf } from '@wherry/shards';
 import { KEY_TOPIC } from '@wherry/tokens';
 import { once } from 'node:events';
 import { Agent, request, type IncomingMessage } from 'node:http';
@@ -102,6 +103,24 @@ describe('the service', () => {
     await ending[Symbol.asyncDispose]();
     const { rows } = await cluster.control.query(`SELECT state FROM instance WHERE id = $1`, [ending.service.runtime.instance.id]);
     expect(rows).toEqual([{ state: 'left' }]);
+  });
+
+  it('looks after what was left undone, and forgets what no token can bring back', async () => {
+    const [first] = cluster.shards.all;
+    await first?.database.query(
+      `INSERT INTO app_user SELECT slot, 4711, 'left', '', '[]', 'pending', 1, 0, 0 FROM slot_owner WHERE slot = $1`,
+      [slotOf(4711n)],
+    );
+    const { rowCount } = (await first?.database.query('SELECT FROM app_user WHERE id = 4711')) ?? { rowCount: -1 };
+    expect(rowCount).toBe(1);
+    await cluster.control.query(`INSERT INTO revocation (kind, key, value, reason, drained, expire_time, seq)
+      VALUES ('session', 'over', 0, 'logout', true, 1, 0), ('session', 'undrained', 0, 'logout', false, 1, 0)`);
+    await using _busy = await startService(cluster, { upkeepMs: 50 });
+    await vi.waitFor(async () => {
+      expect((await first?.database.query('SELECT FROM app_user WHERE id = 4711'))?.rowCount).toBe(0);
+      const { rows } = await cluster.control.query(`SELECT key FROM revocation WHERE key IN ('over', 'undrained')`);
+      expect(rows).toEqual([{ key: 'undrained' }]);
+    });
   });
 
   it('ends without having run', async () => {

@@ -2,7 +2,7 @@ import { pause } from '@wherry/core';
 import type { AuthContext } from './context.ts';
 import { repairRegistrations } from './users/repair.ts';
 
-/** Looks for what crashes and outages left undone, at intervals. Every instance does, and they may all do so at once. */
+/** Looks for what crashes and outages left undone, and for what is over, at intervals. Every instance does, and they may all do so at once. */
 export class Upkeep {
   readonly #context: AuthContext;
   readonly #everyMs: number;
@@ -33,11 +33,12 @@ export class Upkeep {
   }
 
   async #round(): Promise<void> {
-    const { registration, userEnds, log } = this.#context;
+    const { registration, runtime, userEnds, log } = this.#context;
     try {
       const repaired = await repairRegistrations(registration);
       if (repaired > 0) log.info('abandoned registrations were undone', { repaired });
       await userEnds.retry();
+      await runtime.revocations.sweep();
     } catch (error) {
       log.warn('upkeep did not come to its end; trying again later', { error });
     }
