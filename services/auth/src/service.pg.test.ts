@@ -348,6 +348,19 @@ describe('a log-out', () => {
     expectProblem(await auth.send('POST', '/v1/logout-everywhere', { bearer: first.accessToken }), 401, 'token_generation_old');
   });
 
+  it('says so when an instance that is alive has not acknowledged it, and is durable all the same', async () => {
+    const login = await loggedIn();
+    await cluster.control.query(`INSERT INTO instance (id, role, started_at, lease_until, acked)
+      VALUES ('mute', 'gateway', 0, wherry_now() + 600000, '{"${REVOCATION_TOPIC}": 0}')`);
+    try {
+      const answer = await auth.send('POST', '/v1/logout', { bearer: login.accessToken });
+      expect([answer.status, answer.headers.get('x-wherry-propagated')]).toEqual([204, 'false']);
+    } finally {
+      await cluster.control.query(`DELETE FROM instance WHERE id = 'mute'`);
+    }
+    expectProblem(await whoami(login.accessToken), 401, 'token_session_ended');
+  });
+
   it('is refused to nobody and to garbage', async () => {
     for (const path of ['/v1/logout', '/v1/logout-everywhere']) {
       expectProblem(await auth.send('POST', path), 401, 'unauthenticated');
