@@ -18,7 +18,12 @@ export class Peers {
   readonly #keysByShard: readonly (readonly SessionKey[])[];
 
   constructor(shardUrls: readonly string[], map: SlotMap, keys: readonly SessionKey[]) {
-    this.#pools = shardUrls.map((connectionString) => new pg.Pool({ connectionString, max: 8 }));
+    this.#pools = shardUrls.map((connectionString) => {
+      const pool = new pg.Pool({ connectionString, max: 8 });
+      // A connection that the server closes while it is idle would otherwise end the process.
+      pool.on('error', () => undefined);
+      return pool;
+    });
     this.#map = map;
     this.#keysByShard = shardUrls.map((_, shard) => keys.filter(({ slot }) => map.shardOf(slot) === shard));
   }

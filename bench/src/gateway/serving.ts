@@ -1,0 +1,63 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { startGuarded, type GuardedProcess } from '@wherry/embedded';
+import { pinned } from './load.ts';
+import type { ClusterAddress } from '../cluster.ts';
+
+/** What every server under load is told. */
+export interface ServerSettings extends ClusterAddress {
+  readonly issuer: string;
+  readonly audience: string;
+  /** PEM, SubjectPublicKeyInfo. */
+  readonly publicKey: string;
+  readonly redisUrl: string;
+  /** Signs the cookies of the session server. */
+  readonly cookieSecret: string;
+}
+
+/** A server under load, in a process of its own. */
+export interface RunningServer {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+const VARIABLE = 'WHERRY_BENCH_SERVER';
+const LISTENING = /^listening (\d+)$/m;
+
+/** Starts `servers/NAME.ts` in production mode, on the first core. */
+export async function startServer(name: string, settings: ServerSettings): Promise<RunningServer> {
+  const file = fileURLToPath(new URL(`servers/${name}.ts`, import.meta.url));
+  const profile = process.env['WHERRY_BENCH_PROFILE'];
+  const options = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${name}.cpuprofile`];
+  const [command = process.execPath, ...args] = pinned(0, [process.execPath, '--conditions=source', ...options, file]);
+  const server: GuardedProcess = await startGuarded({
+    command,
+    args,
+    endSignal: 'TERM',
+    env: { NODE_ENV: 'production', [VARIABLE]: JSON.stringify(settings) },
+    isReady: (output) => LISTENING.test(output),
+  });
+  return { url: `http://127.0.0.1:${LISTENING.exec(server.output())?.[1]}`, stop: () => server.stop() };
+}
+
+/** The settings of this process, where it is a server under load. */
+export function ownSettings(): ServerSettings {
+  const text = process.env[VARIABLE];
+  if (text === undefined) throw new Error('this file is started by the bench of the gateway');
+  return JSON.parse(text) as ServerSettings;
+}
+
+/** Serves on a free port and says which. */
+export function serve(listener: RequestListener): Server {
+  const server = createServer(listener);
+  server.listen(0, '127.0.0.1', () => announce((server.address() as AddressInfo).port));
+  return server;
+}
+
+/** Says that this process serves, and ends it when asked. */
+export function announce(port: number): void {
+  // In order, so that a profile is written.
+  process.once('SIGTERM', () => process.exit(0));
+  console.log(`listening ${port}`);
+}
