@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { decodeIdentity } from '@wherry/http';
 import { ExpressCookie, carriedSessionKey, type CarriedSessions, type SourceStore } from '@wherry/sessions';
 import { createRedisSource } from '@wherry/sessions/redis';
+import { SLOT_MAP_TOPIC, beginClosing, closeOnShard, commitSide, openOnShard } from '@wherry/shards';
 import { Workbench, newSession, type RunningGateway } from './testing/workbench.ts';
 
 const HOUR = 3_600_000;
@@ -89,6 +90,33 @@ describe('a carried-over session', () => {
     expect((await check(two, withCookie(rawId))).status).toBe(200);
   });
 });
+
+describe('a slot that changes sides', () => {
+  it('takes what was remembered of its sessions with it', async () => {
+    const live = await signIn();
+    const gone = await signIn();
+    const keys = [live, gone].map(carriedSessionKey);
+    for (const rawId of [live, gone]) expect((await check(two, withCookie(rawId))).status).toBe(200);
+    // Not an end that anybody is told of: only the row says so, and only its side may be believed.
+    await one.runtime.target.end(keys[1]!, Date.now());
+    expect((await check(two, withCookie(gone))).status).toBe(200);
+    for (const { slot } of keys) await switchToTarget(slot);
+    expect((await check(two, withCookie(live))).status).toBe(200);
+    expect(await check(two, withCookie(gone))).toMatchObject({ status: 401, code: 'session_ended' });
+  });
+});
+
+/** As the migration does it, for one slot. */
+async function switchToTarget(slot: number): Promise<void> {
+  const { runtime, shards } = two;
+  const { epoch, shard } = runtime.slots.entry(slot);
+  const { database } = shards.shard(shard);
+  const closing = await beginClosing(bench.control, [slot], [epoch], 5000);
+  await closeOnShard(database, [slot], [epoch], closing.seq);
+  const seq = await commitSide(bench.control, closing, { side: 'target' });
+  await openOnShard(database, [slot], [epoch + 1], 'target', seq);
+  expect(await runtime.instance.acknowledged(SLOT_MAP_TOPIC, seq, 5000)).toBe(true);
+}
 
 describe('a token beside a cookie', () => {
   it('decides, and what the session would have said is counted', async () => {

@@ -36,14 +36,12 @@ export class ForwardAuth {
   handle(request: IncomingMessage, response: ServerResponse): void {
     const now = Date.now();
     const { authenticator, connections, uriHeader } = this.#settings;
+    connections.seen(request.socket);
     const mayBeNobody = uriHeader === undefined ? 'never' : this.#mayBeNobody(request.rawHeaders, uriHeader);
     if (typeof mayBeNobody === 'object') return answer(response, mayBeNobody);
     if (mayBeNobody === 'always') return this.#nobody(response);
     const outcome = authenticator.judge(request, now);
-    if (!(outcome instanceof Promise)) {
-      connections.seen(request.socket);
-      return this.#settle(response, outcome, mayBeNobody === 'perhaps', now);
-    }
+    if (!(outcome instanceof Promise)) return this.#settle(response, outcome, mayBeNobody === 'perhaps', now);
     const { socket } = request;
     connections.hold(socket);
     void outcome.then((settled) => {
