@@ -3,6 +3,7 @@ import { addConfigCommands } from './commands/config.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addMigrateCommands } from './commands/migrate.ts';
 import { addRolloutCommands } from './commands/rollout.ts';
+import { addUpCommand } from './commands/up.ts';
 import { addVersionCommand } from './commands/version.ts';
 import { EXIT, exitCodeOf } from './exit.ts';
 import type { Terminal } from './terminal.ts';
@@ -17,6 +18,7 @@ export function createProgram(terminal: Terminal): Command {
     .showSuggestionAfterError()
     .exitOverride();
   addDemoCommand(program, terminal);
+  addUpCommand(program, terminal);
   addMigrateCommands(program, terminal);
   addRolloutCommands(program, terminal);
   addConfigCommands(program, terminal);

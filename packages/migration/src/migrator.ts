@@ -60,6 +60,7 @@ export class Migrator implements Component {
     const { context } = this.#options;
     const { pace, journal, progress } = context;
     let leads = false;
+    let told = false;
     while (!pace.signal.aborted) {
       try {
         if (!leads) {
@@ -69,6 +70,7 @@ export class Migrator implements Component {
           continue;
         }
         const state = await journal.read();
+        told = false;
         if (await this.#resting(state)) {
           await pause(LOOK_EVERY_MS, pace.signal);
           continue;
@@ -78,8 +80,9 @@ export class Migrator implements Component {
         if (pace.signal.aborted) return;
         if (error instanceof GoalChanged || isWherryError(error, 'conflict')) continue;
         if (isWherryError(error, 'lease_lost')) leads = false;
-        else if (isOutage(error)) progress.note('waiting: a store does not answer');
-        else throw error;
+        else if (!isOutage(error)) throw error;
+        if (!told) progress.note('waiting: a store does not answer');
+        told = true;
         await pause(LOOK_EVERY_MS, pace.signal);
       }
     }

@@ -62,6 +62,8 @@ export async function verifyUntilEqual(context: MigrationContext): Promise<void>
     const counts = await verifySessions(context);
     const { expired_in_flight: expired = 0, ...differences } = counts.differences;
     const found = Object.values(differences).reduce((sum, count) => sum + count, 0);
+    const words = Object.entries(counts.details).map(([name, count]) => `${count} ${name}`);
+    context.progress.note(`compared ${counts.compared.toLocaleString('en-US')}: ${words.join(', ') || 'both sides are equal'}`);
     await context.journal.reach('verify.done', { compared: counts.compared, found, expired, ...differences });
     if (found > 0) continue;
     await context.pace.unit(0, async () => {

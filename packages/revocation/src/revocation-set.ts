@@ -83,15 +83,16 @@ export class RevocationSet implements FeedTopic, RevocationView {
   }
 
   async load(since: bigint): Promise<bigint> {
-    // The head is read first: rows that commit during the paging have a higher number and come with the next load.
+    // The head is read first, and only it is answered: what commits during the paging comes again with the next load. Rows
+    // above it are applied all the same: one that was written anew meanwhile is not to be found under its old number.
     const head = await this.#options.database.query<{ seq: bigint }>('SELECT seq FROM feed_topic WHERE topic = $1', [REVOCATION_TOPIC]);
     const until = head.rows[0]?.seq ?? 0n;
     let after: readonly [bigint, string, string] = [since, '￿', ''];
     for (;;) {
       const { rows } = await this.#options.database.query<Row>(
         `SELECT kind, key, value, drained, expire_time, seq FROM revocation
-         WHERE (seq, kind, key) > ($1::bigint, $2::text, $3::text) AND seq <= $4 ORDER BY seq, kind, key LIMIT ${PAGE}`,
-        [...after, until],
+         WHERE (seq, kind, key) > ($1::bigint, $2::text, $3::text) ORDER BY seq, kind, key LIMIT ${PAGE}`,
+        [...after],
       );
       for (const row of rows) this.#apply(row);
       const last = rows.at(-1);

@@ -37,6 +37,8 @@ async function runDemo(options: DemoOptions, terminal: Terminal): Promise<void> 
   const stage = await buildStage(options, say);
   try {
     const story = playStory(stage, options, { chapter, say, display });
+    // Interrupted, the story fails wherever it stands; nobody waits for it any more.
+    story.catch(() => undefined);
     const end = await Promise.race([story, ending.then(() => undefined)]);
     if (end === undefined) return;
     display.finish();
@@ -44,10 +46,7 @@ async function runDemo(options: DemoOptions, terminal: Terminal): Promise<void> 
     terminal.out(outcomeTable(end.report, (performance.now() - begun) / 1000));
     for (const offence of end.report.offences) terminal.out(`fault: ${JSON.stringify(offence)}`);
     terminal.out(outcomeLine(end.report, end.rollbacks));
-    if (!isFlawless(end.report)) process.exitCode = 1;
     if (!options.exit) await stayUntil(ending, stage, terminal);
-    await end.crowd.stop();
-    await end.close();
     if (!isFlawless(end.report)) throw new WherryError('demo_flawed', 'a figure that should be 0 is not');
   } finally {
     await stage.close();

@@ -8,7 +8,7 @@ import { startChild, type Child } from './child.ts';
 import type { DemoOptions } from './options.ts';
 
 /** Life of an access token in the demo: short, so that tokens run out and are exchanged again while one watches. */
-const TOKEN_SECONDS = 20;
+const TOKEN_SECONDS = 10;
 const SESSION_SECONDS = 3600;
 
 /** Everything that runs, and how to end it. */
@@ -21,6 +21,8 @@ export interface Stage {
   /** Ends the legacy application and starts it again with its session store wrapped. */
   wrapLegacy(): Promise<void>;
   startServices(): Promise<void>;
+  /** Has something ended before everything that runs already. */
+  onClose(close: () => Promise<void>): void;
   /** Ends all, in reverse order. */
   close(): Promise<void>;
 }
@@ -69,6 +71,7 @@ async function build(
     authUrl: `http://127.0.0.1:${authPort}`,
     legacyUrl: `http://127.0.0.1:${legacyPort}`,
     folder,
+    onClose: (closer) => void closers.push(closer),
     wrapLegacy: async () => {
       await legacy.stop();
       legacy = await startLegacy({ ...environment, ...legacyEnv });
@@ -141,7 +144,7 @@ function stageEnvironment({ folder, source, postgresUrl, gatewayPort, authPort, 
   writeFileSync(keyFile, randomBytes(32).toString('base64'), { mode: 0o600 });
   const file = join(folder, 'wherry.config.json');
   const settings = {
-    tokens: { issuer: `http://127.0.0.1:${authPort}`, audience: 'demo', accessTokenSeconds: TOKEN_SECONDS },
+    tokens: { issuer: `http://127.0.0.1:${authPort}`, audience: 'demo', accessTokenSeconds: TOKEN_SECONDS, skewSeconds: 1 },
     gateway: {
       port: gatewayPort,
       host: '127.0.0.1',

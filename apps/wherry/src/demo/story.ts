@@ -21,9 +21,6 @@ import type { Stage } from './stage.ts';
 export interface StoryEnd {
   readonly report: CrowdReport;
   readonly rollbacks: number;
-  readonly crowd: Crowd;
-  /** Ends the migrator. */
-  close(): Promise<void>;
 }
 
 /** Tells what happens, as it happens. */
@@ -55,8 +52,7 @@ export async function playStory(stage: Stage, options: DemoOptions, teller: Tell
   await stage.wrapLegacy();
   await sleep(CROWD_WARM_MS / 2);
 
-  const migrator = await startMigrator(stage, teller);
-  const { service } = migrator;
+  const service = await startMigrator(stage, teller);
   const control = service.migration.context.control;
   const reach = async (goal: 'source' | 'target', goalPercent: number): Promise<void> => {
     await changeMigration(control, { goal, goalPercent }, { ...ACTOR, reason: 'the demo goes on' });
@@ -77,7 +73,7 @@ export async function playStory(stage: Stage, options: DemoOptions, teller: Tell
 
   teller.chapter('every session is asked for once more');
   const report = (await crowd.tell({ do: 'probe-all' })) as unknown as CrowdReport;
-  return { report, rollbacks: 1, crowd, close: migrator.close };
+  return { report, rollbacks: 1 };
 }
 
 async function seedSessions(stage: Stage, count: number, file: string): Promise<void> {
@@ -94,6 +90,7 @@ async function seedSessions(stage: Stage, count: number, file: string): Promise<
 
 async function startCrowd(stage: Stage, options: DemoOptions, seeds: string, teller: Teller): Promise<Crowd> {
   const foundation = openFoundation(stage.config, 'demo');
+  stage.onClose(async () => foundation.component.stop?.());
   const crowd = await Crowd.start({
     gatewayUrl: stage.gatewayUrl,
     authUrl: stage.authUrl,
@@ -116,11 +113,12 @@ async function startCrowd(stage: Stage, options: DemoOptions, seeds: string, tel
     },
     onFault: (fault) => teller.say(`the ledger notes a fault: ${JSON.stringify(fault)}`),
   });
+  stage.onClose(() => crowd.stop());
   await crowd.tell({ do: 'start' });
   return crowd;
 }
 
-async function startMigrator(stage: Stage, teller: Teller): Promise<{ readonly service: MigratorService; close(): Promise<void> }> {
+async function startMigrator(stage: Stage, teller: Teller): Promise<MigratorService> {
   const log = createLogger({ level: 'error', fields: { role: 'migrator' } });
   const lifecycle = new Lifecycle({ log });
   const control = openDatabase({ url: stage.config.control.url?.reveal() ?? '' });
@@ -132,8 +130,9 @@ async function startMigrator(stage: Stage, teller: Teller): Promise<{ readonly s
     progress: teller.display,
     shadowMs: SHADOW_MS,
   });
+  stage.onClose(() => lifecycle.end());
   await lifecycle.run();
-  return { service, close: () => lifecycle.end() };
+  return service;
 }
 
 async function leadClients(stage: Stage, crowd: Crowd, teller: Teller): Promise<void> {
@@ -145,7 +144,7 @@ async function leadClients(stage: Stage, crowd: Crowd, teller: Teller): Promise<
     await crowd.tell({ do: 'mode', mode: 'jwt', percent: 50 });
     await sleep(JWT_MS / 4);
     await move(control, { command: 'set-percent', percent: 100 });
-    teller.say('all users are led; tokens live 20 s and are exchanged again when they run out');
+    teller.say('all users are led; tokens live 10 s and are exchanged again when they run out');
     await crowd.tell({ do: 'mode', mode: 'jwt', percent: 100 });
     await sleep(JWT_MS);
   } finally {

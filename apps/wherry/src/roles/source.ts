@@ -14,7 +14,7 @@ export async function openSource(config: WherryConfig): Promise<SourceStore> {
     case 'dynamodb': {
       const { createDynamoSource } = await import('@wherry/sessions/dynamodb');
       const { endpoint, region, table } = address;
-      const connection = { region, ...(endpoint === undefined ? {} : { endpoint }) };
+      const connection = { region, ...(endpoint === undefined ? {} : { endpoint, ...localCredentials(endpoint) }) };
       return createDynamoSource({ connection, table, prefix, sealer: new Sealer(requireMasterKey(config), 'scan-cursor') });
     }
   }
@@ -23,4 +23,11 @@ export async function openSource(config: WherryConfig): Promise<SourceStore> {
 /** The decoder of the source's sessions, by the configured mapping. */
 export function sourceDecoder(config: WherryConfig): SessionDecoder {
   return expressJsonDecoder({ identity: config.source.identity });
+}
+
+/** A store on this machine takes any key; a service gets the SDK's own way of finding one. */
+function localCredentials(endpoint: string): { readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string } } {
+  const { hostname } = new URL(endpoint);
+  const local = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+  return local ? { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {};
 }

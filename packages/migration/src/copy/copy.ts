@@ -40,13 +40,19 @@ export async function copySessions(context: MigrationContext): Promise<CopyCount
   const partitions = await context.pace.unit(0, () => source.partitions());
   const meter = new ProgressMeter(context.progress, 'copy', total);
   let sum = NOTHING;
-  for (const partition of partitions) sum = add(sum, await copyPartition(context, partition, meter));
+  for (const partition of partitions) sum = add(sum, await copyPartition(context, partition, meter, sum));
   meter.tell();
   await journal.reach('copy.done', { ...sum });
   return sum;
 }
 
-async function copyPartition(context: MigrationContext, partition: SourcePartition, meter: ProgressMeter): Promise<CopyCounts> {
+/** `before`: what the parts in front of this one came to, for the progress. */
+async function copyPartition(
+  context: MigrationContext,
+  partition: SourcePartition,
+  meter: ProgressMeter,
+  before: CopyCounts,
+): Promise<CopyCounts> {
   const { journal, pace, source } = context;
   const resumed = await pace.unit(0, () => journal.checkpoint('copy', partition.id, partition.incarnation));
   let counts = { ...NOTHING, ...resumed?.counts };
@@ -65,7 +71,7 @@ async function copyPartition(context: MigrationContext, partition: SourcePartiti
     const checkpoint: Checkpoint = { incarnation: partition.incarnation, cursor: next, done: next === null, counts: { ...counts } };
     await pace.unit(0, () => journal.save('copy', partition.id, checkpoint));
     await journal.reach('copy.checkpoint');
-    meter.add(sessions.length, { copied: counts.copied, 'dead letters': counts.deadLetters });
+    meter.add(sessions.length, { copied: before.copied + counts.copied, 'dead letters': before.deadLetters + counts.deadLetters });
     if (ahead === undefined) break;
     page = await ahead;
   }

@@ -56,7 +56,8 @@ export async function switchSlots(context: MigrationContext, instance: Instance,
   await context.journal.reach('switch.done', { goal: goal.goal, percent: goal.goalPercent });
 }
 
-async function switchUntilDone(
+/** Brings a few slots to `side`: gates first, then tries until the batch commits. Throws {@link VerificationNeeded} where only that helps. */
+export async function switchUntilDone(
   context: MigrationContext,
   instance: Instance,
   slots: readonly number[],

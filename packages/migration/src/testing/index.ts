@@ -1,1 +1,7 @@
+export { workOff } from '../repair/work-off.ts';
+export { verifyUntilEqual } from '../steps.ts';
+export { recoverSlots } from '../switch/recover.ts';
+export { switchUntilDone } from '../switch/switch.ts';
+export { VerificationNeeded } from '../switch/verification-needed.ts';
+export { compareSides, type SideView } from '../verify/compare.ts';
 export { TEST_IDENTITY, Workbench, type MigratorSetup, type RunningMigrator, type WorkbenchAddress } from './workbench.ts';

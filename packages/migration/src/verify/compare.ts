@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { SessionRecord } from '@wherry/sessions';
+import { compareVersions, type SessionRecord } from '@wherry/sessions';
 
 /** How the two sides of a session can differ. */
 export type DifferenceClass =
@@ -41,6 +41,19 @@ function oneSided(other: SideView, alive: SessionRecord, now: number, where: 'so
   if (alive.expireTime !== null && alive.expireTime - now < EXPIRY_TOLERANCE_MS)
     return { class: 'expired_in_flight', detail: `expires now` };
   return where === 'target' ? { class: 'missing', detail: 'not at the target' } : { class: 'extra', detail: 'not at the source' };
+}
+
+/**
+ * True when the session is in use and the difference may be only the time that a mirror takes: what the primary side
+ * says has changed since the first look. Touches are written behind, so a session in use differs in its expiry at any
+ * one moment; in anything else it may differ only while the other side has an older version.
+ */
+export function isInUse(before: SideView, primary: SideView, other: SideView): boolean {
+  if (before.state !== primary.state) return true;
+  if (before.state !== 'live' || primary.state !== 'live' || other.state !== 'live') return false;
+  const [then, now, there] = [before.record, primary.record, other.record];
+  const moved = now.expireTime !== then.expireTime || compareVersions(now.version, then.version) !== 0;
+  return moved && (firstDifference(now, there) === 'expiry' || compareVersions(now.version, there.version) !== 0);
 }
 
 /** The first meaning in which two live records differ. */

@@ -4,8 +4,8 @@ import type { MigrationContext } from '../context.ts';
 import type { Checkpoint } from '../journal/journal.ts';
 import { ProgressMeter } from '../progress.ts';
 import { repairSession } from '../repair/repair-session.ts';
-import { compareSides, type DifferenceClass, type SideView } from './compare.ts';
-import { Suspects } from './suspects.ts';
+import { compareSides, isInUse, type DifferenceClass, type SideView } from './compare.ts';
+import { Suspects, type SecondLook, type Suspect } from './suspects.ts';
 
 const PAGE = 1000;
 
@@ -13,6 +13,8 @@ const PAGE = 1000;
 export interface VerifyCounts {
   readonly compared: number;
   readonly differences: Readonly<Partial<Record<DifferenceClass, number>>>;
+  /** The same by what differs, in words. */
+  readonly details: Readonly<Record<string, number>>;
   readonly repaired: number;
 }
 
@@ -30,7 +32,7 @@ export async function verifySessions(context: MigrationContext): Promise<VerifyC
   compared += await verifyFromTarget(context, suspects, meter);
   const settled = await suspects.settle(Number.POSITIVE_INFINITY, (suspect) => lookAgain(context, suspect));
   meter.tell();
-  const counts = { compared, differences: settled.differences, repaired: settled.repaired };
+  const counts = { compared, ...settled };
   await journal.forget('verify');
   return counts;
 }
@@ -71,7 +73,7 @@ async function compareSourcePage(context: MigrationContext, sessions: readonly S
     const here = sourceView(context, session);
     // A dead letter is a difference of its own kind: the gate counts it.
     if (here === 'dead_letter') await reportDeadLetter(context, session);
-    else if (compareSides(here, target, now) !== undefined) suspects.add(key, session.rawId);
+    else if (compareSides(here, target, now) !== undefined) suspects.add(key, session.rawId, primaryOf(context, key, here, target));
   }
 }
 
@@ -118,21 +120,22 @@ async function compareTargetPage(context: MigrationContext, sessions: readonly S
   for (const [index, { session, key, rawId }] of carried.entries()) {
     const found = there[index];
     const here: SideView | 'dead_letter' = found === undefined ? { state: 'absent' } : sourceView(context, found);
-    if (here !== 'dead_letter' && compareSides(here, session, now) !== undefined) suspects.add(key, rawId);
+    if (here !== 'dead_letter' && compareSides(here, session, now) !== undefined)
+      suspects.add(key, rawId, primaryOf(context, key, here, session));
   }
 }
 
-/** Reads both sides again; a difference that stands is repaired. Answers its class, undefined when the sides agree now. */
-async function lookAgain(
-  context: MigrationContext,
-  { key, rawId }: { readonly key: SessionKey; readonly rawId: string },
-): Promise<DifferenceClass | undefined> {
-  const difference = await context.pace.unit(0, async () => {
+/** Reads both sides again; a difference that stands is repaired. undefined: the sides agree now. */
+async function lookAgain(context: MigrationContext, { key, rawId, before }: Suspect): Promise<SecondLook> {
+  const difference = await context.pace.unit<SecondLook>(0, async () => {
     const [[session], target] = await Promise.all([context.source.get([rawId]), context.target.get(key)]);
     const here: SideView | 'dead_letter' = session === undefined ? { state: 'absent' } : sourceView(context, session);
-    return here === 'dead_letter' ? undefined : compareSides(here, target, context.now());
+    if (here === 'dead_letter') return undefined;
+    const found = compareSides(here, target, context.now());
+    const primary = primaryOf(context, key, here, target);
+    return found !== undefined && isInUse(before, primary, primary === here ? target : here) ? { inUse: primary } : found;
   });
-  if (difference === undefined) return undefined;
+  if (difference === undefined || 'inUse' in difference) return difference;
   if (difference.class !== 'expired_in_flight') {
     await context.pace.unit(0, async () => repairUntilDone(context, key, rawId));
     await context.control.query(
@@ -142,11 +145,15 @@ async function lookAgain(
     );
     await context.journal.reach('verify.repaired', { class: difference.class, detail: difference.detail });
   }
-  return difference.class;
+  return difference;
 }
 
 async function repairUntilDone(context: MigrationContext, key: SessionKey, rawId: string): Promise<void> {
   while ((await repairSession(context, key, rawId)) === 'retry') await context.slots.refresh();
+}
+
+function primaryOf(context: MigrationContext, { slot }: SessionKey, source: SideView, target: SideView): SideView {
+  return context.slots.entry(slot).side === 'source' ? source : target;
 }
 
 function sourceView(context: MigrationContext, session: SourceSession): SideView | 'dead_letter' {

@@ -102,7 +102,7 @@ export class ShadowReads implements FeedTopic, Component {
       await pause(this.#options.graceMs ?? 2000, this.#ending.signal);
       const [now, there] = await Promise.all([again(), other()]);
       // Ended or expired meanwhile: nothing left to compare.
-      different = now !== undefined && !sameMeaning(now, there);
+      different = now !== undefined && !sameMeaning(now, there) && !isInUse(answered, now, there);
       if (different)
         this.#log.warn('a shadow read differs', {
           slot: answered.key.slot,
@@ -149,6 +149,11 @@ export async function shadowCounts(database: Queryable): Promise<ShadowCounts> {
     'SELECT sum(compared)::bigint AS compared, sum(different)::bigint AS different FROM shadow_count c JOIN shadow s ON s.round = c.round',
   );
   return { compared: Number(rows[0]?.compared ?? 0n), different: Number(rows[0]?.different ?? 0n) };
+}
+
+/** True when the session is in use and differs in its expiry alone: touches are mirrored behind. */
+function isInUse(answered: LiveSession, now: LiveSession, there: LiveSession | undefined): boolean {
+  return there !== undefined && now.expireTime !== answered.expireTime && sameMeaning({ ...now, expireTime: there.expireTime }, there);
 }
 
 function sameMeaning(a: LiveSession, b: LiveSession | undefined): boolean {

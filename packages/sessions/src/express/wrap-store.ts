@@ -51,7 +51,9 @@ export class WrappedStore extends Store {
   }
 
   async #replace(request: StoreRequest): Promise<void> {
-    await this.#options.sessions.end(request.sessionID, 'rotation');
+    // A visitor without a session has an id that nothing was ever saved under: there is nothing to end.
+    const before = await this.#options.sessions.read(request.sessionID);
+    if (before.state !== 'absent') await this.#options.sessions.end(request.sessionID, 'rotation');
     // express-session gives its stores this method, which its types leave out.
     (this as unknown as { generate(request: StoreRequest): void }).generate(request);
   }

@@ -1,0 +1,43 @@
+import { createAuthService, type AuthService } from '@wherry/auth';
+import type { Lifecycle, Logger } from '@wherry/core';
+import { createMetrics } from '@wherry/core/metrics';
+import { ExpressCookie } from '@wherry/sessions';
+import { requireClients, requireCookieSecrets, requireMasterKey, type WherryConfig } from '../config/index.ts';
+import { openFoundation } from './foundation.ts';
+import { openSource, sourceDecoder } from './source.ts';
+
+/** Adds the auth service to a process. */
+export async function addAuthRole(lifecycle: Lifecycle, config: WherryConfig, log: Logger): Promise<AuthService> {
+  const { tokens, sessions, auth } = config;
+  const metrics = createMetrics({ processMetrics: true });
+  const { control, shards, component } = openFoundation(config, 'auth', metrics);
+  lifecycle.add(component);
+  const source = config.source.url === undefined ? undefined : await openSource(config);
+  if (source !== undefined) lifecycle.add({ name: 'auth-source', stop: () => source.close() });
+  return lifecycle.add(
+    createAuthService({
+      host: auth.host,
+      port: auth.port,
+      control,
+      shards,
+      masterKey: requireMasterKey(config),
+      issuer: tokens.issuer,
+      audience: tokens.audience,
+      accessTokenSeconds: tokens.accessTokenSeconds,
+      skewSeconds: tokens.skewSeconds,
+      keyMode: tokens.keyMode,
+      algorithm: tokens.algorithm,
+      idleSeconds: sessions.idleSeconds,
+      absoluteSeconds: sessions.absoluteSeconds,
+      clients: requireClients(config).map(({ id, secret }) => ({ id, ...(secret === undefined ? {} : { secret }) })),
+      ...(source === undefined ? {} : { source: { store: source, decode: sourceDecoder(config), cookie: sourceCookie(config) } }),
+      metrics,
+      log,
+    }),
+  );
+}
+
+/** How the application signs its session cookie. */
+export function sourceCookie(config: WherryConfig): ExpressCookie {
+  return new ExpressCookie({ name: config.source.cookieName, secrets: requireCookieSecrets(config) });
+}

@@ -1,0 +1,58 @@
+import type { Lifecycle, Logger } from '@wherry/core';
+import { createMetrics } from '@wherry/core/metrics';
+import { createGateway, type Gateway } from '@wherry/gateway';
+import { RolloutState } from '@wherry/rollout';
+import { SessionRuntime } from '@wherry/sessions';
+import { KEY_TOPIC, KeyRing } from '@wherry/tokens';
+import { requireMasterKey, type WherryConfig } from '../config/index.ts';
+import { sourceCookie } from './auth.ts';
+import { openFoundation } from './foundation.ts';
+import { keepEndsMs } from './migrator.ts';
+import { openSource, sourceDecoder } from './source.ts';
+
+/** Adds the gateway to a process. */
+export async function addGatewayRole(lifecycle: Lifecycle, config: WherryConfig, log: Logger): Promise<Gateway> {
+  const { tokens, gateway } = config;
+  const metrics = createMetrics({ processMetrics: true });
+  const { control, shards, component } = openFoundation(config, 'gateway', metrics);
+  lifecycle.add(component);
+  const source = config.source.url === undefined ? undefined : await openSource(config);
+  if (source !== undefined) lifecycle.add({ name: 'gateway-source', stop: () => source.close() });
+  // It verifies only: without a sealer this process never holds a private key.
+  const keys = new KeyRing({ database: control, staleMs: () => runtime.instance.staleMs(KEY_TOPIC) });
+  const rollout = new RolloutState({ database: control });
+  const runtime: SessionRuntime = new SessionRuntime({
+    control,
+    shards,
+    masterKey: requireMasterKey(config),
+    role: 'gateway',
+    topics: [keys, rollout],
+    keepEndsMs: keepEndsMs(config),
+    log,
+    metrics,
+  });
+  lifecycle.add(runtime);
+  const upstreamSecrets = gateway.upstreamSecrets?.reveal();
+  return lifecycle.add(
+    createGateway({
+      host: gateway.host,
+      port: gateway.port,
+      routes: gateway.routes,
+      tokens: {
+        keys,
+        issuer: tokens.issuer,
+        audience: tokens.audience,
+        maxLifeS: tokens.accessTokenSeconds,
+        skewMs: tokens.skewSeconds * 1000,
+        cacheSize: gateway.tokenCacheSize,
+      },
+      runtime,
+      rollout,
+      ...(source === undefined ? {} : { carried: runtime.carry({ source, decode: sourceDecoder(config) }), cookie: sourceCookie(config) }),
+      ...(upstreamSecrets === undefined ? {} : { upstreamSecrets }),
+      sessionCache: { size: gateway.sessionCacheSize },
+      metrics,
+      log,
+    }),
+  );
+}
