@@ -9,6 +9,8 @@ const TAIL = 40;
 /** What is remembered of a token, with the whole token beside it. */
 export interface Remembered {
   readonly token: string;
+  /** Kept by {@link RecentTokens}: how many had been added when this one was last moved to the front. */
+  movedAt: number;
 }
 
 /**
@@ -17,9 +19,13 @@ export interface Remembered {
  */
 export class RecentTokens<T extends Remembered> {
   readonly #entries: LRUCache<string, T>;
+  /** Additions for which an entry stays where it is in the order, though used: nothing goes while nothing is added. */
+  readonly #rest: number;
+  #added = 0;
 
   constructor(capacity: number) {
     this.#entries = new LRUCache({ max: capacity });
+    this.#rest = capacity >> 3;
   }
 
   get size(): number {
@@ -27,11 +33,19 @@ export class RecentTokens<T extends Remembered> {
   }
 
   get(token: string): T | undefined {
-    const entry = this.#entries.get(token.slice(-TAIL));
-    return entry?.token === token ? entry : undefined;
+    const tail = token.slice(-TAIL);
+    const entry = this.#entries.peek(tail);
+    if (entry?.token !== token) return undefined;
+    // Moving it in the order writes to memory all over; a hot token is moved once in many additions, not at every use.
+    if (this.#added - entry.movedAt > this.#rest) {
+      this.#entries.get(tail);
+      entry.movedAt = this.#added;
+    }
+    return entry;
   }
 
   add(entry: T): void {
+    entry.movedAt = ++this.#added;
     this.#entries.set(entry.token.slice(-TAIL), entry);
   }
 

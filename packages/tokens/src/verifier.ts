@@ -131,6 +131,7 @@ class AccessTokenVerifier<D> implements Verifier<D> {
 
     const entry: Entry<D> = {
       token,
+      movedAt: 0,
       verified: Object.freeze({ ok: true, claims, principal: principalOf(claims), derived: this.#options.derive?.(claims) as D }),
       key,
       fromMs: Math.max(claims.iat, claims.nbf ?? 0) * 1000 - this.#skewMs,
