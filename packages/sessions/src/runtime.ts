@@ -26,6 +26,8 @@ export interface SessionRuntimeOptions {
   readonly topics?: readonly FeedTopic[];
   /** How long a drained termination record stays: longest token life + skew + longest request; default 1 h. */
   readonly keepEndsMs?: number;
+  /** Longest wait before a touch is written; default 1000. A verification's grace must be longer. */
+  readonly touchEveryMs?: number;
   readonly log?: Logger;
   readonly metrics?: Metrics;
   readonly clock?: Clock;
@@ -65,8 +67,8 @@ export class SessionRuntime implements Component {
   readonly shards: ShardSet;
   readonly #log: Logger;
   readonly #clock: Clock;
-  /** Writes to a source that were put off and must be done before this process says that it has left a slot; the target's hold their slots themselves. */
-  readonly #flushes: (() => Promise<void>)[] = [];
+  readonly #touchEveryMs: number;
+  readonly #sourceTouches: SourceTouches[] = [];
 
   constructor(options: SessionRuntimeOptions) {
     const { control, shards, masterKey } = options;
@@ -75,6 +77,7 @@ export class SessionRuntime implements Component {
     this.shards = shards;
     this.#log = log;
     this.#clock = options.clock ?? systemClock;
+    this.#touchEveryMs = options.touchEveryMs ?? 1000;
     this.slots = new SlotMap({ control, clock: this.#clock, log });
     this.ended = new RevocationSet({ database: control, staleMs: () => this.instance.staleMs(REVOCATION_TOPIC), clock: this.#clock });
     this.shadow = new ShadowReads({ database: control, instance: () => this.instance.id, log });
@@ -91,7 +94,13 @@ export class SessionRuntime implements Component {
       keepMs: options.keepEndsMs ?? 3_600_000,
       acknowledged: (topic, seq, timeoutMs) => this.instance.acknowledged(topic, seq, timeoutMs),
     });
-    this.target = new SqlSessions({ shards, map: this.slots, log, metrics: options.metrics ?? noMetrics });
+    this.target = new SqlSessions({
+      shards,
+      map: this.slots,
+      touchEveryMs: this.#touchEveryMs,
+      log,
+      metrics: options.metrics ?? noMetrics,
+    });
     this.repairs = new Repairs({ database: control, log });
     this.refs = new SourceRefs(masterKey);
   }
@@ -107,8 +116,15 @@ export class SessionRuntime implements Component {
   /** The carried-over sessions of a source, on both sides. */
   carry(options: CarriedOptions): CarriedSessions {
     const { source, decode } = options;
-    const sourceTouches = new SourceTouches({ source, repairs: this.repairs, refs: this.refs, log: this.#log });
-    this.#flushes.push(() => sourceTouches.flush());
+    const sourceTouches = new SourceTouches({
+      source,
+      slots: this.slots,
+      repairs: this.repairs,
+      refs: this.refs,
+      everyMs: this.#touchEveryMs,
+      log: this.#log,
+    });
+    this.#sourceTouches.push(sourceTouches);
     const context: CarriedContext = {
       source,
       decode,
@@ -134,7 +150,7 @@ export class SessionRuntime implements Component {
   /** Writes what was put off. */
   async drain(): Promise<void> {
     await this.target.drain();
-    await this.#flush();
+    await Promise.all(this.#sourceTouches.map((touches) => touches.drain()));
     await this.repairs.drain();
     await this.revocations.drain();
   }
@@ -143,15 +159,16 @@ export class SessionRuntime implements Component {
   async stop(): Promise<void> {
     await this.shadow.stop();
     await this.target.stop();
+    await Promise.all(this.#sourceTouches.map((touches) => touches.stop()));
     await this.repairs.stop();
     await this.instance.stop({ clean: this.repairs.clean });
   }
 
-  async #flush(): Promise<void> {
-    await Promise.all(this.#flushes.map((flush) => flush()));
-  }
-
-  /** The slot map as this process acknowledges it: its writes have left, and those that were put off are written. */
+  /**
+   * The slot map as this process acknowledges it: its writes have left, those that were put off among them, and
+   * those that failed are on record. Until a repair is stored nobody but this process knows of it, and a slot that changed
+   * sides without it would lose an acknowledged write.
+   */
   #slotTopic(): FeedTopic {
     const { slots } = this;
     return {
@@ -159,7 +176,7 @@ export class SessionRuntime implements Component {
       load: (since) => slots.load(since),
       acting: async (seq) => {
         await slots.acting(seq);
-        await this.#flush();
+        await this.repairs.stored();
       },
     };
   }

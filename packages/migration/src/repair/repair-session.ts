@@ -4,11 +4,25 @@ import type { MigrationContext } from '../context.ts';
 /** `repaired`: the other side now says what the primary says. `retry`: the slot moved, or a write was overtaken. */
 export type RepairOutcome = 'repaired' | 'retry' | 'dead_letter';
 
+/** Options of {@link repairSession}. */
+export interface RepairSessionOptions {
+  /**
+   * True when a grace has passed in which touches that wait in their processes are written: then the target's expiry is
+   * the last word. False: a touch may have reached the source first, which then must not lose it again.
+   */
+  readonly afterGrace: boolean;
+}
+
 /**
  * Reads the primary side again and writes that to the other. It enters the slot like any writer, so the primary side
  * cannot change meanwhile, and the version rules let a live write that overtakes it win.
  */
-export async function repairSession(context: MigrationContext, key: SessionKey, rawId: string): Promise<RepairOutcome> {
+export async function repairSession(
+  context: MigrationContext,
+  key: SessionKey,
+  rawId: string,
+  options: RepairSessionOptions,
+): Promise<RepairOutcome> {
   const passage = await context.slots.enter(key.slot);
   try {
     if (context.ended.isSessionEnded(sessionIdText(key.id))) {
@@ -19,7 +33,7 @@ export async function repairSession(context: MigrationContext, key: SessionKey, 
     }
     return passage.side === 'source'
       ? await repairTarget(context, key, rawId, passage.epoch)
-      : await repairSource(context, key, rawId, passage.epoch);
+      : await repairSource(context, key, rawId, passage.epoch, options);
   } finally {
     passage.leave();
   }
@@ -84,7 +98,13 @@ async function repairMissing(context: MigrationContext, key: SessionKey, epoch: 
   return 'repaired';
 }
 
-async function repairSource(context: MigrationContext, key: SessionKey, rawId: string, epoch: number): Promise<RepairOutcome> {
+async function repairSource(
+  context: MigrationContext,
+  key: SessionKey,
+  rawId: string,
+  epoch: number,
+  { afterGrace }: RepairSessionOptions,
+): Promise<RepairOutcome> {
   const there = await context.target.get(key);
   if (there.state === 'ended') {
     await context.source.end(rawId, context.tombstoneMs, epoch);
@@ -101,7 +121,16 @@ async function repairSource(context: MigrationContext, key: SessionKey, rawId: s
     return 'repaired';
   }
   // The same version may still lack a touch.
-  const ttlMs = expireTime === null ? null : expireTime - (await context.source.now());
-  if (written.outcome === 'older' && (ttlMs === null || ttlMs > 0)) await context.source.touch(rawId, ttlMs, epoch);
+  if (written.outcome === 'older' && (afterGrace || (await isShorter(context, rawId, expireTime)))) {
+    const ttlMs = expireTime === null ? null : expireTime - (await context.source.now());
+    if (ttlMs === null || ttlMs > 0) await context.source.touch(rawId, ttlMs, epoch);
+  }
   return 'repaired';
+}
+
+/** True when the source lets the session end earlier than at `expireTime` (source's clock). */
+async function isShorter(context: MigrationContext, rawId: string, expireTime: number | null): Promise<boolean> {
+  const [session] = await context.source.get([rawId]);
+  if (session === undefined || session.expireTime === null) return false;
+  return expireTime === null || session.expireTime < expireTime;
 }

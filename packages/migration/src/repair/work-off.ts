@@ -31,7 +31,7 @@ async function workOffRepairs(context: MigrationContext, slots: readonly number[
     const later: typeof due = [];
     await inParallel(due, async (entry) => {
       const rawId = context.refs.open(entry, entry.sourceRef);
-      ((await succeeds(() => repairSession(context, carriedSessionKey(rawId), rawId))) ? done : later).push(entry);
+      ((await succeeds(() => repairSession(context, carriedSessionKey(rawId), rawId, { afterGrace: false }))) ? done : later).push(entry);
     });
     await context.repairs.done(done);
     await context.repairs.postpone(later);

@@ -1,6 +1,7 @@
 import { isWherryError } from '@wherry/core';
 import type { Instance } from '@wherry/core/control';
 import { abortClosing, beginClosing, closeOnShard, commitSide, openOnShard, type Closing, type PrimarySide } from '@wherry/shards';
+import { undecidedDeadLetters } from '@wherry/sessions';
 import type { MigrationContext } from '../context.ts';
 import { lapsedInstances } from './gates.ts';
 
@@ -22,7 +23,7 @@ export interface Batch {
  * 2. Every live process acknowledges: its writes in these slots, coalesced touches included, are finished. One that
  *    does not answer in time, or whose lease lapses, ends the attempt: what it did last would be unknown.
  * 3. The shards close their twins of the slots: now even a process that has slept through all this meets the fence.
- * 4. No repair and no recorded end may wait in these slots. Nothing can add one any more: writers are out.
+ * 4. No repair and no recorded end may wait in these slots, and no dead letter anywhere. Nothing can add one any more: writers are out.
  * 5. One compare-and-set in control makes the other side primary under the next epoch: the commit point. Anybody may
  *    open an overdue closing instead, and then it fails.
  * 6. The shards open under the new epoch. Until they do, writers and readers of the new epoch are turned away and try
@@ -66,8 +67,14 @@ async function tryBatch(
   await journal.reach('switch.acknowledged');
   if (!(await closeShards(context, closing))) return 'conflict';
   await journal.reach('switch.shards-closed');
-  if ((await lapsedInstances(context)) > 0) return 'lapsed_writer';
-  if ((await context.repairs.count(slots)) > 0 || (await context.revocations.undrained(slots, 1)).length > 0) return 'dirty';
+  const [lapsed, repairs, ends, letters] = await Promise.all([
+    lapsedInstances(context),
+    context.repairs.count(slots),
+    context.revocations.undrained(slots, 1),
+    undecidedDeadLetters(control),
+  ]);
+  if (lapsed > 0) return 'lapsed_writer';
+  if (repairs > 0 || ends.length > 0 || letters > 0) return 'dirty';
   await journal.reach('switch.checked');
   let seq: bigint;
   try {

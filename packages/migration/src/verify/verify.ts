@@ -149,7 +149,7 @@ async function lookAgain(context: MigrationContext, { key, rawId, before }: Susp
 }
 
 async function repairUntilDone(context: MigrationContext, key: SessionKey, rawId: string): Promise<void> {
-  while ((await repairSession(context, key, rawId)) === 'retry') await context.slots.refresh();
+  while ((await repairSession(context, key, rawId, { afterGrace: true })) === 'retry') await context.slots.refresh();
 }
 
 function primaryOf(context: MigrationContext, { slot }: SessionKey, source: SideView, target: SideView): SideView {

@@ -23,6 +23,8 @@ export interface SlotPassage {
 export interface SlotView {
   readonly epoch: number;
   readonly side: PrimarySide;
+  /** `closing`: it is about to change, and may have changed already. */
+  readonly state: 'open' | 'closing';
 }
 
 /** The slot map as the two-sided store needs it. */
@@ -64,6 +66,11 @@ export interface TargetSessions {
   touch(key: SessionKey, touch: SessionTouch): void;
   /** Tombstone, inserted where nothing is, under whichever epoch is current. Resolves when it is durable. */
   end(key: SessionKey, endedAt: number): Promise<'applied' | 'collision'>;
+  /**
+   * What to do when a write was refused under `epoch`: whoever is behind, map or shard, is brought to what control says,
+   * with a wait from the second time on. Never throws.
+   */
+  follow(slot: number, epoch: number, attempt: number): Promise<void>;
   /** True when the shard itself says that this epoch of the slot is in force. */
   confirmEpoch(slot: number, epoch: number): Promise<boolean>;
 }

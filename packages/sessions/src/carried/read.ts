@@ -1,7 +1,7 @@
 import { WherryError } from '@wherry/core';
 import { carriedSessionKey, sessionIdText, type SessionKey, type SessionRecord } from '../record.ts';
 import type { SourceSession } from '../source/contract.ts';
-import type { CarriedContext, PrimarySide, TargetRead } from './context.ts';
+import type { CarriedContext, PrimarySide, SlotView, TargetRead } from './context.ts';
 import { stampedGeneration } from './generation.ts';
 
 /** A live session as a reader needs it. Times in epoch ms, target's clock. */
@@ -33,8 +33,9 @@ const ATTEMPTS = 8;
  * Reads a carried-over session from the primary side of its slot. Ended wins: termination records are asked before and
  * after the reading, because one of the stores may not have applied them yet.
  *
- * Which side is primary is known as of the last news. When the lease is not valid, the shard is asked whether the epoch
- * still stands; a shard that does not answer means that nobody can tell, which is an error, not an answer.
+ * Which side is primary is known as of the last news. When the lease is not valid, or the slot is closing, so that its
+ * change may have been committed since, the shard is asked whether the epoch still stands; a shard that does not answer
+ * means that nobody can tell, which is an error, not an answer.
  */
 export async function readCarried(context: CarriedContext, rawId: string): Promise<CarriedRead> {
   const key = carriedSessionKey(rawId);
@@ -45,9 +46,9 @@ export async function readCarried(context: CarriedContext, rawId: string): Promi
     const read =
       side === 'source' ? await readSource(context, key, rawId, epoch) : fromTarget(context, await context.target.get(key), key, epoch);
     await context.at?.(side === 'source' ? 'read.source-read' : 'read.target-read');
-    const stands = context.slots.entry(key.slot).epoch === epoch && (side === 'target' || (await epochStands(context, key.slot, epoch)));
-    if (!stands) {
+    if (!(await epochStands(context, key.slot, { epoch, side }))) {
       await context.slots.refresh();
+      await context.target.follow(key.slot, epoch, attempt);
       continue;
     }
     if (context.ended.isSessionEnded(sid)) return { state: 'ended' };
@@ -58,8 +59,12 @@ export async function readCarried(context: CarriedContext, rawId: string): Promi
   throw new WherryError('slot_not_owned', 'the slot kept changing its owner');
 }
 
-async function epochStands(context: CarriedContext, slot: number, epoch: number): Promise<boolean> {
-  return context.lease.leaseValid || (await context.target.confirmEpoch(slot, epoch));
+/** The target's own reads are bound to their epoch by the shard. */
+async function epochStands(context: CarriedContext, slot: number, { epoch, side }: Pick<SlotView, 'epoch' | 'side'>): Promise<boolean> {
+  const known = context.slots.entry(slot);
+  if (known.epoch !== epoch) return false;
+  if (side === 'target' || (known.state === 'open' && context.lease.leaseValid)) return true;
+  return context.target.confirmEpoch(slot, epoch);
 }
 
 async function readSource(context: CarriedContext, key: SessionKey, rawId: string, epoch: number): Promise<CarriedRead> {

@@ -1,4 +1,4 @@
-import { silentLogger, type Component, type Logger } from '@wherry/core';
+import { WherryError, silentLogger, type Component, type Logger } from '@wherry/core';
 import type { Database } from '@wherry/core/control';
 
 /** Why a session needs a repair; for people and counts. */
@@ -69,6 +69,12 @@ export class Repairs implements Component {
     if (this.#waiting.size >= (this.#options.capacity ?? 100_000)) this.#overflowed = true;
     else this.#waiting.set(entry.id, entry);
     await this.#flush();
+  }
+
+  /** Resolves when every entry added so far is stored. Throws `control_unavailable` while that cannot be done. */
+  async stored(): Promise<void> {
+    await this.#flush();
+    if (!this.clean) throw new WherryError('control_unavailable', 'repair entries could not be stored yet');
   }
 
   /** Entries that are due, oldest first; of `slots` only where given. */

@@ -1,4 +1,4 @@
-import { WherryError } from '@wherry/core';
+import { WherryError, isWherryError } from '@wherry/core';
 import { carriedSessionKey, sessionIdText, type SessionKey, type SessionRecord } from '../record.ts';
 import type { DecodedSession } from '../source/decoder.ts';
 import type { CarriedContext, SlotPassage } from './context.ts';
@@ -9,38 +9,48 @@ import { deadLetter, recordOf, type SourceFacts } from './source-record.ts';
 /** `ended`: the session was ended before; nothing was written that anybody reads. */
 export type SaveOutcome = 'saved' | 'ended';
 
-const ATTEMPTS = 8;
+/** How long a save is tried again while its slot changes hands. */
+const DEADLINE_MS = 2000;
 
 /**
  * Saves a session on both sides, the primary side first.
  *
  * Why no save is lost when the primary side changes under it. A save enters its slot, and a slot does not change sides
- * before every process has said that nothing of its own is in flight there, or its lease has ended. So a save on the
- * source is good when the lease is still valid *after* the write: the change had to wait for us. If it is not, or the
- * target's fence turned the mirror write away, the side may have changed before the write: the save is done again
- * under the new epoch before anything is answered. The earlier write at the source is then the older one, and the
- * version rule lets the newer win there too.
+ * before every process has said that nothing of its own is in flight there, or its lease has ended. So a save that only
+ * the source has is good when the lease is still valid *after* the write: the change had to wait for us. A save that the
+ * target took under the epoch's fence is good without a lease: whichever side is primary next, it has the save. Else the
+ * side may have changed before the write, and the save is done again under the new epoch before anything is answered.
+ * The earlier write at the source is then the older one, and the version rule lets the newer win there too.
  */
 export async function saveCarried(context: CarriedContext, rawId: string, given: string, ttlMs: number | null): Promise<SaveOutcome> {
   const key = carriedSessionKey(rawId);
   if (context.ended.isSessionEnded(sessionIdText(key.id))) return 'ended';
   const value = await withGeneration(context, rawId, given);
   if (value === undefined) return 'ended';
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const passage = await context.slots.enter(key.slot);
-    try {
-      await context.at?.('save.entered');
-      const outcome =
-        passage.side === 'source'
-          ? await saveSourceFirst(context, key, rawId, value, ttlMs, passage)
-          : await saveTargetFirst(context, key, rawId, value, ttlMs, passage);
-      if (outcome !== 'moved') return outcome;
-    } finally {
-      passage.leave();
+  const deadline = performance.now() + DEADLINE_MS;
+  try {
+    for (let attempt = 0; attempt === 0 || performance.now() < deadline; attempt++) {
+      const passage = await context.slots.enter(key.slot);
+      try {
+        await context.at?.('save.entered');
+        const outcome =
+          passage.side === 'source'
+            ? await saveSourceFirst(context, key, rawId, value, ttlMs, passage)
+            : await saveTargetFirst(context, key, rawId, value, ttlMs, passage);
+        if (outcome !== 'moved') return outcome;
+      } finally {
+        passage.leave();
+      }
+      await context.slots.refresh();
+      await context.target.follow(key.slot, passage.epoch, attempt);
     }
-    await context.slots.refresh();
+    throw new WherryError('slot_not_owned', 'the slot kept changing its owner');
+  } catch (error) {
+    // It may have happened all the same: the caller hears of the fault, a repair brings the two sides in line.
+    if (!isWherryError(error, 'session_unstorable') && !isWherryError(error, 'session_collision'))
+      await context.repairs.add({ slot: key.slot, id: key.id, sourceRef: context.refs.seal(key, rawId), cause: 'uncertain_write' });
+    throw error;
   }
-  throw new WherryError('slot_not_owned', 'the slot kept changing its owner');
 }
 
 async function saveSourceFirst(
@@ -51,19 +61,14 @@ async function saveSourceFirst(
   ttlMs: number | null,
   { epoch }: SlotPassage,
 ): Promise<SaveOutcome | 'moved'> {
-  const repair = { slot: key.slot, id: key.id, sourceRef: context.refs.seal(key, rawId) };
-  const written = await context.source.save(rawId, value, ttlMs, epoch).catch(async (error: unknown) => {
-    // It may have happened all the same: the caller hears of the fault, a repair brings the target in line.
-    await context.repairs.add({ ...repair, cause: 'uncertain_write' });
-    throw error;
-  });
+  const written = await context.source.save(rawId, value, ttlMs, epoch);
   await context.at?.('save.source-written');
   if (written.outcome === 'ended') return 'ended';
-  if (written.outcome === 'older' || !context.lease.leaseValid) return 'moved';
+  if (written.outcome === 'older') return 'moved';
   const decoded = context.decode(value);
   if (!decoded.ok) {
     await context.reportDeadLetters([deadLetter(key, rawId, decoded.why.reason, decoded.why.detail, context.refs)]);
-    return 'saved';
+    return savedAtSource(context, key.slot, epoch);
   }
   const asOf = written.expireTime === null || ttlMs === null ? context.now() - context.sourceOffsetMs() : written.expireTime - ttlMs;
   const record = recordOf(key, rawId, decoded.session, { version: written.version, expireTime: written.expireTime, asOf }, context);
@@ -71,8 +76,8 @@ async function saveSourceFirst(
   try {
     mirrored = await context.target.put(record, epoch);
   } catch {
-    await context.repairs.add({ ...repair, cause: 'target_write' });
-    return 'saved';
+    await context.repairs.add({ slot: key.slot, id: key.id, sourceRef: context.refs.seal(key, rawId), cause: 'target_write' });
+    return savedAtSource(context, key.slot, epoch);
   }
   await context.at?.('save.target-written');
   switch (mirrored) {
@@ -87,8 +92,13 @@ async function saveSourceFirst(
       return 'ended';
     case 'collision':
       await context.reportDeadLetters([deadLetter(key, rawId, 'id_collision', 'another session has the same primary key', context.refs)]);
-      return 'saved';
+      return savedAtSource(context, key.slot, epoch);
   }
+}
+
+/** Only the source has it. Where the lease lapsed and was taken anew, the slot may have changed; then the map knows another epoch. */
+function savedAtSource(context: CarriedContext, slot: number, epoch: number): 'saved' | 'moved' {
+  return context.lease.leaseValid && context.slots.entry(slot).epoch === epoch ? 'saved' : 'moved';
 }
 
 async function saveTargetFirst(

@@ -4,9 +4,17 @@ import type { SourceStore } from '../source/contract.ts';
 import type { Repairs } from './repairs.ts';
 import type { SourceRefs } from './source-ref.ts';
 
+/** The slots of the touches: which changed, and the right to be in one. */
+export interface TouchSlots {
+  /** undefined while it cannot be had without waiting. */
+  tryEnter(slot: number): { leave(): void } | undefined;
+  onChange(listener: (slots: readonly number[]) => void): () => void;
+}
+
 /** Options of {@link SourceTouches}. */
 export interface SourceTouchesOptions {
   readonly source: SourceStore;
+  readonly slots: TouchSlots;
   readonly repairs: Repairs;
   readonly refs: SourceRefs;
   readonly log?: Logger;
@@ -21,46 +29,67 @@ interface PendingTouch {
   readonly touchedAt: number;
   readonly ttlMs: number | null;
   readonly epoch: number;
+  /** Held while it waits: it counts as a write in flight. undefined when the slot was closing. */
+  readonly passage: { leave(): void } | undefined;
 }
 
 const PARALLEL = 16;
 
 /**
  * Touches of sessions whose primary side is the target, mirrored to the source: one per session and interval, written
- * behind. They keep a session alive at the source for the day of a rollback.
+ * behind. They keep a session alive at the source for the day of a rollback. A waiting touch holds the right to be in
+ * its slot, so this process cannot acknowledge that the slot changes sides while it owes the source a touch there.
  */
 export class SourceTouches implements Component {
   readonly name = 'source-touches';
   readonly #options: SourceTouchesOptions;
   readonly #log: Logger;
   readonly #pending = new Map<bigint, PendingTouch>();
+  readonly #writing = new Set<Promise<void>>();
+  readonly #unsubscribe: () => void;
   #timer: NodeJS.Timeout | undefined;
-  #writing: Promise<void> = Promise.resolve();
 
   constructor(options: SourceTouchesOptions) {
     this.#options = options;
     this.#log = options.log ?? silentLogger;
+    this.#unsubscribe = options.slots.onChange((slots) => this.#flushSlots(slots));
   }
 
   /** Takes note of a touch; `ttlMs` from now. */
   add(key: SessionKey, rawId: string, ttlMs: number | null, epoch: number): void {
-    this.#pending.set(key.id, { key, rawId, touchedAt: performance.now(), ttlMs, epoch });
+    const passage = this.#pending.get(key.id)?.passage ?? this.#options.slots.tryEnter(key.slot);
+    this.#pending.set(key.id, { key, rawId, touchedAt: performance.now(), ttlMs, epoch, passage });
     this.#timer ??= setTimeout(() => void this.flush(), this.#options.everyMs ?? 1000).unref();
   }
 
   /** Writes what waits, and resolves when all that waited has been written or left a repair entry. */
-  flush(): Promise<void> {
+  async flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const touches = [...this.#pending.values()];
-    this.#pending.clear();
-    const written = this.#writing.then(() => this.#write(touches));
-    this.#writing = written;
-    return written;
+    this.#start([...this.#pending.values()]);
+    await Promise.all(this.#writing);
   }
 
   async drain(): Promise<void> {
     await this.flush();
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe();
+    await this.flush();
+  }
+
+  #flushSlots(slots: readonly number[]): void {
+    if (this.#pending.size === 0) return;
+    const wanted = new Set(slots);
+    this.#start([...this.#pending.values()].filter(({ key }) => wanted.has(key.slot)));
+  }
+
+  #start(touches: readonly PendingTouch[]): void {
+    if (touches.length === 0) return;
+    for (const { key } of touches) this.#pending.delete(key.id);
+    const work = this.#write(touches).finally(() => this.#writing.delete(work));
+    this.#writing.add(work);
   }
 
   async #write(touches: readonly PendingTouch[]): Promise<void> {
@@ -71,16 +100,17 @@ export class SourceTouches implements Component {
     await Promise.all(Array.from({ length: Math.min(PARALLEL, touches.length) }, worker));
   }
 
-  async #writeOne({ key, rawId, touchedAt, ttlMs, epoch }: PendingTouch): Promise<void> {
+  async #writeOne({ key, rawId, touchedAt, ttlMs, epoch, passage }: PendingTouch): Promise<void> {
     const { source, repairs, refs } = this.#options;
     const left = ttlMs === null ? null : ttlMs - (performance.now() - touchedAt);
-    if (left !== null && left <= 0) return;
     try {
       // `missing`, `ended` and `older` are final: somebody else has decided about the session since.
-      await source.touch(rawId, left, epoch);
+      if (left === null || left > 0) await source.touch(rawId, left, epoch);
     } catch (error) {
       this.#log.debug('a touch did not reach the source; a repair will', { error });
       await repairs.add({ slot: key.slot, id: key.id, sourceRef: refs.seal(key, rawId), cause: 'source_write' });
+    } finally {
+      passage?.leave();
     }
   }
 }

@@ -26,6 +26,7 @@ export async function touchCarried(context: CarriedContext, rawId: string, ttlMs
       passage.leave();
     }
     await context.slots.refresh();
+    await context.target.follow(key.slot, passage.epoch, attempt);
   }
   throw new WherryError('slot_not_owned', 'the slot kept changing its owner');
 }
@@ -42,12 +43,13 @@ async function touchSourceFirst(
   switch (touched.outcome) {
     case 'ended':
     case 'missing':
-      return touched.outcome;
+      // Without the lease the session may live at the target by now.
+      return context.lease.leaseValid && context.slots.entry(key.slot).epoch === epoch ? touched.outcome : 'moved';
     case 'older':
       return 'moved';
     case 'applied':
   }
-  if (!context.lease.leaseValid) return 'moved';
+  // It needs no lease: the target takes it under whichever epoch is current.
   const offset = context.sourceOffsetMs();
   const expireTime = touched.expireTime === null ? null : Math.round(touched.expireTime + offset);
   const touchedAt = expireTime === null || ttlMs === null ? context.now() : Math.round(expireTime - ttlMs);

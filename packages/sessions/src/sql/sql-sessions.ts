@@ -66,6 +66,7 @@ export class SqlSessions implements Component {
   readonly name = 'sql-sessions';
   readonly #shards: ShardSet;
   readonly #map: SlotMap;
+  readonly #follower: SlotFollower;
   readonly #rows: GatheredRead<LookUp, StoredSession>;
   readonly #put: FencedWrite<RecordItem>;
   readonly #restore: FencedWrite<RecordItem>;
@@ -80,7 +81,8 @@ export class SqlSessions implements Component {
     this.#shards = shards;
     this.#map = map;
     const deadlineMs = options.deadlineMs ?? 2000;
-    const context = { shards, map, follower: new SlotFollower({ map, shards }), deadlineMs };
+    this.#follower = new SlotFollower({ map, shards });
+    const context = { shards, map, follower: this.#follower, deadlineMs };
     this.#rows = new GatheredRead<LookUp, StoredSession>({
       name: 'session-get',
       table: 'user_session',
@@ -219,6 +221,11 @@ export class SqlSessions implements Component {
   /** How many rows there are, by shard. Counts every row: for status, not for a hot path. */
   async counts(): Promise<SessionCounts[]> {
     return Promise.all(this.#shards.all.map(async (shard) => countSessions(shard)));
+  }
+
+  /** After a write that was refused under `epoch`: brings map or shard, whichever is behind, to what control says. Never throws. */
+  async follow(slot: number, epoch: number, attempt: number): Promise<void> {
+    await this.#follower.follow(slot, epoch, attempt);
   }
 
   /** True when the shard itself says that this epoch of the slot is in force. */
