@@ -40,6 +40,8 @@ export interface CrowdStart {
   /** File of sessions that were signed in beforehand. */
   readonly seeds: string;
   readonly ledger: string;
+  /** Mean pause of a user between two acts. */
+  readonly thinkMs: number;
   /** Number of the first user who is not among the seeds. */
   readonly firstUser: number;
   /** Those of the ids (SHA-256 of the canonical session id, hex) that the target holds. */
@@ -75,12 +77,12 @@ export class Crowd {
   }
 
   static async start(options: CrowdStart): Promise<Crowd> {
-    const { gatewayUrl, authUrl, users, seed, seeds, ledger, firstUser } = options;
+    const { gatewayUrl, authUrl, users, seed, seeds, ledger, firstUser, thinkMs } = options;
     const args = ['--gateway', gatewayUrl, '--auth', authUrl, '--users', String(users), '--seed', String(seed)];
     const child = await startChild({
       name: 'the crowd',
       script: 'examples/crowd/src/main.ts',
-      args: [...args, '--seeds', seeds, '--ledger', ledger, '--first-user', String(firstUser)],
+      args: [...args, '--seeds', seeds, '--ledger', ledger, '--first-user', String(firstUser), '--think-ms', String(thinkMs)],
       ready: (line) => line.includes('"ready"'),
       readyMs: 120_000,
     });
