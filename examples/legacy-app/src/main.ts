@@ -23,6 +23,10 @@ server.listen(config.port, config.host, () => {
 });
 
 let ending = false;
+// A proxy keeps its connections busy: without being told, it would hold this process up until the deadline.
+server.prependListener('request', (_request, response) => {
+  if (ending) response.setHeader('connection', 'close');
+});
 function end(): void {
   if (ending) process.exit(1);
   ending = true;

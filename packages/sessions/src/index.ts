@@ -25,6 +25,7 @@ export { detectLayout } from './legacy/detect.ts';
 export { ExpressCookie, type ExpressCookieOptions, type ExpressCookieReading } from './legacy/express-cookie.ts';
 export { expressJsonDecoder, type ExpressJsonOptions } from './legacy/express-json.ts';
 export type { IdentityMapping } from './legacy/identity-mapping.ts';
+export { nativeTouch } from './native-touch.ts';
 export {
   carriedSessionKey,
   compareVersions,

@@ -26,6 +26,8 @@ export interface SessionRuntimeOptions {
   readonly topics?: readonly FeedTopic[];
   /** How long a drained termination record stays: longest token life + skew + longest request; default 1 h. */
   readonly keepEndsMs?: number;
+  /** Life in all of a session that is born here; default 7 days. */
+  readonly absoluteMs?: number;
   /** Longest wait before a touch is written; default 1000. A verification's grace must be longer. */
   readonly touchEveryMs?: number;
   readonly log?: Logger;
@@ -65,6 +67,8 @@ export class SessionRuntime implements Component {
   readonly shadow: ShadowReads;
   readonly control: Database;
   readonly shards: ShardSet;
+  /** Life in all of a session that is born here, ms. */
+  readonly absoluteMs: number;
   readonly #log: Logger;
   readonly #clock: Clock;
   readonly #touchEveryMs: number;
@@ -75,6 +79,7 @@ export class SessionRuntime implements Component {
     const log = options.log ?? silentLogger;
     this.control = control;
     this.shards = shards;
+    this.absoluteMs = options.absoluteMs ?? 7 * DAY_MS;
     this.#log = log;
     this.#clock = options.clock ?? systemClock;
     this.#touchEveryMs = options.touchEveryMs ?? 1000;
@@ -138,6 +143,7 @@ export class SessionRuntime implements Component {
       sourceTouches,
       reportDeadLetters: (letters) => addDeadLetters(this.control, letters),
       defaultIdleMs: options.defaultIdleMs ?? DAY_MS,
+      absoluteMs: this.absoluteMs,
       tombstoneMs: options.tombstoneMs ?? 31 * DAY_MS,
       now: this.now,
       sourceOffsetMs: options.sourceOffsetMs ?? new SourceOffset(source, this.now).ms,

@@ -66,6 +66,7 @@ class Service implements AuthService {
       role: 'auth',
       topics: [this.#keys, rollout],
       keepEndsMs: (lifeS + skewSeconds) * 1000 + LONGEST_REQUEST_MS,
+      absoluteMs: options.absoluteSeconds * 1000,
       log,
       clock,
       ...(options.metrics === undefined ? {} : { metrics: options.metrics }),

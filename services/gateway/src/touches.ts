@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '@wherry/core';
-import type { CarriedSessions, SessionRuntime } from '@wherry/sessions';
+import { nativeTouch, type CarriedSessions, type SessionRuntime } from '@wherry/sessions';
 import { slotOf } from '@wherry/shards';
 import { LRUCache } from 'lru-cache';
 
@@ -108,7 +108,7 @@ export class Touches {
     if (carried !== undefined) {
       if ((await carried.touchById(slot, id)) !== 'touched') return AGAIN_MS;
     } else if (expireTime === null || now < expireTime) {
-      runtime.target.touch(key, { lastAccessTime: now, expireTime: idleMs === null ? null : now + idleMs, touchVersion: now });
+      runtime.target.touch(key, nativeTouch(read.record, now, runtime.absoluteMs));
     }
     this.#written++;
     return quarterMs;

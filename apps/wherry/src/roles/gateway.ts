@@ -28,6 +28,7 @@ export async function addGatewayRole(lifecycle: Lifecycle, config: WherryConfig,
     role: 'gateway',
     topics: [keys, rollout],
     keepEndsMs: keepEndsMs(config),
+    absoluteMs: config.sessions.absoluteSeconds * 1000,
     log,
     metrics,
   });

@@ -1,4 +1,6 @@
+import { WherryError } from '@wherry/core';
 import type { EndReason } from '@wherry/revocation';
+import { nativeTouch } from '../native-touch.ts';
 import { carriedSessionKey, sessionIdText, type SessionKey, type SessionRecord } from '../record.ts';
 import type { CarriedContext } from './context.ts';
 import { applyEnd, endCarried, type EndOutcome } from './end.ts';
@@ -44,7 +46,7 @@ export class CarriedSessions {
 
   /**
    * Reads a session and makes sure that the target holds it too, so that from now on it can be found by its id alone:
-   * what a token that names the id needs. Errors as `read`.
+   * what a token that names the id needs. Errors as `read`, and `session_collision`.
    */
   async carry(rawId: string): Promise<CarriedRead> {
     const read = await this.read(rawId);
@@ -59,6 +61,7 @@ export class CarriedSessions {
       await this.#context.slots.refresh();
       return this.carry(rawId);
     }
+    if (outcome === 'collision') throw new WherryError('session_collision', 'another session has the same primary key');
     return outcome === 'ended' ? { state: 'ended' } : read;
   }
 
@@ -69,9 +72,7 @@ export class CarriedSessions {
     const { record } = found;
     if (record.expireTime !== null && record.expireTime <= this.#context.now()) return 'missing';
     if (record.sourceRef !== null) return this.touch(this.#context.refs.open(record.key, record.sourceRef), this.#idleMs(record));
-    const now = this.#context.now();
-    const idleMs = this.#idleMs(record);
-    this.#context.target.touch(record.key, { lastAccessTime: now, expireTime: idleMs === null ? null : now + idleMs, touchVersion: now });
+    this.#context.target.touch(record.key, nativeTouch(record, this.#context.now(), this.#context.absoluteMs));
     return 'touched';
   }
 

@@ -103,6 +103,8 @@ export interface CarriedContext {
   readonly reportDeadLetters: (letters: readonly DeadLetter[]) => Promise<void>;
   /** How long a session without an idle time of its own lives untouched, ms. */
   readonly defaultIdleMs: number;
+  /** Life in all of a session that is born here, ms. */
+  readonly absoluteMs: number;
   /** How long a tombstone stays in the source: longest session + longest repair, ms. */
   readonly tombstoneMs: number;
   /** The target's clock, epoch ms. */
