@@ -1,9 +1,11 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, randomFillSync, type KeyObject } from 'node:crypto';
 import { WherryError } from './errors.ts';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const FORMAT = 1;
+/** Nonces drawn at once: asking for randomness costs as much as sealing. */
+const NONCES = 256;
 
 /**
  * Authenticated encryption at rest: AES-256-GCM (NIST SP 800-38D) under a key derived from the master key for one
@@ -11,17 +13,20 @@ const FORMAT = 1;
  * does not open. Layout: version byte, 12-byte random nonce, ciphertext, 16-byte tag.
  */
 export class Sealer {
-  readonly #key: Buffer;
+  /** An object of the library's own: bytes would be examined anew at each use. */
+  readonly #key: KeyObject;
+  readonly #nonces: Buffer = Buffer.alloc(NONCE_BYTES * NONCES);
+  #nextNonce = NONCES;
 
   /** `masterKey` has 32 bytes; `purpose` separates the keys of different uses, e.g. `source-ref`. */
   constructor(masterKey: Uint8Array, purpose: string) {
     if (masterKey.length !== 32) throw new WherryError('config_invalid', `the master key has ${masterKey.length} bytes; 32 are needed`);
-    this.#key = Buffer.from(hkdfSync('sha256', masterKey, Buffer.alloc(0), `wherry ${purpose}`, 32));
+    this.#key = createSecretKey(Buffer.from(hkdfSync('sha256', masterKey, Buffer.alloc(0), `wherry ${purpose}`, 32)));
   }
 
   /** Seals `plain` for the place that `associated` names. */
   seal(plain: Uint8Array, associated: Uint8Array): Buffer {
-    const nonce = randomBytes(NONCE_BYTES);
+    const nonce = this.#nonce();
     const cipher = createCipheriv('aes-256-gcm', this.#key, nonce, { authTagLength: TAG_BYTES });
     cipher.setAAD(associated);
     return Buffer.concat([Buffer.of(FORMAT), nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
@@ -40,5 +45,15 @@ export class Sealer {
     } catch (cause) {
       throw new WherryError('sealed_data_invalid', 'sealed data does not open: wrong key, wrong place or altered', { cause });
     }
+  }
+
+  /** 12 random bytes that were never used; to be read before the next call. */
+  #nonce(): Buffer {
+    if (this.#nextNonce === NONCES) {
+      randomFillSync(this.#nonces);
+      this.#nextNonce = 0;
+    }
+    const from = this.#nextNonce++ * NONCE_BYTES;
+    return this.#nonces.subarray(from, from + NONCE_BYTES);
   }
 }

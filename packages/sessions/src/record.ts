@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { slotOf } from '@wherry/shards';
 
 /** Where a session lives and how its bearer is told from others: slot and id select the row, the digest verifies. */
@@ -49,7 +49,7 @@ export function compareVersions(a: SessionVersion, b: SessionVersion): number {
 
 /** The key of a carried-over session: its store's canonical id, prefix and signature removed, names the row for ever. */
 export function carriedSessionKey(canonicalId: string): SessionKey {
-  const digest = createHash('sha256').update(canonicalId, 'utf8').digest();
+  const digest = hash('sha256', canonicalId, 'buffer');
   // The top bit goes, so that the key is positive in a signed 64-bit column.
   const id = digest.readBigUInt64BE(0) >> 1n;
   return { slot: slotOf(id), id, digest };

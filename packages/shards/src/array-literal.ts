@@ -25,13 +25,22 @@ export function byteaArray(values: readonly (Buffer | null)[]): string {
   return `${text}}`;
 }
 
+/** What JSON would write as an escape of its own: control characters and, when alone, surrogates. */
+// oxlint-disable-next-line no-control-regex
+const NOT_PLAIN = /[\u0000-\u001f\ud800-\udfff]/;
+
+/** An element of a text array: quote and backslash escaped. In all other text JSON escapes just these, and many times faster. */
+function quoted(value: string): string {
+  return NOT_PLAIN.test(value) ? `"${value.replace(/["\\]/g, String.raw`\$&`)}"` : JSON.stringify(value);
+}
+
 /** For `text[]`. */
 export function textArray(values: readonly (string | null)[]): string {
   let text = '{';
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
     if (i > 0) text += ',';
-    text += value === null || value === undefined ? 'NULL' : `"${value.replace(/["\\]/g, '\\$&')}"`;
+    text += value === null || value === undefined ? 'NULL' : quoted(value);
   }
   return `${text}}`;
 }

@@ -1,7 +1,8 @@
-import { MicroBatcher, WherryError, backoffDelay, pause } from '@wherry/core';
+import { WherryError, backoffDelay, pause } from '@wherry/core';
 import { byteaArray, integerArray, textArray } from './array-literal.ts';
 import { FENCE_CODES, fencedSql, type FenceColumn } from './fence.ts';
 import type { SlotKey } from './gathered-read.ts';
+import { Lane } from './lane.ts';
 import { isRowFault } from './shard-error.ts';
 import type { RowArray } from './shard.ts';
 import type { ShardSet } from './shard-set.ts';
@@ -34,6 +35,8 @@ export interface FencedWriteOptions<I extends SlotKey> {
   readonly follower: SlotFollower;
   /** Most rows in one statement; default 200. */
   readonly maxRows?: number;
+  /** Most rows in one statement of {@link FencedWrite.underEpochs}; default 500. */
+  readonly maxRowsAtOnce?: number;
   /** Most statements under way per shard; default 2. */
   readonly maxInFlight?: number;
   /** Longest wait for a slot that is closing, ms; default 2000. */
@@ -71,7 +74,7 @@ const NOT_OWNED: Written = { outcome: 'not_owned', row: [] };
  */
 export class FencedWrite<I extends SlotKey> {
   readonly #options: FencedWriteOptions<I>;
-  readonly #batchers: readonly MicroBatcher<Item<I>, Answer>[];
+  readonly #lanes: readonly Lane<Item<I>, Answer>[];
   readonly #text: string;
   readonly #deadlineMs: number;
 
@@ -79,10 +82,10 @@ export class FencedWrite<I extends SlotKey> {
     this.#options = options;
     this.#deadlineMs = options.deadlineMs ?? 2000;
     this.#text = fencedSql(options);
-    this.#batchers = options.shards.all.map(
+    this.#lanes = options.shards.all.map(
       (_, shard) =>
-        new MicroBatcher({
-          run: async (items) => this.#run(shard, items),
+        new Lane({
+          run: (items) => this.#run(shard, items),
           maxSize: options.maxRows ?? 200,
           maxInFlight: options.maxInFlight ?? 2,
         }),
@@ -98,6 +101,37 @@ export class FencedWrite<I extends SlotKey> {
     // A newer epoch is known already: the shard that had this one may not be the slot's any more.
     if (map.epochOf(data.slot) !== epoch) return NOT_OWNED;
     return this.#add(data, map.shardOf(data.slot), epoch);
+  }
+
+  /**
+   * The same for many at once, each under its own epoch: straight to the shards in large statements, a few at a time,
+   * without a promise a row. Answered in their order. Throws when a row is at fault; the others may be written then.
+   */
+  async underEpochs(data: readonly I[], epochs: readonly number[]): Promise<Written[]> {
+    const { map } = this.#options;
+    const written: Written[] = Array.from({ length: data.length }, () => NOT_OWNED);
+    const byShard = new Map<number, number[]>();
+    for (const [index, { slot }] of data.entries()) {
+      if (map.epochOf(slot) !== epochs[index]) continue;
+      const shard = map.shardOf(slot);
+      const indexes = byShard.get(shard);
+      if (indexes === undefined) byShard.set(shard, [index]);
+      else indexes.push(index);
+    }
+    const size = this.#options.maxRowsAtOnce ?? 500;
+    await Promise.all(
+      [...byShard].flatMap(([shard, indexes]) =>
+        Array.from({ length: Math.ceil(indexes.length / size) }, async (_, chunk) => {
+          const part = indexes.slice(chunk * size, (chunk + 1) * size);
+          const answers = await this.#run(
+            shard,
+            part.map((index) => ({ data: data[index] as I, epoch: epochs[index] as number })),
+          );
+          for (const [at, index] of part.entries()) written[index] = resultOf(answers[at] as Answer);
+        }),
+      ),
+    );
+    return written;
   }
 
   /** Writes under whichever epoch is current, waiting while the slot is closing. Throws `slot_not_owned` after the deadline. */
@@ -123,11 +157,9 @@ export class FencedWrite<I extends SlotKey> {
   }
 
   async #add(data: I, shard: number, epoch: number): Promise<Written> {
-    const batcher = this.#batchers[shard];
-    if (batcher === undefined) throw new WherryError('config_invalid', `the slot map names shard ${shard}, which is not configured`);
-    const answer = await batcher.add({ data, epoch });
-    if (answer instanceof WherryError) throw answer;
-    return answer;
+    const lane = this.#lanes[shard];
+    if (lane === undefined) throw new WherryError('config_invalid', `the slot map names shard ${shard}, which is not configured`);
+    return resultOf(await lane.add({ data, epoch }));
   }
 
   /** Runs a batch as one statement; a key that comes twice in it goes in a second one, after the first. */
@@ -204,6 +236,11 @@ export class FencedWrite<I extends SlotKey> {
     ];
     return shards.queryArrays(shard, { name, text: this.#text, values });
   }
+}
+
+function resultOf(answer: Answer): Written {
+  if (answer instanceof WherryError) throw answer;
+  return answer;
 }
 
 /** undefined: the row changed between the statement's snapshot and its write, and nobody can say from this run why it was refused. */

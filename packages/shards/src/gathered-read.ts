@@ -1,5 +1,5 @@
-import { MicroBatcher } from '@wherry/core';
 import { integerArray } from './array-literal.ts';
+import { Lane } from './lane.ts';
 import type { RowArray } from './shard.ts';
 import type { ShardSet } from './shard-set.ts';
 import type { SlotFollower } from './slot-follower.ts';
@@ -49,7 +49,7 @@ const NOT_OWNED = Symbol('not owned');
  */
 export class GatheredRead<K extends SlotKey, T> {
   readonly #options: GatheredReadOptions<K, T>;
-  readonly #batchers: readonly MicroBatcher<K, T | undefined | typeof NOT_OWNED>[];
+  readonly #lanes: readonly Lane<K, T | undefined | typeof NOT_OWNED>[];
   readonly #text: string;
   readonly #deadlineMs: number;
 
@@ -62,10 +62,10 @@ export class GatheredRead<K extends SlotKey, T> {
       FROM unnest($1::int[], $2::bigint[], $3::bigint[]) WITH ORDINALITY k(slot, epoch, id, n)
       LEFT JOIN LATERAL (SELECT o.slot FROM slot_owner o WHERE o.slot = k.slot AND o.epoch = k.epoch LIMIT 1) o ON true
       LEFT JOIN LATERAL (SELECT ${options.columns.join(', ')} FROM ${options.table} t WHERE t.slot = o.slot AND t.id = k.id LIMIT 1) t ON true`;
-    this.#batchers = options.shards.all.map(
+    this.#lanes = options.shards.all.map(
       (_, shard) =>
-        new MicroBatcher({
-          run: async (keys) => this.#read(shard, keys),
+        new Lane({
+          run: (keys) => this.#read(shard, keys),
           maxSize: options.maxKeys ?? 200,
           maxInFlight: options.maxInFlight ?? 2,
         }),
@@ -74,7 +74,7 @@ export class GatheredRead<K extends SlotKey, T> {
 
   /** The row under `key`; undefined when there is none. */
   get(key: K): Promise<T | undefined> {
-    const answer = this.#batchers[this.#options.map.shardOf(key.slot)]?.add(key);
+    const answer = this.#lanes[this.#options.map.shardOf(key.slot)]?.add(key);
     if (answer === undefined) return this.#again(key);
     return answer.then((value) => (value === NOT_OWNED ? this.#again(key) : value));
   }

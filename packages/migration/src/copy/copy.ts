@@ -31,8 +31,9 @@ const NOTHING: CopyCounts = { scanned: 0, copied: 0, present: 0, ended: 0, deadL
 
 /**
  * Copies every session of the source into the shards: insert-or-newer, so that what instrumented writers have mirrored
- * meanwhile stays, and repeating any part is harmless. A page's checkpoint is written after its rows, the next page is
- * read while this one is written. Parts run in turn: one scan at a time is what a live source should bear.
+ * meanwhile stays, and repeating any part is harmless. A page's checkpoint is written after its rows and those of all
+ * pages before it; the next ones are read and written meanwhile. Parts run in turn: one scan at a time is what a live
+ * source should bear.
  */
 export async function copySessions(context: MigrationContext): Promise<CopyCounts> {
   const { source, journal } = context;
@@ -58,41 +59,80 @@ async function copyPartition(
   let counts = { ...NOTHING, ...resumed?.counts };
   meter.add(counts.scanned);
   if (resumed?.done === true) return counts;
-  const scan = (cursor: string | null): Promise<SourcePage> => pace.unit(PAGE, () => source.scan(partition, cursor, PAGE, pace.signal));
-  let page = await scan(resumed?.cursor ?? null);
-  for (;;) {
-    await journal.reach('copy.page-read');
-    const { next, sessions } = page;
-    // Reading ahead hides the source's time behind the target's. Awaited below even when the writing fails.
-    const ahead = next === null ? undefined : scan(next);
-    ahead?.catch(() => undefined);
-    counts = add(counts, await pace.unit(0, () => writePage(context, sessions)));
+  const scan = async (cursor: string | null): Promise<ConvertedPage> =>
+    convertPage(context, await pace.unit(PAGE, () => source.scan(partition, cursor, PAGE, pace.signal)));
+  /** Waits for a page's rows and writes its checkpoint. */
+  const finish = async ({ next, scanned }: ConvertedPage, written: Promise<CopyCounts>): Promise<void> => {
+    counts = add(counts, await written);
     await journal.reach('copy.page-written');
     const checkpoint: Checkpoint = { incarnation: partition.incarnation, cursor: next, done: next === null, counts: { ...counts } };
     await pace.unit(0, () => journal.save('copy', partition.id, checkpoint));
     await journal.reach('copy.checkpoint');
-    meter.add(sessions.length, { copied: before.copied + counts.copied, 'dead letters': before.deadLetters + counts.deadLetters });
-    if (ahead === undefined) break;
-    page = await ahead;
+    meter.add(scanned, { copied: before.copied + counts.copied, 'dead letters': before.deadLetters + counts.deadLetters });
+  };
+  let page: ConvertedPage | undefined = await scan(resumed?.cursor ?? null);
+  // The page in front: while its rows are on their way, the next one's follow, and a third is read and converted.
+  let inFront: Promise<void> = Promise.resolve();
+  let writing: Promise<CopyCounts> | undefined;
+  try {
+    while (page !== undefined) {
+      const current: ConvertedPage = page;
+      await journal.reach('copy.page-read');
+      const ahead = current.next === null ? undefined : scan(current.next);
+      writing = pace.unit(0, () => writePage(context, current));
+      // Awaited below, also when something else fails first.
+      for (const promise of [ahead, writing]) promise?.catch(() => undefined);
+      // Its checkpoint stands for all pages before it, so it comes after theirs.
+      await inFront;
+      inFront = finish(current, writing);
+      inFront.catch(() => undefined);
+      page = await ahead;
+    }
+  } finally {
+    // Whatever happened, nothing goes on behind the back of the caller.
+    await Promise.allSettled([inFront, writing]);
   }
+  await inFront;
   await journal.reach('copy.partition-done', { partition: partition.id });
   return counts;
 }
 
-/** Writes a page's sessions to their shards. Repeatable. */
-async function writePage(context: MigrationContext, sessions: readonly SourceSession[]): Promise<CopyCounts> {
-  const records: SessionRecord[] = [];
+/** A page of the source as it goes to the shards. */
+interface ConvertedPage {
+  readonly next: string | null;
+  readonly scanned: number;
+  readonly living: readonly { readonly rawId: string; readonly record: SessionRecord }[];
+  readonly tombstones: readonly SourceSession[];
+  readonly letters: readonly DeadLetter[];
+}
+
+function convertPage(context: MigrationContext, { next, sessions }: SourcePage): ConvertedPage {
+  const living: { rawId: string; record: SessionRecord }[] = [];
+  const tombstones: SourceSession[] = [];
   const letters: DeadLetter[] = [];
-  const ended: SourceSession[] = [];
   for (const session of sessions) {
-    if (session.ended || context.ended.isSessionEnded(sessionIdText(carriedSessionKey(session.rawId).id))) {
-      ended.push(session);
+    if (session.ended) {
+      tombstones.push(session);
       continue;
     }
     const converted = convertSession(session, context);
-    if (converted.ok) records.push(converted.record);
+    if (converted.ok) living.push({ rawId: session.rawId, record: converted.record });
     else letters.push(converted.letter);
   }
+  return { next, scanned: sessions.length, living, tombstones, letters };
+}
+
+/** Writes a page's sessions to their shards. Repeatable. */
+async function writePage(context: MigrationContext, page: ConvertedPage): Promise<CopyCounts> {
+  const isEnded = (id: bigint): boolean => context.ended.isSessionEnded(sessionIdText(id));
+  const ended: EndedSession[] = [...page.tombstones];
+  const records: SessionRecord[] = [];
+  // Asked now, not when it was read ahead.
+  for (const { rawId, record } of page.living) {
+    if (isEnded(record.key.id)) ended.push({ rawId, ended: false });
+    else records.push(record);
+  }
+  const letters = page.letters.filter(({ id }) => !isEnded(id));
   const { applied, collisions } = await putUnderCurrentEpochs(context, records);
   const collided = collisions.map((record) => ({
     slot: record.key.slot,
@@ -104,7 +144,7 @@ async function writePage(context: MigrationContext, sessions: readonly SourceSes
   await addDeadLetters(context.control, [...letters, ...collided]);
   await endPage(context, ended);
   return {
-    scanned: sessions.length,
+    scanned: page.scanned,
     copied: applied,
     present: records.length - applied - collisions.length,
     ended: ended.length,
@@ -138,8 +178,11 @@ async function putUnderCurrentEpochs(context: MigrationContext, records: readonl
   return { applied, collisions };
 }
 
+/** A session that ended on one side or in a termination record. */
+type EndedSession = Pick<SourceSession, 'rawId' | 'ended'>;
+
 /** Ended wins: what one side knows as ended is ended on both. */
-async function endPage(context: MigrationContext, sessions: readonly SourceSession[]): Promise<void> {
+async function endPage(context: MigrationContext, sessions: readonly EndedSession[]): Promise<void> {
   for (const { rawId, ended } of sessions) {
     const key = carriedSessionKey(rawId);
     if (!ended) await context.source.end(rawId, context.tombstoneMs, context.slots.entry(key.slot).epoch);

@@ -8,7 +8,11 @@ const records = Array.from({ length: 60 }, (_, i) => newRecord(i % 3 === 0 ? { s
 const ended = newRecord();
 beforeAll(async () => {
   cluster = await startSessionCluster(inject('postgresUrl'));
-  await cluster.sessions.putMany([...records, ended]);
+  const all = [...records, ended];
+  await cluster.sessions.putMany(
+    all,
+    all.map(({ key }) => cluster.map.epochOf(key.slot)),
+  );
   await cluster.sessions.end(ended.key, 5000);
 });
 afterAll(async () => cluster[Symbol.asyncDispose]());

@@ -42,6 +42,35 @@ test('put is insert-or-newer; a newer touch in an older version counts all the s
   expect(await sessions.put({ ...record, version: { epoch: 2, n: 0 } })).toBe('applied');
 });
 
+test('many are put as they would be one by one, each under its own epoch', async () => {
+  const { sessions, map } = cluster;
+  const present = newRecord({ version: { epoch: 1, n: 5 } });
+  const [fresh, doubled, ended, foreign] = Array.from({ length: 4 }, () => newRecord());
+  if (fresh === undefined || doubled === undefined || ended === undefined || foreign === undefined) throw new Error('four were made');
+  await sessions.put(present);
+  await sessions.put(foreign);
+  await sessions.end(ended.key, 5000);
+  const records = [
+    fresh,
+    present,
+    { ...present, expireTime: 80_000, touchVersion: 3000, lastAccessTime: 3000 },
+    doubled,
+    doubled,
+    ended,
+    newRecord({ key: newKey(foreign.key.id) }),
+    ...Array.from({ length: 1200 }, () => newRecord()),
+  ];
+  const epochs = records.map(({ key }) => map.epochOf(key.slot));
+  const outcomes = await sessions.putMany(records, epochs);
+  expect(outcomes.slice(0, 7)).toEqual(['applied', 'older', 'applied', 'applied', 'older', 'ended', 'collision']);
+  expect(outcomes.slice(7).every((outcome) => outcome === 'applied')).toBe(true);
+  expect(live(await sessions.get(present.key))).toMatchObject({ expireTime: 80_000, touchVersion: 3000 });
+  expect((await sessions.getMany(records.slice(7).map(({ key }) => key))).every(({ state }) => state === 'live')).toBe(true);
+  const moved = newRecord();
+  expect(await sessions.putMany([moved], [map.epochOf(moved.key.slot) + 1])).toEqual(['not_owned']);
+  expect(await sessions.get(moved.key)).toEqual({ state: 'absent' });
+});
+
 test('save makes the next version in the row', async () => {
   const { sessions } = cluster;
   const record = newRecord({ version: { epoch: 0, n: 3 } });

@@ -134,16 +134,22 @@ export class SqlSessions implements Component {
     const item = recordItem(record);
     const { outcome } = epoch === undefined ? await this.#put.underCurrent(item, options) : await this.#put.underEpoch(item, epoch);
     if (outcome !== 'older') return outcome;
-    const touched = touchItem(record.key, record);
+    const touched = touchOf(record);
     const { outcome: touch } =
       epoch === undefined ? await this.#touch.underCurrent(touched, options) : await this.#touch.underEpoch(touched, epoch);
-    // `ended` here may be a session that ran out before this touch: to the writer of an old version it is just newer.
-    return touch === 'ended' ? 'older' : touch;
+    return afterTouch(touch);
   }
 
-  /** Puts many, answered in their order; `epochs` row by row. */
-  async putMany(records: readonly SessionRecord[], epochs?: readonly number[]): Promise<WriteOutcome[]> {
-    return Promise.all(records.map(async (record, i) => this.put(record, epochs?.[i])));
+  /** Puts many, each under its own of `epochs`, in few large statements; answered in their order. */
+  async putMany(records: readonly SessionRecord[], epochs: readonly number[]): Promise<WriteOutcome[]> {
+    const outcomes = (await this.#put.underEpochs(records.map(recordItem), epochs)).map(({ outcome }) => outcome);
+    const older = [...outcomes.keys()].filter((index) => outcomes[index] === 'older');
+    const touches = await this.#touch.underEpochs(
+      older.map((index) => touchOf(records[index] as SessionRecord)),
+      older.map((index) => epochs[index] as number),
+    );
+    for (const [at, index] of older.entries()) outcomes[index] = afterTouch(touches[at]?.outcome ?? 'not_owned');
+    return outcomes;
   }
 
   /** Insert-or-not-older, under `epoch` only: for a repair, which has read the primary side again. Its touch counts where it is newer. */
@@ -246,6 +252,16 @@ export class SqlSessions implements Component {
   async stop(): Promise<void> {
     await this.#touches.close();
   }
+}
+
+/** A record's touch alone. */
+function touchOf(record: SessionRecord): TouchItem {
+  return touchItem(record.key, record);
+}
+
+/** `ended` may be a session that ran out before the touch of a record whose version is old: to its writer the row is just newer. */
+function afterTouch(outcome: WriteOutcome): WriteOutcome {
+  return outcome === 'ended' ? 'older' : outcome;
 }
 
 function decodeRow(row: RowArray, key: LookUp): StoredSession | undefined {
