@@ -82,7 +82,14 @@ export async function benchGateway(quick: boolean): Promise<BenchResult> {
     );
     const against = (peer: string): number => pairedRatio(roundsOf(peers, 'wherry'), roundsOf(peers, peer));
     return {
-      settings: { users: USERS, connections: CONNECTIONS, seconds, halfLoad: Math.round(half), halfLoadConnections: connections, achieved: achieved.join(' ') },
+      settings: {
+        users: USERS,
+        connections: CONNECTIONS,
+        seconds,
+        halfLoad: Math.round(half),
+        halfLoadConnections: connections,
+        achieved: achieved.join(' '),
+      },
       parts: [
         { name: 'full load, bound', unit: '/s', rounds: bound },
         { name: 'full load, peers', unit: '/s', rounds: peers },

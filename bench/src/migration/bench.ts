@@ -42,11 +42,7 @@ export async function benchMigration(quick: boolean): Promise<BenchResult> {
       return counts.reduce((sum, { rows: [row] }) => sum + (row?.n ?? 0), 0);
     };
     const rounds = await alternate(
-      [
-        contender('wherry', () => copier.copy()),
-        contender('raw reading', () => readAll(redis.url)),
-        contender('raw COPY', copyRaw),
-      ],
+      [contender('wherry', () => copier.copy()), contender('raw reading', () => readAll(redis.url)), contender('raw COPY', copyRaw)],
       { rounds: quick ? 5 : 7, unit: '/s' },
     );
     const slower = middleOf(rounds, 'raw reading') < middleOf(rounds, 'raw COPY') ? 'raw reading' : 'raw COPY';

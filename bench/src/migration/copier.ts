@@ -1,4 +1,3 @@
-import { silentProgress } from '@wherry/migration';
 import { copySessions, createMigration, type MigrationContext } from '@wherry/migration';
 import { SessionRuntime, expressJsonDecoder } from '@wherry/sessions';
 import { createRedisSource } from '@wherry/sessions/redis';
@@ -29,7 +28,6 @@ export class Copier {
       decode: expressJsonDecoder({ identity: IDENTITY }),
       writers: 'none',
       signal: abort.signal,
-      progress: silentProgress,
     });
     await context.journal.lead();
     return new Copier(context, async () => {

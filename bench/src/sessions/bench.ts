@@ -34,8 +34,7 @@ export async function benchSessions(quick: boolean): Promise<BenchResult> {
       [
         {
           name: 'wherry',
-          measure: () =>
-            drive({ inFlight: IN_FLIGHT, seconds, call: async () => ((await sessions.get(pick())).state === 'live' ? 1 : 0) }),
+          measure: () => drive({ inFlight: IN_FLIGHT, seconds, call: async () => ((await sessions.get(pick())).state === 'live' ? 1 : 0) }),
         },
         { name: 'pool', measure: () => drive({ inFlight: IN_FLIGHT, seconds, call: () => peers.lookUp(pick()) }) },
         {
