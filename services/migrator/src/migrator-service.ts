@@ -1,8 +1,9 @@
 import { fastify, type FastifyInstance } from 'fastify';
 import { WherryError, asWherryError, problemOf, type Component, type Logger } from '@wherry/core';
 import type { PrometheusMetrics } from '@wherry/core/metrics';
-import { closedGates, createMigration, type Migration, type MigrationOptions } from '@wherry/migration';
+import { closedGates, createMigration, silentProgress, type Migration, type MigrationOptions } from '@wherry/migration';
 import type { SessionRuntime } from '@wherry/sessions';
+import { ProgressMemory } from './progress-memory.ts';
 import { migrationStatus } from './status.ts';
 
 /** Options of {@link MigratorService}. */
@@ -21,11 +22,13 @@ export class MigratorService implements Component {
   readonly #options: MigratorServiceOptions;
   readonly #stop = new AbortController();
   readonly #http: FastifyInstance;
+  readonly #progress: ProgressMemory;
   #migration: Migration | undefined;
   #port = 0;
 
   constructor(options: MigratorServiceOptions) {
     this.#options = options;
+    this.#progress = new ProgressMemory(options.progress ?? silentProgress);
     this.#http = fastify({ logger: false, forceCloseConnections: 'idle' });
     this.#routes();
     this.#observe();
@@ -44,7 +47,7 @@ export class MigratorService implements Component {
 
   async run(): Promise<void> {
     const { host, port, ...options } = this.#options;
-    this.#migration = await createMigration({ ...options, signal: this.#stop.signal });
+    this.#migration = await createMigration({ ...options, progress: this.#progress, signal: this.#stop.signal });
     await this.#migration.migrator.run();
     await this.#http.listen({ host, port });
     const address = this.#http.server.address();
@@ -85,6 +88,16 @@ export class MigratorService implements Component {
         { value: source, labels: { shard: String(shard), side: 'source' } },
         { value: target, labels: { shard: String(shard), side: 'target' } },
       ]),
+    );
+    metrics.observeGauge(
+      { name: 'wherry_migration_done', help: 'Sessions or slots done in the step, as of the last news.', labels: ['step'] },
+      () => this.#progress.samples(({ done }) => done),
+    );
+    metrics.observeGauge({ name: 'wherry_migration_total', help: 'Sessions or slots expected in the step.', labels: ['step'] }, () =>
+      this.#progress.samples(({ total }) => total),
+    );
+    metrics.observeGauge({ name: 'wherry_migration_rate', help: 'Sessions or slots a second.', labels: ['step'] }, () =>
+      this.#progress.samples(({ rate }) => rate),
     );
     metrics.observeGauge({ name: 'wherry_clock_offset_seconds', help: 'Control clock less the clock of this machine.' }, () => [
       { value: runtime.instance.clockOffsetMs / 1000 },
