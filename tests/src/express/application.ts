@@ -41,7 +41,12 @@ export async function startWrapped(bench: Workbench, location: SourceLocation, k
     instrumented: false,
   };
   const theirs = await openStore(config);
-  const wherry = await connectWherry({ ...bench, identity: TEST_IDENTITY });
+  const wherry = await connectWherry({
+    controlUrl: bench.controlUrl,
+    shardUrls: bench.shardUrls,
+    masterKey: bench.masterKey,
+    identity: TEST_IDENTITY,
+  });
   const store = wrapStore(theirs.store, wherry);
   const arrived = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();

@@ -21,6 +21,8 @@ const STOPPED_MS = 6000;
 export interface TestProcessOptions {
   readonly bench: Workbench;
   readonly role: SessionRuntimeOptions['role'];
+  /** Another way to the control database than the bench's. */
+  readonly controlUrl?: string;
 }
 
 /** A session-keeping process inside this one, with a clock and faults of its own. */
@@ -36,10 +38,10 @@ export interface TestProcess {
 }
 
 /** Starts one; it lives until `leave`. */
-export async function startProcess({ bench, role }: TestProcessOptions): Promise<TestProcess> {
+export async function startProcess({ bench, role, controlUrl = bench.controlUrl }: TestProcessOptions): Promise<TestProcess> {
   const faults = new Faults();
   const clock = new ShiftedClock();
-  const control = openDatabase({ url: bench.controlUrl });
+  const control = openDatabase({ url: controlUrl });
   const shards = new FaultyShards({ shards: bench.shardUrls.map((url, i) => ({ name: `shard${i}`, url })) }, faults);
   const runtime = new SessionRuntime({ control, shards, masterKey: bench.masterKey, role, clock, touchEveryMs: TOUCH_EVERY_MS });
   await runtime.run();

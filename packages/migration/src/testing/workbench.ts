@@ -55,10 +55,10 @@ export class Workbench {
     return { controlUrl: this.controlUrl, shardUrls: this.shardUrls, masterKey: this.masterKey.toString('base64') };
   }
 
-  /** Creates databases and tables on the server at `postgresUrl`; every slot begins at the source. */
-  static async create(postgresUrl: string, shardCount = 2): Promise<Workbench> {
+  /** Creates databases and tables, control on the server at `postgresUrl`, the shards there or on their own; every slot begins at the source. */
+  static async create(postgresUrl: string, shardServers: readonly string[] = [postgresUrl, postgresUrl]): Promise<Workbench> {
     const databases: TestDatabase[] = [];
-    for (let i = 0; i <= shardCount; i++) databases.push(await createTestDatabase(postgresUrl));
+    for (const server of [postgresUrl, ...shardServers]) databases.push(await createTestDatabase(server));
     const [control0, ...shards0] = databases.map(({ url }) => url);
     const bench = new Workbench(
       { controlUrl: control0 ?? '', shardUrls: shards0, masterKey: randomBytes(32).toString('base64') },
@@ -68,7 +68,7 @@ export class Workbench {
     await applySchema(control, [coreSchema, shardsControlSchema, revocationSchema, sessionsControlSchema, migrationSchema]);
     const shards = bench.shardUrls.map((url) => bench.database(url));
     for (const shard of shards) await applySchema(shard, [shardSchema, sessionsShardSchema]);
-    await initialiseSlotMap(control, shardCount, 'source');
+    await initialiseSlotMap(control, shardServers.length, 'source');
     await installSlotMap(control, shards);
     return bench;
   }

@@ -9,7 +9,8 @@ import { deadLetter, recordOf, type SourceFacts } from './source-record.ts';
 /** `ended`: the session was ended before; nothing was written that anybody reads. */
 export type SaveOutcome = 'saved' | 'ended';
 
-/** How long a save is tried again while its slot changes hands. */
+/** How often, and how long, a save is tried again while its slot changes hands. */
+const ATTEMPTS = 8;
 const DEADLINE_MS = 2000;
 
 /**
@@ -29,7 +30,8 @@ export async function saveCarried(context: CarriedContext, rawId: string, given:
   if (value === undefined) return 'ended';
   const deadline = performance.now() + DEADLINE_MS;
   try {
-    for (let attempt = 0; attempt === 0 || performance.now() < deadline; attempt++) {
+    // By both: a process that was stopped in between finds its time over and has still to do the save again.
+    for (let attempt = 0; attempt < ATTEMPTS || performance.now() < deadline; attempt++) {
       const passage = await context.slots.enter(key.slot);
       try {
         await context.at?.('save.entered');
