@@ -18,7 +18,7 @@ app.disable('x-powered-by');
 app.disable('etag');
 app.use(session({ store: new RedisStore({ client }), secret: cookieSecret, resave: false, saveUninitialized: false }));
 app.get('/auth', (request, response) => {
-  const { user } = request.session as { readonly user?: User };
+  const { user } = request.session as { readonly user?: unknown } as { readonly user?: User };
   if (user === undefined) {
     response.status(401).end();
     return;

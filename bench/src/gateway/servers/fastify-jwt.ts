@@ -19,6 +19,5 @@ app.get('/auth', async (request, reply) => {
   void reply.header('x-user-id', claims.sub).header('x-authorities', claims.authorities.join(','));
   return reply.code(200).send();
 });
-await app.listen({ host: '127.0.0.1', port: 0 });
-const [address] = app.addresses();
-announce(address?.port ?? 0);
+const url = await app.listen({ host: '127.0.0.1', port: 0 });
+announce(Number(new URL(url).port));
