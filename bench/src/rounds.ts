@@ -48,7 +48,7 @@ export function middleOf(rounds: Rounds, name: string): number {
 }
 
 /** A figure for people: three digits that mean something. */
-export function figure(value: number): string {
+function figure(value: number): string {
   if (!Number.isFinite(value)) return 'none';
   return value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3);
 }

@@ -10,7 +10,7 @@ import { alternate, middleOf, roundsOf, type Contender } from '../rounds.ts';
 import { pairedRatio, type Round } from '../statistics.ts';
 import { signInCookies } from './cookies.ts';
 import { obtainWrk, runLoad, type LoadResult } from './load.ts';
-import { startServer, type RunningServer } from './serving.ts';
+import { SERVER_NAMES, startServer, type RunningServer, type ServerName } from './serving.ts';
 import { issueTokens } from './tokens.ts';
 
 const PATH = '/auth';
@@ -21,7 +21,6 @@ const PAUSE_MS = 5;
 const MEAN_MS = 3.3;
 const ISSUER = 'https://auth.example';
 const AUDIENCE = 'https://api.example';
-const JWT_SERVERS = ['bare', 'wherry', 'express-jwt', 'fastify-jwt'];
 
 /** The forward-auth check against a server that does nothing, and against what one would use instead. */
 export async function benchGateway(quick: boolean): Promise<BenchResult> {
@@ -31,7 +30,7 @@ export async function benchGateway(quick: boolean): Promise<BenchResult> {
   const redis = await startRedis();
   await using cluster = await startCluster('target');
   const folder = mkdtempSync(join(tmpdir(), 'wherry-bench-'));
-  const servers = new Map<string, RunningServer>();
+  const servers = new Map<ServerName, RunningServer>();
   try {
     const cookieSecret = randomBytes(32).toString('hex');
     const { tokens, publicKey } = await issueTokens(cluster, USERS, ISSUER, AUDIENCE);
@@ -41,9 +40,9 @@ export async function benchGateway(quick: boolean): Promise<BenchResult> {
     writeFileSync(files.cookies, cookies.map((cookie) => `${cookie}\n`).join(''));
     const { controlUrl, shardUrls, masterKey } = cluster;
     const settings = { controlUrl, shardUrls, masterKey, issuer: ISSUER, audience: AUDIENCE, publicKey, redisUrl: redis.url, cookieSecret };
-    for (const name of [...JWT_SERVERS, 'express-session']) servers.set(name, await startServer(name, settings));
+    for (const name of SERVER_NAMES) servers.set(name, await startServer(name, settings));
 
-    const load = async (name: string, connections: number, pauseMs: number): Promise<LoadResult> =>
+    const load = async (name: ServerName, connections: number, pauseMs: number): Promise<LoadResult> =>
       runLoad({
         url: servers.get(name)?.url ?? '',
         path: PATH,
@@ -54,16 +53,16 @@ export async function benchGateway(quick: boolean): Promise<BenchResult> {
         pauseMs,
       });
     const contender = (name: string, measure: () => Promise<Round>): Contender => ({ name, measure });
-    const atFullLoad = (name: string): Contender =>
+    const atFullLoad = (name: ServerName): Contender =>
       contender(name, async () => {
         const { perSecond, faults } = await load(name, CONNECTIONS, 0);
         return { value: perSecond, faults };
       });
 
     console.log('full load, against the bound');
-    const bound = await alternate(['bare', 'wherry'].map(atFullLoad), { rounds: quick ? 19 : 31, unit: '/s' });
+    const bound = await alternate((['bare', 'wherry'] as const).map(atFullLoad), { rounds: quick ? 19 : 31, unit: '/s' });
     console.log('full load, against what one would use instead');
-    const peers = await alternate(['wherry', 'express-jwt', 'express-session', 'fastify-jwt'].map(atFullLoad), {
+    const peers = await alternate((['wherry', 'express-jwt', 'express-session', 'fastify-jwt'] as const).map(atFullLoad), {
       rounds: quick ? 8 : 15,
       unit: '/s',
     });
@@ -72,7 +71,7 @@ export async function benchGateway(quick: boolean): Promise<BenchResult> {
     const achieved: number[] = [];
     console.log(`half load: ${Math.round(half)}/s wished, ${connections} connections`);
     const latency = await alternate(
-      ['bare', 'wherry'].map((name) =>
+      (['bare', 'wherry'] as const).map((name) =>
         contender(name, async () => {
           const { p99, perSecond, faults } = await load(name, connections, PAUSE_MS);
           achieved.push(Math.round(perSecond));
@@ -81,7 +80,7 @@ export async function benchGateway(quick: boolean): Promise<BenchResult> {
       ),
       { rounds: quick ? 19 : 31, unit: ' ms' },
     );
-    const against = (peer: string): number => pairedRatio(roundsOf(peers, 'wherry'), roundsOf(peers, peer));
+    const against = (peer: ServerName): number => pairedRatio(roundsOf(peers, 'wherry'), roundsOf(peers, peer));
     return {
       settings: {
         users: USERS,

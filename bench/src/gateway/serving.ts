@@ -22,12 +22,27 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
+/** The servers, by name. */
+const SERVERS = {
+  bare: new URL('./servers/bare.ts', import.meta.url),
+  wherry: new URL('./servers/wherry.ts', import.meta.url),
+  'express-jwt': new URL('./servers/express-jwt.ts', import.meta.url),
+  'express-session': new URL('./servers/express-session.ts', import.meta.url),
+  'fastify-jwt': new URL('./servers/fastify-jwt.ts', import.meta.url),
+};
+
+/** The name of a server. */
+export type ServerName = keyof typeof SERVERS;
+
+/** All names. */
+export const SERVER_NAMES: readonly ServerName[] = Object.keys(SERVERS) as ServerName[];
+
 const VARIABLE = 'WHERRY_BENCH_SERVER';
 const LISTENING = /^listening (\d+)$/m;
 
-/** Starts `servers/NAME.ts` in production mode, on the first core. */
-export async function startServer(name: string, settings: ServerSettings): Promise<RunningServer> {
-  const file = fileURLToPath(new URL(`servers/${name}.ts`, import.meta.url));
+/** Starts a server in production mode, on the first core. */
+export async function startServer(name: ServerName, settings: ServerSettings): Promise<RunningServer> {
+  const file = fileURLToPath(SERVERS[name]);
   const profile = process.env['WHERRY_BENCH_PROFILE'];
   const options = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${name}.cpuprofile`];
   const [command = process.execPath, ...args] = pinned(0, [process.execPath, '--conditions=source', ...options, file]);

@@ -27,7 +27,7 @@ export async function issueTokens(cluster: Cluster, users: number, issuer: strin
   await new KeyStore({ database: control, sealer, lifeS: LIFE_S }).ensureShared('ES256');
   const runtime: SessionRuntime = new SessionRuntime({ control, shards, masterKey: masterKeyOf(cluster), role: 'auth', topics: [keys] });
   await runtime.run();
-  const { issue } = createIssuer({ keys, issuer, audience, lifeS: LIFE_S });
+  const issuing = createIssuer({ keys, issuer, audience, lifeS: LIFE_S });
   const now = Date.now();
   const issuedAt = Math.floor(now / 1000);
   const tokens = await Promise.all(
@@ -35,7 +35,7 @@ export async function issueTokens(cluster: Cluster, users: number, issuer: strin
       // Born here: a row that was carried over would need its source for a touch.
       const record = { ...newSession(newKey(), user, now), sourceRef: null };
       await runtime.target.create(record);
-      return issue({
+      return issuing.issue({
         userId: String(user),
         username: record.username,
         authorities: record.authorities,

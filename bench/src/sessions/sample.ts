@@ -62,7 +62,7 @@ export const COLUMNS: readonly string[] = [
 ];
 
 /** A session as the values of a row. */
-export function sessionValues({ key, ...record }: SessionRecord): unknown[] {
+export function sessionValues({ key, ...record }: SessionRecord): (string | number | bigint | Buffer | null)[] {
   return [
     key.slot,
     key.id,
@@ -89,7 +89,7 @@ export function copyLine(record: SessionRecord): string {
   const fields = sessionValues(record).map((value) => {
     if (value === null) return String.raw`\N`;
     if (Buffer.isBuffer(value)) return String.raw`\\x${value.toString('hex')}`;
-    return String(value as string | number | bigint).replaceAll('\\', String.raw`\\`);
+    return String(value).replaceAll('\\', String.raw`\\`);
   });
   return `${fields.join('\t')}\n`;
 }
