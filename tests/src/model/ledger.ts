@@ -1,7 +1,10 @@
 import type { CarriedRead } from '@wherry/sessions';
 
-/** Clocks may tick over between two calls: what is this close together has no order that a store could know. */
-const SAME_MOMENT_MS = 3;
+/**
+ * Touches have no order but their time: each process reckons the source's clock for itself and writes some of them behind.
+ * What is this close together may count in either order, which with one and the same life would be no difference at all.
+ */
+const SAME_MOMENT_MS = 60;
 const EXPIRY_TOLERANCE_MS = 1000;
 
 /** A moment: its place in the order of all that this process saw, and its wall time. */
@@ -87,6 +90,12 @@ export class Ledger {
     return this.#of(id).extensions.some(({ value, done }) => value !== undefined && done !== undefined && done.order < moment.order);
   }
 
+  /** True when it is known which save or touch gave the session its life. */
+  lifeIsCertain(id: string): boolean {
+    const now = this.now();
+    return new Set(this.#lasting(id, now, now).map(({ ttlMs }) => ttlMs)).size <= 1;
+  }
+
   /**
    * What is wrong with a read that ran from `started` to `done`; undefined: nothing. `settled`: all that was put off has
    * been written, so the expiry must be that of the last touch.
@@ -139,14 +148,17 @@ export class Ledger {
   }
 
   #lives(id: string, started: Moment, done: Moment): { readonly from: number; readonly to: number }[] {
-    const standing = undominated(
-      this.#of(id).extensions.filter((call) => call.started.order < done.order && !call.void),
-      started,
-    );
-    return standing.map((call) => ({
+    return this.#lasting(id, started, done).map((call) => ({
       from: call.started.ms + call.ttlMs - EXPIRY_TOLERANCE_MS,
       to: (call.done?.ms ?? done.ms) + call.ttlMs + EXPIRY_TOLERANCE_MS,
     }));
+  }
+
+  #lasting(id: string, started: Moment, done: Moment): Extension[] {
+    return undominated(
+      this.#of(id).extensions.filter((call) => call.started.order < done.order && !call.void),
+      started,
+    );
   }
 
   /** Saves whose value a read may answer: begun before its end, and not followed by another that was acknowledged before its start. */

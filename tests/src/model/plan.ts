@@ -19,6 +19,8 @@ export type Phase = 'copy' | 'verify' | 'repair' | 'forward' | 'back';
 
 /** What is done in one run, by actors that run at the same time. */
 export interface Plan {
+  /** True: everything was copied and compared before the actors begin. */
+  readonly prepared: boolean;
   /** Requests of two application processes. */
   readonly requests: readonly [readonly Request[], readonly Request[]];
   /** Log-ins that the gateway looks up. */

@@ -14,21 +14,22 @@ const QUIET_MS = 3;
 export class Turns {
   readonly #scheduler: Scheduler;
   #arrivals = 0;
-  #over = false;
+  #running = false;
 
   constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler;
   }
 
-  /** A yield point. Free once the run is over. */
+  /** A yield point. Free before and after the run. */
   async at(label: string): Promise<void> {
-    if (this.#over) return;
+    if (!this.#running) return;
     this.#arrivals++;
     await this.#scheduler.schedule(Promise.resolve(), label);
   }
 
   /** Runs the actors to their end, one turn after another. Rejects with the first failure, when all have ended. */
   async run(actors: readonly (() => Promise<void>)[]): Promise<void> {
+    this.#running = true;
     let running = actors.length;
     const ends = actors.map(async (actor) => {
       try {
@@ -45,7 +46,7 @@ export class Turns {
       if (this.#arrivals !== before || this.#scheduler.count() === 0) continue;
       await this.#scheduler.waitNext(1);
     }
-    this.#over = true;
+    this.#running = false;
     while (this.#scheduler.count() > 0) await this.#scheduler.waitNext(1);
     for (const end of await all) if (end.status === 'rejected') throw end.reason;
   }
