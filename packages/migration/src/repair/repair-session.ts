@@ -77,6 +77,8 @@ async function writeTarget(context: MigrationContext, session: SourceSession, ep
       ]);
       return 'dead_letter';
     case 'not_owned':
+      // The shard may be the one that is behind: closed for a switch that was given up.
+      await context.target.follow(record.key.slot, epoch, 0);
       return 'retry';
   }
 }

@@ -135,6 +135,8 @@ async function openShards(
 async function reopen(context: MigrationContext, closing: Closing, side: PrimarySide): Promise<void> {
   const seq = await abortClosing(context.control, closing);
   if (seq !== undefined) await openShards(context, closing.slots, closing.epochs, side === 'target' ? 'source' : 'target', seq);
+  // Opened in control by somebody who found it overdue, and who does not know what was closed on the shards.
+  else await Promise.all(closing.slots.map((slot, index) => context.target.follow(slot, closing.epochs[index] ?? 0, 0)));
 }
 
 function byShard(context: MigrationContext, slots: readonly number[]): Map<number, number[]> {
