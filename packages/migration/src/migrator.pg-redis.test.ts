@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { carriedSessionKey } from '@wherry/sessions';
+import { carriedSessionKey, listDeadLetters, undecidedDeadLetters } from '@wherry/sessions';
 import { createRedisSource } from '@wherry/sessions/redis';
 import '@wherry/embedded/testing';
 import { createClient } from 'redis';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { changeMigration } from './journal/state.ts';
+import { verifyUntilEqual } from './steps.ts';
 import { Workbench } from './testing/workbench.ts';
 
 const prefix = `t${randomBytes(4).toString('hex')}:`;
@@ -26,6 +27,41 @@ function session(n: number): string {
     user: { id: n, name: `user${n}`, roles: ['user', `r${n % 7}`] },
   });
 }
+
+test('a dead letter is forgotten when a comparison no longer meets it, and kept when it does', async () => {
+  const letters = `letters-${prefix}`;
+  const own = await Workbench.create(inject('postgresUrl'));
+  onTestFinished(() => own.close());
+  const source = createRedisSource({ client, prefix: letters });
+  await client.set(`${letters}mended`, 'no JSON', { expiration: { type: 'EX', value: 600 } });
+  await client.set(`${letters}broken`, 'no JSON', { expiration: { type: 'EX', value: 600 } });
+  const running = await own.migrator(source);
+  await changeMigration(running.context.control, { paused: true }, { actor: 'test' });
+  await changeMigration(running.context.control, { paused: false, goalPercent: 0 }, { actor: 'test' });
+  await running.migrator.atGoal();
+  expect(await undecidedDeadLetters(running.context.control)).toBe(2);
+  await client.set(`${letters}mended`, session(1), { expiration: { type: 'EX', value: 600 } });
+  await verifyUntilEqual(running.context);
+  expect((await listDeadLetters(running.context.control, 10)).map(({ id }) => id)).toEqual([carriedSessionKey('broken').id.toString()]);
+}, 60_000);
+
+test('what keeps a migration from going on is kept as its fault, and it goes on when that is over', async () => {
+  const faulty = `fault-${prefix}`;
+  const own = await Workbench.create(inject('postgresUrl'));
+  onTestFinished(() => own.close());
+  let broken = true;
+  const source = createRedisSource({ client, prefix: faulty });
+  const get = source.get.bind(source);
+  // A source that answers another value than was written, as one with a proxy of its own in between might.
+  source.get = async (ids) =>
+    (await get(ids)).map((found) => (broken && found !== undefined ? { ...found, value: `${found.value} ` } : found));
+  const running = await own.migrator(source);
+  await changeMigration(running.context.control, { goalPercent: 1 }, { actor: 'test' });
+  await expect.poll(() => running.migrator.fault?.code, { timeout: 20_000 }).toBe('canary_failed');
+  broken = false;
+  await running.migrator.atGoal();
+  expect(running.migrator.fault).toBeUndefined();
+}, 60_000);
 
 test('a whole migration: copy, verify, switch, half-way back, forward again', async () => {
   for (let n = 0; n < 500; n++) await client.set(`${prefix}sid-${n}`, session(n), { expiration: { type: 'EX', value: 3600 } });

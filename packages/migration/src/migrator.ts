@@ -1,4 +1,4 @@
-import { isWherryError, pause, type Component } from '@wherry/core';
+import { asWherryError, isWherryError, pause, type Component, type WherryError } from '@wherry/core';
 import type { MigrationContext } from './context.ts';
 import type { MigrationState } from './journal/state.ts';
 import { GoalChanged, isOutage } from './pace.ts';
@@ -9,6 +9,7 @@ import { VerificationNeeded } from './switch/verification-needed.ts';
 
 const LOOK_EVERY_MS = 300;
 const REPAIR_EVERY_MS = 500;
+const FAULT_EVERY_MS = 2000;
 
 /** Options of {@link Migrator}. */
 export interface MigratorOptions extends StepOptions {
@@ -23,6 +24,7 @@ export interface MigratorOptions extends StepOptions {
 export class Migrator implements Component {
   readonly name = 'migrator';
   readonly #options: MigratorOptions;
+  #fault: WherryError | undefined;
   #driving: Promise<void> | undefined;
   #repairing: Promise<void> | undefined;
 
@@ -33,22 +35,17 @@ export class Migrator implements Component {
   async run(): Promise<void> {
     this.#driving = this.#drive();
     this.#repairing = this.#repair();
-    // Failures are kept for `finished`; unobserved they must not end the process.
-    this.#driving.catch(() => undefined);
-    this.#repairing.catch(() => undefined);
     await Promise.resolve();
   }
 
-  /** Resolves when the driving has ended, by the signal; rejects when it met a fault that repeating does not help. */
-  async finished(): Promise<void> {
-    await this.#driving;
+  /** What keeps the step from going on although every store answers; undefined while all is well. It is tried again all the same. */
+  get fault(): WherryError | undefined {
+    return this.#fault;
   }
 
   /** Resolves when the migration rests at its goal. The pace's signal ends the waiting with its reason. */
   async atGoal(): Promise<void> {
-    const waiting = this.#untilResting();
-    // A fault of the driving must reach whoever waits.
-    await Promise.race([waiting, this.#driving?.then(() => waiting)]);
+    await this.#untilResting();
   }
 
   async stop(): Promise<void> {
@@ -80,12 +77,27 @@ export class Migrator implements Component {
         if (pace.signal.aborted) return;
         if (error instanceof GoalChanged || isWherryError(error, 'conflict')) continue;
         if (isWherryError(error, 'lease_lost')) leads = false;
-        else if (!isOutage(error)) throw error;
-        if (!told) progress.note('waiting: a store does not answer');
-        told = true;
-        await pause(LOOK_EVERY_MS, pace.signal);
+        // `source_cursor_lost`: it was restarted or failed over; the step begins anew, with the partitions as they are now.
+        const passing = isOutage(error) || isWherryError(error, 'lease_lost') || isWherryError(error, 'source_cursor_lost');
+        if (passing) {
+          if (!told) progress.note('waiting: a store does not answer');
+          told = true;
+          await pause(LOOK_EVERY_MS, pace.signal);
+        } else await this.#keepFault(error);
       }
     }
+  }
+
+  /** What repeating at once does not help is told, and tried again later: a person may mend it meanwhile. */
+  async #keepFault(error: unknown): Promise<void> {
+    const { pace, progress, log } = this.#options.context;
+    const fault = asWherryError(error);
+    if (this.#fault?.message !== fault.message) {
+      log.error('the migration cannot go on', { error });
+      progress.note(`cannot go on: ${fault.message}`);
+    }
+    this.#fault = fault;
+    await pause(FAULT_EVERY_MS, pace.signal);
   }
 
   async #step(state: MigrationState): Promise<void> {
@@ -93,6 +105,7 @@ export class Migrator implements Component {
     context.pace.begin(state);
     try {
       const next = await runStep(context, state, this.#options);
+      this.#fault = undefined;
       if (next !== state.step) await context.journal.advance(state.step, next);
     } catch (error) {
       if (!(error instanceof VerificationNeeded)) throw error;

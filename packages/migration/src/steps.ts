@@ -1,5 +1,6 @@
 import { pause } from '@wherry/core';
 import type { Instance } from '@wherry/core/control';
+import { forgetDeadLettersBefore } from '@wherry/sessions';
 import { copySessions } from './copy/copy.ts';
 import type { MigrationContext } from './context.ts';
 import type { MigrationState, MigrationStep } from './journal/state.ts';
@@ -61,6 +62,8 @@ export async function verifyUntilEqual(context: MigrationContext): Promise<void>
     const since = await context.pace.unit(0, () => controlNow(context));
     await context.pace.unit(0, () => workOff(context));
     const counts = await verifySessions(context);
+    // Mended by their application, ended or expired: what a whole pass has not met is no dead letter any more.
+    await context.pace.unit(0, () => forgetDeadLettersBefore(context.control, since));
     const { expired_in_flight: expired = 0, ...differences } = counts.differences;
     const found = Object.values(differences).reduce((sum, count) => sum + count, 0);
     const words = Object.entries(counts.details).map(([name, count]) => `${count} ${name}`);

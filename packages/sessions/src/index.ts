@@ -5,6 +5,7 @@ export type { CarriedContext, CarriedStep } from './carried/context.ts';
 export {
   abandonDeadLetters,
   addDeadLetters,
+  forgetDeadLettersBefore,
   listDeadLetters,
   removeDeadLetters,
   undecidedDeadLetters,

@@ -30,6 +30,8 @@ export async function judgeStaleToken(caller: Caller, { runtime, carried }: Stal
       case 'live':
     }
     const { record } = read;
+    // With a signing key that was stolen, any living session could be named for any user.
+    if (record.userId !== caller.principal.userId) return refusal('jwt', 'token_session_ended');
     if (caller.generation < record.userGeneration) return refusal('jwt', 'token_generation_old');
     if (sourceIsPrimary && record.sourceRef !== null) {
       // The target may not have heard of the end yet, and not of the last touch either: the source has.

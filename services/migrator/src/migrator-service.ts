@@ -73,8 +73,12 @@ export class MigratorService implements Component {
     });
     http.get('/livez', async () => ({ status: 'ok' }));
     http.get('/readyz', async (_request, reply) => {
-      const ready = this.#migration !== undefined && !this.#stop.signal.aborted && this.#options.runtime.instance.leaseValid;
-      return reply.status(ready ? 200 : 503).send({ status: ready ? 'ok' : 'not ready' });
+      const fault = this.#migration?.migrator.fault;
+      const ready =
+        this.#migration !== undefined && fault === undefined && !this.#stop.signal.aborted && this.#options.runtime.instance.leaseValid;
+      return reply
+        .status(ready ? 200 : 503)
+        .send({ status: ready ? 'ok' : 'not ready', ...(fault === undefined ? {} : { fault: fault.code }) });
     });
     http.get('/metrics', async (_request, reply) => reply.type(this.#options.metrics.contentType).send(await this.#options.metrics.page()));
     http.get('/v1/migration', async () => migrationStatus(this.#options.runtime.control));

@@ -18,6 +18,8 @@ const LOOK_EVERY_MS = 500;
 const GATES_EVERY_MS = 500;
 /** How often recorded ends are tried to be drained before a comparison has to find them. */
 const LOOKS = 2;
+/** How often a closed gate of dead letters is looked at before the sessions themselves are. */
+const LOOKS_AT_LETTERS = 120;
 
 /** Where the switch is to end. */
 export interface SwitchGoal {
@@ -110,6 +112,9 @@ async function gatesOpen(context: MigrationContext, slots: readonly number[], me
     // The end of a session that the target never held: whether the source still holds it only a comparison can tell.
     if (look > LOOKS && closed.some(({ gate }) => gate === 'ends'))
       throw new VerificationNeeded('ended sessions have to be looked for in the source');
+    // Whether a session is still as it was when it became a dead letter, a comparison finds out.
+    if (look % LOOKS_AT_LETTERS === 0 && closed.some(({ gate }) => gate === 'dead_letters'))
+      throw new VerificationNeeded('sessions that could not be carried are looked at again');
     const text = closed.map(({ detail }) => detail).join('; ');
     if (text !== told) context.progress.note(`gate closed: ${text}`);
     told = text;

@@ -46,6 +46,11 @@ export async function removeDeadLetters(database: Database, ids: readonly bigint
   if (ids.length > 0) await database.query('DELETE FROM dead_letter WHERE id = ANY($1::bigint[])', [ids]);
 }
 
+/** Removes undecided letters that were last seen before `time` (control's clock, epoch ms): a whole comparison since has met no such session. */
+export async function forgetDeadLettersBefore(database: Database, time: number): Promise<void> {
+  await database.query('DELETE FROM dead_letter WHERE decision IS NULL AND last_seen < $1', [time]);
+}
+
 /** How many nobody has decided about; of `slots` only where given. */
 export async function undecidedDeadLetters(database: Database, slots?: readonly number[]): Promise<number> {
   const { rows } = await database.query<{ count: bigint }>(

@@ -51,6 +51,8 @@ export async function readCarried(context: CarriedContext, rawId: string): Promi
       await context.target.follow(key.slot, epoch, attempt);
       continue;
     }
+    if (read.state === 'live' && side === 'source' && !context.lease.leaseValid && (await endedAtTarget(context, key)))
+      return { state: 'ended' };
     if (context.ended.isSessionEnded(sid)) return { state: 'ended' };
     if (read.state === 'live' && read.userId !== null && read.userGeneration < context.ended.minimumGeneration(read.userId))
       return { state: 'ended' };
@@ -65,6 +67,14 @@ async function epochStands(context: CarriedContext, slot: number, { epoch, side 
   if (known.epoch !== epoch) return false;
   if (side === 'target' || (known.state === 'open' && context.lease.leaseValid)) return true;
   return context.target.confirmEpoch(slot, epoch);
+}
+
+/**
+ * Without news of revocations the target is asked as well: whoever raises a user's generation ends the user's rows
+ * there, and the source itself knows nothing of generations.
+ */
+async function endedAtTarget(context: CarriedContext, key: SessionKey): Promise<boolean> {
+  return (await context.target.get(key)).state === 'ended';
 }
 
 async function readSource(context: CarriedContext, key: SessionKey, rawId: string, epoch: number): Promise<CarriedRead> {
