@@ -60,7 +60,7 @@ export class Lane<I, O> {
     this.#scheduled = false;
     while (this.#waiting.items.length > 0 && this.#inFlight < this.#options.maxInFlight) {
       if (this.#inFlight > 0 && this.#waiting.items.length < WORTH_ONE_MORE) {
-        this.#timer ??= setTimeout(this.#late, PATIENCE_MS);
+        if (this.#timer === undefined) this.#timer = setTimeout(this.#late, PATIENCE_MS);
         return;
       }
       this.#send(this.#take());
