@@ -15,6 +15,7 @@ const BREAKER_VALUE = { closed: 0, 'half-open': 1, open: 2 } as const;
 export class ShardSet implements Component {
   readonly name = 'shards';
   readonly #shards: readonly Shard[];
+  #stopping: Promise<unknown> | undefined;
 
   constructor(options: ShardSetOptions) {
     this.#shards = options.shards.map((address) => new Shard(address, options));
@@ -55,8 +56,10 @@ export class ShardSet implements Component {
     );
   }
 
+  /** Closes the connections. Called again it waits for the same end. */
   async stop(): Promise<void> {
-    await Promise.all(this.#shards.map(async (shard) => shard.close()));
+    this.#stopping ??= Promise.all(this.#shards.map(async (shard) => shard.close()));
+    await this.#stopping;
   }
 
   #observe(metrics: Metrics): void {

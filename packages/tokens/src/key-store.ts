@@ -62,7 +62,7 @@ export class KeyStore {
    * Sees to it that a shared key is there, and that one older than `rotateAfterMs` gets a successor. The first key ever
    * signs at once. Answers what it made.
    */
-  async ensureShared(alg: SigningAlgorithm, rotateAfterMs = Number.POSITIVE_INFINITY): Promise<KeyChange | undefined> {
+  async ensureShared(alg: SigningAlgorithm, rotateAfterMs: number = Number.POSITIVE_INFINITY): Promise<KeyChange | undefined> {
     return this.#change(async (tx, rows, now) => {
       const ahead = rows.filter(isSharedAhead);
       if (ahead.length === 0) return this.#insert(tx, await newKey(alg), { actor: 'system', reason: 'no shared key was there' }, null, 0);

@@ -3,6 +3,5 @@ export { loadConfig, type ConfigSources, type LoadedConfig } from './load.ts';
 export { requireClients, requireControlUrl, requireCookieSecrets, requireMasterKey, requireShards, requireSource } from './required.ts';
 export { ROLES, checkRoles, type Role } from './roles.ts';
 export { CONFIG_SCHEMA, type Settings } from './schema.ts';
-export { Secret } from './secret.ts';
 export { parseSourceUrl } from './source-url.ts';
 export { SETTINGS } from './variables.ts';

@@ -25,12 +25,6 @@ export interface CrowdReport {
   readonly offences: readonly unknown[];
 }
 
-/** A second of the crowd's life. */
-export interface CrowdSecond {
-  readonly requests: number;
-  readonly p99?: number;
-}
-
 /** Options of {@link Crowd.start}. */
 export interface CrowdStart {
   readonly gatewayUrl: string;

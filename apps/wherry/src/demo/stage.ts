@@ -50,11 +50,18 @@ async function build(
   const folder = mkdtempSync(join(tmpdir(), 'wherry-demo-'));
   closers.push(async () => rmSync(folder, { recursive: true, force: true }));
   const postgres = await startPostgres({ databases: ['control', 'shard0', 'shard1'] });
-  closers.push(postgres.stop);
+  closers.push(() => postgres.stop());
   say('PostgreSQL runs: a control database and two shards');
   const source = await openStageSource(options, closers, say);
   const [gatewayPort, authPort, legacyPort] = [await freePort(), await freePort(), await freePort()];
-  const environment = stageEnvironment({ folder, source, postgresUrl: postgres.url, gatewayPort, authPort, legacyPort });
+  const environment = stageEnvironment({
+    folder,
+    source,
+    postgresUrl: (database) => postgres.url(database),
+    gatewayPort,
+    authPort,
+    legacyPort,
+  });
   const legacyEnv = {
     PORT: String(legacyPort),
     LEGACY_SOURCE: source.url,
@@ -115,7 +122,7 @@ async function openStageSource(
     return { url: source, prefix };
   }
   const dynamo = await startDynamo();
-  closers.push(dynamo.stop);
+  closers.push(() => dynamo.stop());
   say('a DynamoDB-compatible store runs: sessions lie there in the layout of connect-dynamodb');
   return { url: `dynamodb://127.0.0.1:${dynamo.port}/sessions`, prefix: 'sess:' };
 }
@@ -158,7 +165,7 @@ function stageEnvironment({ folder, source, postgresUrl, gatewayPort, authPort, 
   return {
     WHERRY_CONFIG: file,
     WHERRY_CONTROL_URL: postgresUrl('control'),
-    WHERRY_SHARDS_URLS: ['shard0', 'shard1'].map(postgresUrl).join(','),
+    WHERRY_SHARDS_URLS: ['shard0', 'shard1'].map((name) => postgresUrl(name)).join(','),
     WHERRY_MASTER_KEY_FILE: keyFile,
     WHERRY_SOURCE_URL: source.url,
     WHERRY_SOURCE_PREFIX: source.prefix,

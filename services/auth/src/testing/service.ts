@@ -31,10 +31,15 @@ export interface Answer {
 }
 
 /** The grant type of a token exchange. */
-export const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+export const EXCHANGE: string = 'urn:ietf:params:oauth:grant-type:token-exchange';
+
+type CommonOptions = Pick<
+  AuthServiceOptions,
+  'masterKey' | 'issuer' | 'audience' | 'accessTokenSeconds' | 'idleSeconds' | 'absoluteSeconds' | 'keyMode' | 'clients' | 'passwords'
+> & { readonly operatorSecret: string };
 
 /** What every test's service has in common. */
-export const COMMON = {
+export const COMMON: CommonOptions = {
   masterKey: Buffer.alloc(32, 7),
   issuer: 'https://auth.test',
   audience: 'test',
@@ -45,7 +50,7 @@ export const COMMON = {
   operatorSecret: 'operator secret',
   clients: [{ id: 'shop', secret: 'shop secret' }, { id: 'ops', secret: 'ops secret', operator: true }, { id: 'page' }],
   passwords: { memoryKib: 64, passes: 1 },
-} as const satisfies Partial<AuthServiceOptions>;
+};
 
 /** Starts a service on connections of its own. */
 export async function startService(

@@ -24,8 +24,8 @@ import { KEY_TOPIC, KeyRing, KeyStore, createIssuer, tokensSchema, type TokenGra
 import { createGateway, type Gateway } from '../gateway.ts';
 import type { GatewayOptions } from '../options.ts';
 
-export const ISSUER = 'https://auth.example';
-export const AUDIENCE = 'https://api.example';
+const ISSUER = 'https://auth.example';
+const AUDIENCE = 'https://api.example';
 const LIFE_S = 600;
 
 /** Databases of their own with all tables, one signing key, and gateways on them. */
