@@ -155,7 +155,7 @@ export function describeCrowd(name: string, env: () => Readonly<Record<string, s
     it('repeats what nobody could answer, and is not upset', async () => {
       await using scene = await stage(4);
       scene.crowd.start();
-      await vi.waitUntil(() => scene.meter.total > 100);
+      await vi.waitUntil(() => scene.meter.total > 100, { timeout: 25_000, interval: 20 });
       gateway.failNext = 60;
       const report = await scene.play(() => gateway.failNext === 0 && busy(scene)());
       expect(report).toMatchObject(NO_FAULTS);

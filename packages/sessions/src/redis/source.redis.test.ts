@@ -7,9 +7,16 @@ import type { LegacyPeer, SourceFixture } from '../testing/source-fixture.ts';
 import { describeSourceConformance } from '../testing/source-conformance.ts';
 import { createRedisSource } from './source.ts';
 
+/** A database of its own in the server: counts look at everything that lies there, and other tests put much there. */
+function ownDatabase(): string {
+  const url = new URL(inject('redisUrl'));
+  url.pathname = '/13';
+  return url.href;
+}
+
 async function byUrl(): Promise<SourceFixture> {
   const prefix = `${randomBytes(6).toString('hex')}:`;
-  const url = inject('redisUrl');
+  const url = ownDatabase();
   const client = await createClient({ url }).connect();
   const source = createRedisSource({ url, prefix });
   const dispose = async (): Promise<void> => {
@@ -22,7 +29,7 @@ async function byUrl(): Promise<SourceFixture> {
 /** A client whose options change what replies look like, and a prefix with a hash tag and glob characters. */
 async function byClient(): Promise<SourceFixture> {
   const prefix = `{app}[s*]${randomBytes(6).toString('hex')}:`;
-  const url = inject('redisUrl');
+  const url = ownDatabase();
   const client = await createClient({ url, RESP: 2, commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } } }).connect();
   const source = createRedisSource({ client, prefix, location: 'the application' });
   const peer = await createClient({ url }).connect();
