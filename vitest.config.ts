@@ -21,6 +21,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Two cores: a server and a test file each; more workers only make timings lie.
     maxWorkers: 2,
+    // Of tests that are marked as concurrent.
+    maxConcurrency: 2,
     projects: [
       {
         extends: true,

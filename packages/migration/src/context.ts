@@ -32,6 +32,8 @@ export interface MigrationContext {
   readonly sourceOffsetMs: () => number;
   /** Grace after which a difference is looked at again, ms. */
   readonly graceMs: number;
+  /** Grace of the readers' own comparisons, ms. */
+  readonly shadowGraceMs: number;
   readonly progress: ProgressListener;
   readonly log: Logger;
 }

@@ -70,6 +70,7 @@ export async function createMigration(options: MigrationOptions): Promise<Migrat
     now: runtime.now,
     sourceOffsetMs: offset.ms,
     graceMs: options.graceMs ?? 2000,
+    shadowGraceMs: runtime.shadow.graceMs,
     progress,
     log,
   };

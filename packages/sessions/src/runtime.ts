@@ -30,6 +30,8 @@ export interface SessionRuntimeOptions {
   readonly absoluteMs?: number;
   /** Longest wait before a touch is written; default 1000. A verification's grace must be longer. */
   readonly touchEveryMs?: number;
+  /** Grace after which a shadow read that differs is looked at again; default 2000, more than `touchEveryMs`. The migrator's must not be shorter than its readers'. */
+  readonly shadowGraceMs?: number;
   readonly log?: Logger;
   readonly metrics?: Metrics;
   readonly clock?: Clock;
@@ -85,7 +87,12 @@ export class SessionRuntime implements Component {
     this.#touchEveryMs = options.touchEveryMs ?? 1000;
     this.slots = new SlotMap({ control, clock: this.#clock, log });
     this.ended = new RevocationSet({ database: control, staleMs: () => this.instance.staleMs(REVOCATION_TOPIC), clock: this.#clock });
-    this.shadow = new ShadowReads({ database: control, instance: () => this.instance.id, log });
+    this.shadow = new ShadowReads({
+      database: control,
+      instance: () => this.instance.id,
+      ...(options.shadowGraceMs === undefined ? {} : { graceMs: options.shadowGraceMs }),
+      log,
+    });
     this.instance = new Instance({
       database: control,
       role: options.role,

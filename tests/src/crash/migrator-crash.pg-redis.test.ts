@@ -31,7 +31,8 @@ const NEEDS_DIFFERENCE: ReadonlySet<JournalPoint> = new Set<JournalPoint>(['veri
 /** Points passed many times: killed at a later passing, with more behind it to be resumed. */
 const LATER: Partial<Record<JournalPoint, number>> = { 'switch.committed': 3, 'switch.closing': 2, 'switch.opened': 4 };
 
-describe.each(JOURNAL_POINTS.map((point) => ({ point })))('killed at $point', ({ point }) => {
+// Two at a time, each on databases and keys of its own: a kill waits mostly for its processes' start and graces.
+describe.concurrent.each(JOURNAL_POINTS.map((point) => ({ point })))('killed at $point', ({ point }) => {
   test('the migration goes on, and no session is lost or brought back', async () => {
     const prefix = `crash-${randomBytes(4).toString('hex')}:`;
     const bench = await Workbench.create(inject('postgresUrl'));

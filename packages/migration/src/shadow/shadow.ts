@@ -7,15 +7,15 @@ import { VerificationNeeded } from '../switch/verification-needed.ts';
 /** One difference in this many reads is what the guard allows. */
 const ALLOWED_SHARE = 1 / 100_000;
 const LOOK_EVERY_MS = 250;
-/** Differences are counted after their grace; this much later than the last read all have been. */
-const AFTERMATH_MS = 2600;
+/** Beyond the readers' grace: what was last counted has been reported. */
+const REPORTED_MS = 600;
 
 /**
  * Lets every reader compare what it answers with the other side for `forMs`. No read in that time means no evidence
  * against the switch either. More differences than allowed make the two sides be compared again.
  */
 export async function shadowReads(context: MigrationContext, forMs: number): Promise<void> {
-  const { control, pace } = context;
+  const { control, pace, shadowGraceMs } = context;
   await pace.unit(0, () => setShadowShare(control, 1, true));
   const meter = new ProgressMeter(context.progress, 'shadow', forMs);
   const begun = performance.now();
@@ -28,7 +28,8 @@ export async function shadowReads(context: MigrationContext, forMs: number): Pro
     told = elapsed;
   }
   await pace.unit(0, () => setShadowShare(control, 0, false));
-  await pause(AFTERMATH_MS, pace.signal);
+  // Differences are counted after their grace; this much later than the last read all have been.
+  await pause(shadowGraceMs + REPORTED_MS, pace.signal);
   const { compared, different } = await pace.unit(0, () => shadowCounts(control));
   meter.add(0, { compared, different });
   meter.tell();

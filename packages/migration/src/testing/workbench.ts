@@ -81,10 +81,13 @@ export class Workbench {
   }
 
   /** A running process of the given role, in this process. It ends with the bench, or by `leave`. */
-  async process(role: SessionRuntimeOptions['role']): Promise<{ readonly runtime: SessionRuntime; leave(): Promise<void> }> {
+  async process(
+    role: SessionRuntimeOptions['role'],
+    options: Pick<SessionRuntimeOptions, 'shadowGraceMs'> = {},
+  ): Promise<{ readonly runtime: SessionRuntime; leave(): Promise<void> }> {
     const control = openDatabase({ url: this.controlUrl });
     const shards = new ShardSet({ shards: this.shardUrls.map((url, i) => ({ name: `shard${i}`, url })) });
-    const runtime = new SessionRuntime({ control, shards, masterKey: this.masterKey, role });
+    const runtime = new SessionRuntime({ control, shards, masterKey: this.masterKey, role, ...options });
     await runtime.run();
     let left = false;
     const leave = async (): Promise<void> => {
@@ -105,8 +108,8 @@ export class Workbench {
   }
 
   /** A migrator in this process, running; it ends by `end`. */
-  async migrator(source: SourceStore, options: MigratorSetup = {}): Promise<RunningMigrator> {
-    const { runtime, leave } = await this.process('migrator');
+  async migrator(source: SourceStore, { shadowGraceMs, ...options }: MigratorSetup = {}): Promise<RunningMigrator> {
+    const { runtime, leave } = await this.process('migrator', shadowGraceMs === undefined ? {} : { shadowGraceMs });
     const stop = new AbortController();
     const { migrator, context } = await createMigration({
       runtime,
@@ -136,7 +139,8 @@ export class Workbench {
 }
 
 /** Options of {@link Workbench.migrator}. */
-export type MigratorSetup = Partial<Omit<MigrationOptions, 'runtime' | 'source' | 'decode' | 'signal'>>;
+export type MigratorSetup = Partial<Omit<MigrationOptions, 'runtime' | 'source' | 'decode' | 'signal'>> &
+  Pick<SessionRuntimeOptions, 'shadowGraceMs'>;
 
 /** A migrator under test. */
 export interface RunningMigrator {

@@ -3,7 +3,7 @@ import { nextSeq, transaction, type Database, type FeedTopic, type Queryable } f
 import type { LiveSession } from './read.ts';
 
 /** The feed topic of shadow reads. */
-export const SHADOW_TOPIC = 'shadow';
+const SHADOW_TOPIC = 'shadow';
 
 /** What a reader compares: the answer that it gave, and how to look at both sides again. */
 export interface ShadowRead {
@@ -42,6 +42,8 @@ const EXPIRY_TOLERANCE_MS = 1000;
 export class ShadowReads implements FeedTopic, Component {
   readonly name = 'shadow-reads';
   readonly topic: string = SHADOW_TOPIC;
+  /** Grace after which a difference is looked at again, ms. */
+  readonly graceMs: number;
   readonly #options: ShadowReadsOptions;
   readonly #log: Logger;
   readonly #ending = new AbortController();
@@ -55,6 +57,7 @@ export class ShadowReads implements FeedTopic, Component {
 
   constructor(options: ShadowReadsOptions) {
     this.#options = options;
+    this.graceMs = options.graceMs ?? 2000;
     this.#log = options.log ?? silentLogger;
   }
 
@@ -99,7 +102,7 @@ export class ShadowReads implements FeedTopic, Component {
   async #compare({ answered, other, again }: ShadowRead, round: bigint): Promise<void> {
     let different = !sameMeaning(answered, await other());
     if (different) {
-      await pause(this.#options.graceMs ?? 2000, this.#ending.signal);
+      await pause(this.graceMs, this.#ending.signal);
       const [now, there] = await Promise.all([again(), other()]);
       // Ended or expired meanwhile: nothing left to compare.
       different = now !== undefined && !sameMeaning(now, there) && !isInUse(answered, now, there);
