@@ -1,25 +1,25 @@
-import { readFileSync } from 'node:fs';
 import { Lifecycle, WherryError, silentLogger, type Logger } from '@wherry/core';
 import { openDatabase } from '@wherry/core/control';
 import { ShardSet } from '@wherry/shards';
 import type { Store } from 'express-session';
-import { createDynamoSource } from '../dynamodb/index.ts';
 import { expressJsonDecoder } from '../legacy/express-json.ts';
 import type { IdentityMapping } from '../legacy/identity-mapping.ts';
-import { createRedisSource } from '../redis/index.ts';
 import { SessionRuntime } from '../runtime.ts';
-import { recogniseStore } from './recognise-store.ts';
+import type { SourceStore } from '../source/contract.ts';
+import { identityFrom, masterKeyFrom, secretFrom, secretsFrom } from './environment.ts';
+import { recogniseStore, type RecognisedStore } from './recognise-store.ts';
+import { loadStoreDrivers, type StoreDrivers } from './store-drivers.ts';
 import { WrappedStore } from './wrap-store.ts';
 
-/** What {@link connectWherry} needs; what is absent is taken from the environment. */
+/** What {@link connectWherry} needs; what is absent is taken from the environment, secrets also from the file that the variable with `_FILE` at its end names. */
 export interface ConnectOptions {
   /** Connection URL of the control database; `WHERRY_CONTROL_URL`. */
   readonly controlUrl?: string;
-  /** Connection URLs of the shards, in their order; `WHERRY_SHARDS_URLS`, separated by commas. */
+  /** Connection URLs of the shards, in their order; `WHERRY_SHARDS_URLS`, separated by commas or as a JSON list. */
   readonly shardUrls?: readonly string[];
-  /** 32 bytes; `WHERRY_MASTER_KEY` or the file that `WHERRY_MASTER_KEY_FILE` names, in base64. */
+  /** 32 bytes; `WHERRY_MASTER_KEY`, in base64. */
   readonly masterKey?: Uint8Array;
-  /** Where sessions keep who they belong to; `WHERRY_SOURCE_IDENTITY_USER_ID`, `_USERNAME`, `_AUTHORITIES`. */
+  /** Where sessions keep who they belong to; `WHERRY_SOURCE_IDENTITY_USER_ID`, `_USERNAME`, `_AUTHORITIES`, with the services' defaults. */
   readonly identity?: IdentityMapping;
   readonly log?: Logger;
 }
@@ -28,6 +28,8 @@ export interface ConnectOptions {
 export interface WherryHandle {
   readonly runtime: SessionRuntime;
   readonly identity: IdentityMapping;
+  /** What can be written beside. */
+  readonly drivers: StoreDrivers;
   /** Writes what was put off and gives the lease back. Call it when the application has stopped taking requests. */
   close(): Promise<void>;
 }
@@ -38,52 +40,44 @@ export interface WherryHandle {
  */
 export async function connectWherry(options: ConnectOptions = {}): Promise<WherryHandle> {
   const log = options.log ?? silentLogger;
-  const control = openDatabase({ url: options.controlUrl ?? required('WHERRY_CONTROL_URL'), applicationName: 'wherry-writer' });
-  const urls = options.shardUrls ?? required('WHERRY_SHARDS_URLS').split(',');
-  const shards = new ShardSet({ shards: urls.map((url, index) => ({ name: `shard${index}`, url: url.trim() })) });
-  const runtime = new SessionRuntime({ control, shards, masterKey: options.masterKey ?? masterKeyFromEnvironment(), role: 'writer', log });
+  const { env } = process;
+  const controlUrl = options.controlUrl ?? secretFrom(env, 'WHERRY_CONTROL_URL');
+  const urls = options.shardUrls ?? secretsFrom(env, 'WHERRY_SHARDS_URLS');
+  const masterKey = options.masterKey ?? masterKeyFrom(env);
+  const drivers = await loadStoreDrivers();
+  const control = openDatabase({ url: controlUrl, applicationName: 'wherry-writer' });
+  const shards = new ShardSet({ shards: urls.map((url, index) => ({ name: `shard${index}`, url })) });
+  const runtime = new SessionRuntime({ control, shards, masterKey, role: 'writer', log });
   const lifecycle = new Lifecycle({ log });
   lifecycle.add({ name: 'control', stop: () => control.end() });
   lifecycle.add(shards);
   lifecycle.add(runtime);
   await lifecycle.run();
-  return { runtime, identity: options.identity ?? identityFromEnvironment(), close: () => lifecycle.end() };
+  return { runtime, identity: options.identity ?? identityFrom(env), drivers, close: () => lifecycle.end() };
 }
 
 /**
  * The one line that an application changes: its own store, wrapped. connect-redis 10 and connect-dynamodb 3 are
  * recognised; another store is refused with `config_invalid`.
  */
-export function wrapStore(theirs: Store, { runtime, identity }: WherryHandle): Store {
+export function wrapStore(theirs: Store, { runtime, identity, drivers }: WherryHandle): Store {
   const store = recogniseStore(theirs);
-  const source =
-    store.layout === 'connect-redis'
-      ? createRedisSource({ client: store.client, prefix: store.prefix })
-      : createDynamoSource({ client: store.client, table: store.table, prefix: store.prefix, hashKey: store.hashKey });
+  const source = sourceOf(store, drivers);
   const sessions = runtime.carry({ source, decode: expressJsonDecoder({ identity }), defaultIdleMs: store.defaultIdleMs });
   return new WrappedStore({ sessions, life: store.life, disableTouch: store.layout === 'connect-redis' && store.disableTouch });
 }
 
-function required(name: string): string {
-  const value = process.env[name];
-  if (value === undefined || value === '') throw new WherryError('config_invalid', `${name} is not set`);
-  return value;
+function sourceOf(store: RecognisedStore, { redis, dynamodb }: StoreDrivers): SourceStore {
+  switch (store.layout) {
+    case 'connect-redis':
+      return (redis ?? notInstalled('redis')).createRedisSource({ client: store.client, prefix: store.prefix });
+    case 'connect-dynamodb': {
+      const { client, table, prefix, hashKey } = store;
+      return (dynamodb ?? notInstalled('@aws-sdk/client-dynamodb')).createDynamoSource({ client, table, prefix, hashKey });
+    }
+  }
 }
 
-function masterKeyFromEnvironment(): Buffer {
-  const file = process.env['WHERRY_MASTER_KEY_FILE'];
-  const text = file === undefined ? required('WHERRY_MASTER_KEY') : readFileSync(file, 'utf8');
-  const key = Buffer.from(text.trim(), 'base64');
-  if (key.length !== 32) throw new WherryError('config_invalid', `the master key has ${key.length} bytes; 32 bytes in base64 are needed`);
-  return key;
-}
-
-function identityFromEnvironment(): IdentityMapping {
-  const username = process.env['WHERRY_SOURCE_IDENTITY_USERNAME'];
-  const authorities = process.env['WHERRY_SOURCE_IDENTITY_AUTHORITIES'];
-  return {
-    userId: required('WHERRY_SOURCE_IDENTITY_USER_ID'),
-    ...(username === undefined ? {} : { username }),
-    ...(authorities === undefined ? {} : { authorities: authorities.split(',').map((path) => path.trim()) }),
-  };
+function notInstalled(name: string): never {
+  throw new WherryError('config_invalid', `the package ${name} is not installed; this session store needs it`);
 }
