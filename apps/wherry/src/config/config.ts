@@ -34,5 +34,9 @@ export interface WherryConfig extends Omit<Settings, 'control' | 'shards' | 'sou
     /** Sign the identity headers, newest first; undefined: they are not signed. */
     readonly upstreamSecrets: Secret<readonly string[]> | undefined;
   };
-  readonly auth: Omit<AuthSection, 'clients'> & { readonly clients: readonly ClientConfig[] };
+  readonly auth: Omit<AuthSection, 'clients'> & {
+    readonly clients: readonly ClientConfig[];
+    /** Bearer of the operator's routes; undefined: only clients marked as operators reach them. */
+    readonly operatorSecret: Secret<string> | undefined;
+  };
 }

@@ -10,6 +10,7 @@ export const SECRET_VARIABLES = {
   'shards.urls': 'WHERRY_SHARDS_URLS',
   'source.url': 'WHERRY_SOURCE_URL',
   'source.cookieSecrets': 'WHERRY_SOURCE_COOKIE_SECRETS',
+  'auth.operatorSecret': 'WHERRY_AUTH_OPERATOR_SECRET',
   'gateway.upstreamSecret': 'WHERRY_GATEWAY_UPSTREAM_SECRET',
 } as const;
 

@@ -56,7 +56,10 @@ describe('a configuration', () => {
 
   it('is the same from the file and from the environment, for every key', () => {
     for (const { path, variable, schema, key } of SETTINGS) {
-      const values = key === 'sessions.absoluteSeconds' ? fc.integer({ min: 86_400 * 3, max: 315_360_000 }) : allowedValue(schema);
+      const values =
+        key === 'sessions.absoluteSeconds'
+          ? fc.integer({ min: 86_400 * 3, max: 315_360_000 })
+          : allowedValue(schema).filter((value) => key !== 'auth.clients' || !hasOperatorWithoutSecret(value));
       const same = fc.property(values, (value) => {
         const inFile = path.reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
         const text = typeof value === 'string' ? value : JSON.stringify(value);
@@ -82,11 +85,24 @@ describe('a configuration', () => {
     ]);
   });
 
+  it('knows operators, who need a secret', () => {
+    const clients = [{ id: 'ops', operator: true }];
+    const { config } = load(
+      { WHERRY_AUTH_OPERATOR_SECRET: 'o'.repeat(24), WHERRY_AUTH_CLIENT_OPS_SECRET: 's'.repeat(16) },
+      { auth: { clients } },
+    );
+    expect(config.auth.operatorSecret?.reveal()).toBe('o'.repeat(24));
+    expect(config.auth.clients[0]).toMatchObject({ id: 'ops', operator: true });
+    expect(refusal({}, { auth: { clients: [{ id: 'ops', operator: true, public: true }] } })).toBe(
+      'auth.clients (FILE) has "ops", public and an operator; allowed is operators with a secret',
+    );
+  });
+
   it('takes lists in their short form', () => {
     const environment = { WHERRY_SHARDS_LIST: 'a, b', WHERRY_AUTH_CLIENTS: 'web', WHERRY_SOURCE_IDENTITY_AUTHORITIES: 'roles,rights' };
     const { config } = load(environment);
     expect(config.shards.list.map(({ name }) => name)).toEqual(['a', 'b']);
-    expect(config.auth.clients).toEqual([{ id: 'web', public: false, secret: undefined }]);
+    expect(config.auth.clients).toEqual([{ id: 'web', public: false, operator: false, secret: undefined }]);
     expect(config.source.identity.authorities).toEqual(['roles', 'rights']);
     expect(load({ WHERRY_GATEWAY_ROUTES: '' }).config.gateway.routes).toEqual([]);
     expect(load({ WHERRY_SOURCE_PREFIX: '' }).config.source.prefix).toBe('');
@@ -127,12 +143,21 @@ describe('a bad configuration is refused in one line', () => {
     ['{"gateway":{"port":1e400}}', 'gateway.port (FILE) is Infinity; allowed is an integer from 0 to 65535'],
     [{ gateway: { host: 'a b' } }, 'gateway.host (FILE) is "a b"; allowed is a host name or an IP address'],
     [{ gateway: { host: '' } }, 'gateway.host (FILE) is ""; allowed is a host name or an IP address'],
-    [{ gateway: 'x' }, 'gateway (FILE) is a text; allowed is an object with port, host, routes, sessionCacheSize, tokenCacheSize'],
-    [{ gateway: null }, 'gateway (FILE) is null; allowed is an object with port, host, routes, sessionCacheSize, tokenCacheSize'],
-    [{ gateway: [] }, 'gateway (FILE) is a list of 0; allowed is an object with port, host, routes, sessionCacheSize, tokenCacheSize'],
+    [
+      { gateway: 'x' },
+      'gateway (FILE) is a text; allowed is an object with port, host, adminPort, trustForwarded, forwardAuthUriHeader, cacheSourceSessions, routes, sessionCacheSize, tokenCacheSize',
+    ],
+    [
+      { gateway: null },
+      'gateway (FILE) is null; allowed is an object with port, host, adminPort, trustForwarded, forwardAuthUriHeader, cacheSourceSessions, routes, sessionCacheSize, tokenCacheSize',
+    ],
+    [
+      { gateway: [] },
+      'gateway (FILE) is a list of 0; allowed is an object with port, host, adminPort, trustForwarded, forwardAuthUriHeader, cacheSourceSessions, routes, sessionCacheSize, tokenCacheSize',
+    ],
     [
       { gateway: { prot: 1 } },
-      'gateway.prot (FILE) is not a key (did you mean port?); allowed is one of port, host, routes, sessionCacheSize, tokenCacheSize',
+      'gateway.prot (FILE) is not a key (did you mean port?); allowed is one of port, host, adminPort, trustForwarded, forwardAuthUriHeader, cacheSourceSessions, routes, sessionCacheSize, tokenCacheSize',
     ],
     [
       { gatway: {} },
@@ -219,7 +244,7 @@ describe('a bad configuration is refused in one line', () => {
     ],
     [
       { WHERRY_GATEWAY_ROUTES: '[{' },
-      'gateway.routes (WHERRY_GATEWAY_ROUTES) is "[{"; allowed is a list of 0 to 1000 objects with prefix, upstream, auth',
+      'gateway.routes (WHERRY_GATEWAY_ROUTES) is "[{"; allowed is a list of 0 to 1000 objects with prefix, upstream, auth, stripBearer',
     ],
     [
       { WHERRY_GATEWAY_ROUTES: '[{"prefix":"/"}]' },
@@ -362,6 +387,8 @@ describe('secrets', () => {
     [{ WHERRY_SOURCE_COOKIE_SECRETS: '[]' }],
     [{ WHERRY_GATEWAY_UPSTREAM_SECRET: 'hunter2' }],
     [{ WHERRY_AUTH_CLIENTS: 'a', WHERRY_AUTH_CLIENT_A_SECRET: 'hunter2' }],
+    [{ WHERRY_AUTH_OPERATOR_SECRET: 'hunter2' }],
+    [{ WHERRY_AUTH_OPERATOR_SECRET: `hunter2 ${long}` }],
     [{ WHERRY_AUTH_CLIENT_A_SECRET: long }, { auth: { clients: [{ id: 'a', public: true }] } }],
     [{}, { source: { url: 'redis//:hunter2@h' } }],
     [{}, { gateway: { routes: [{ prefix: '/', upstream: 'http://u:hunter2@h' }] } }],
@@ -376,6 +403,12 @@ describe('secrets', () => {
     expect(line).toContain('; allowed is ');
   });
 });
+
+function hasOperatorWithoutSecret(clients: unknown): boolean {
+  return (clients as readonly { readonly public?: boolean; readonly operator?: boolean }[]).some(
+    (client) => client.public && client.operator,
+  );
+}
 
 /** A configuration with its secrets laid open. */
 function revealed(config: unknown): unknown {

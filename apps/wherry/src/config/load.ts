@@ -10,6 +10,7 @@ import {
   controlUrlOf,
   cookieSecretsOf,
   masterKeyOf,
+  operatorSecretOf,
   shardVariable,
   shardsOf,
   sourceUrlOf,
@@ -67,7 +68,7 @@ function completed(settings: Settings, environment: Environment, originOf: Origi
     shards: { ...shards, list: shardsOf(environment, shards.list) },
     source: { ...source, url: sourceUrlOf(environment) ?? urlInFile(source.url, originOf), cookieSecrets: cookieSecretsOf(environment) },
     gateway: { ...gateway, upstreamSecrets: upstreamSecretsOf(environment) },
-    auth: { ...auth, clients: clientsOf(environment, auth.clients) },
+    auth: { ...auth, operatorSecret: operatorSecretOf(environment), clients: clientsOf(environment, auth.clients) },
   };
 }
 

@@ -40,12 +40,19 @@ export function requireCookieSecrets(config: WherryConfig): readonly string[] {
   );
 }
 
+/** A client of the token endpoint with all that it needs. */
+interface RequiredClient {
+  readonly id: string;
+  readonly operator: boolean;
+  readonly secret: string | undefined;
+}
+
 /** The clients of the token endpoint; `secret` undefined: a public one. Errors: `config_invalid` when a client that is not public has none. */
-export function requireClients(config: WherryConfig): readonly { readonly id: string; readonly secret: string | undefined }[] {
-  return config.auth.clients.map(({ id, public: isPublic, secret }) => {
+export function requireClients(config: WherryConfig): readonly RequiredClient[] {
+  return config.auth.clients.map(({ id, public: isPublic, operator, secret }) => {
     const variable = clientVariable(id);
-    if (isPublic) return { id, secret: undefined };
-    return { id, secret: secret?.reveal() ?? missing(`auth.clients.${id}.secret`, `${variable} or ${variable}_FILE`) };
+    if (isPublic) return { id, operator: false, secret: undefined };
+    return { id, operator, secret: secret?.reveal() ?? missing(`auth.clients.${id}.secret`, `${variable} or ${variable}_FILE`) };
   });
 }
 

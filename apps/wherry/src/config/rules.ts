@@ -40,6 +40,8 @@ export function checkRules(settings: Settings, originOf: OriginOf): void {
     (prefix) => prefix,
     refuse,
   );
+  const bare = auth.clients.find((client) => client.public && client.operator);
+  if (bare !== undefined) refuse('auth.clients', `has ${shown(bare.id)}, public and an operator`, 'operators with a secret');
   // Two ids with one variable would share one secret.
   refuseRepeats(
     'auth.clients',

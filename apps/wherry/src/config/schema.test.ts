@@ -41,7 +41,11 @@ describe('the schema', () => {
   it('gives every key a default or none on purpose, a description, and a variable of its own', () => {
     const variables = SETTINGS.map(({ variable }) => variable);
     expect(new Set(variables).size).toBe(variables.length);
-    expect(SETTINGS.filter(({ schema }) => schema.default === undefined).map(({ key }) => key)).toEqual(['source.url']);
+    expect(SETTINGS.filter(({ schema }) => schema.default === undefined).map(({ key }) => key)).toEqual([
+      'source.url',
+      'gateway.adminPort',
+      'gateway.forwardAuthUriHeader',
+    ]);
     for (const { schema } of SETTINGS) expect(schema.description.length).toBeGreaterThan(5);
     expect(variables).toContain('WHERRY_GATEWAY_SESSION_CACHE_SIZE');
     expect(variables).toContain('WHERRY_SOURCE_IDENTITY_USER_ID');

@@ -12,6 +12,7 @@ import { variableOf } from './variables.ts';
 const MASTER_KEY_BYTES = 32;
 const LEAST_UPSTREAM_SECRET_BYTES = 32;
 const LEAST_CLIENT_SECRET_LENGTH = 16;
+const LEAST_OPERATOR_SECRET_LENGTH = 24;
 const POSTGRES_ALLOWED = 'postgres://user:password@host:port/database';
 
 type Key = keyof typeof SECRET_VARIABLES;
@@ -50,6 +51,14 @@ export function cookieSecretsOf(environment: Environment): Secret<readonly strin
 export function upstreamSecretsOf(environment: Environment): Secret<readonly string[]> | undefined {
   const allowed = `texts of ${LEAST_UPSTREAM_SECRET_BYTES} bytes and more with commas between, or a JSON list of them`;
   return listOf(environment, 'gateway.upstreamSecret', allowed, (secret) => Buffer.byteLength(secret) >= LEAST_UPSTREAM_SECRET_BYTES);
+}
+
+/** The bearer of the operator's routes. */
+export function operatorSecretOf(environment: Environment): Secret<string> | undefined {
+  const secret = read(environment, 'auth.operatorSecret');
+  if (secret !== undefined && !new RegExp(`^[\\x21-\\x7e]{${LEAST_OPERATOR_SECRET_LENGTH},}$`).test(secret))
+    throw fault('auth.operatorSecret', 'is not a secret', `${LEAST_OPERATOR_SECRET_LENGTH} and more printable characters without spaces`);
+  return secret === undefined ? undefined : new Secret(secret);
 }
 
 /** The variable that holds the address of one shard. */

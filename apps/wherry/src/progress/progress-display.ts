@@ -69,7 +69,7 @@ export function screenOf(stream: NodeJS.WriteStream): ProgressScreen {
 }
 
 /** One line: step, bar, share, counts, rate, time left, figures. */
-export function progressLine({ step, done, total, rate, leftMs, figures }: Progress, bar: boolean): string {
+function progressLine({ step, done, total, rate, leftMs, figures }: Progress, bar: boolean): string {
   const share = total > 0 ? Math.min(1, done / total) : 0;
   const filled = Math.round(share * BAR);
   const parts = [

@@ -14,6 +14,7 @@ export async function addAuthRole(lifecycle: Lifecycle, config: WherryConfig, lo
   lifecycle.add(component);
   const source = config.source.url === undefined ? undefined : await openSource(config);
   if (source !== undefined) lifecycle.add({ name: 'auth-source', stop: () => source.close() });
+  const operatorSecret = auth.operatorSecret?.reveal();
   return lifecycle.add(
     createAuthService({
       host: auth.host,
@@ -29,8 +30,9 @@ export async function addAuthRole(lifecycle: Lifecycle, config: WherryConfig, lo
       algorithm: tokens.algorithm,
       idleSeconds: sessions.idleSeconds,
       absoluteSeconds: sessions.absoluteSeconds,
-      clients: requireClients(config).map(({ id, secret }) => ({ id, ...(secret === undefined ? {} : { secret }) })),
+      clients: requireClients(config).map(({ id, operator, secret }) => ({ id, operator, ...(secret === undefined ? {} : { secret }) })),
       ...(source === undefined ? {} : { source: { store: source, decode: sourceDecoder(config), cookie: sourceCookie(config) } }),
+      ...(operatorSecret === undefined ? {} : { operatorSecret }),
       metrics,
       log,
     }),

@@ -3,6 +3,8 @@ export interface ClientEntry {
   readonly id: string;
   /** True: it can keep no secret, as a page in a browser. False: its secret is `WHERRY_AUTH_CLIENT_<ID>_SECRET`. */
   readonly public: boolean;
+  /** True: it may use the operator's routes; it needs a secret. */
+  readonly operator: boolean;
 }
 
 /** The authorization service. */
@@ -15,7 +17,7 @@ export interface AuthSection {
 
 export const authSchema = {
   type: 'object',
-  description: 'The authorization service.',
+  description: "The authorization service. WHERRY_AUTH_OPERATOR_SECRET: bearer of the operator's routes.",
   additionalProperties: false,
   default: {},
   properties: {
@@ -46,6 +48,7 @@ export const authSchema = {
             'x-allowed': 'a letter or digit and up to 63 more of A-Z, a-z, 0-9, ., _ and -',
           },
           public: { type: 'boolean', description: 'True: it can keep no secret, as a page in a browser.', default: false },
+          operator: { type: 'boolean', description: "True: it may use the operator's routes; it needs a secret.", default: false },
         },
       },
     },

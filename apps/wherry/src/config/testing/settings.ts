@@ -8,6 +8,7 @@ const PATTERNS: Readonly<Record<string, readonly string[]>> = {
   '^[A-Za-z0-9.:_-]{1,253}$': ['localhost', '::1', '10.0.0.1'],
   '^/[^?#\\s\\\\]*$': ['/', '/api', '/a/b/'],
   '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$': ['web', 'Mobile.App', 'x_1'],
+  '^[A-Za-z0-9-]{1,64}$': ['x-forwarded-uri', 'X-Original-URI'],
 };
 const FORMATS = {
   'http-origin': ['http://127.0.0.1:80', 'https://upstream.example', 'http://[::1]:3000/'],
