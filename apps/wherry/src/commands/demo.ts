@@ -1,10 +1,5 @@
-import { WherryError } from '@wherry/core';
 import type { Command } from 'commander';
-import { checkDemoSource, type DemoOptions } from '../demo/options.ts';
-import { isFlawless, outcomeLine, outcomeTable } from '../demo/outcome.ts';
-import { buildStage, type Stage } from '../demo/stage.ts';
-import { playStory } from '../demo/story.ts';
-import { ProgressDisplay, screenOf } from '../progress/progress-display.ts';
+import type { DemoOptions } from '../demo/options.ts';
 import type { Terminal } from '../terminal.ts';
 import { parseWhole } from './numbers.ts';
 
@@ -18,62 +13,5 @@ export function addDemoCommand(program: Command, terminal: Terminal): void {
     .option('--users <number>', 'virtual users who keep working', parseWhole, 300)
     .option('--seed <number>', "decides the users' choices, not their timing", parseWhole, 1)
     .option('--exit', 'stop everything at the end', false)
-    .action((options: DemoOptions) => runDemo(options, terminal));
-}
-
-async function runDemo(options: DemoOptions, terminal: Terminal): Promise<void> {
-  checkDemoSource(options.source);
-  if (options.sessions < options.users)
-    throw new WherryError('config_invalid', `--sessions is ${options.sessions}; allowed is at least the number of users, ${options.users}`);
-  const begun = performance.now();
-  const display = new ProgressDisplay(screenOf(process.stdout));
-  const say = (text: string): void => display.note(text);
-  const chapter = (text: string): void => {
-    display.finish();
-    terminal.out(`${clock(performance.now() - begun)}  ${text}`);
-  };
-  const ending = interrupted();
-  chapter('servers start, all on loopback, all from npm unless told otherwise');
-  const stage = await buildStage(options, say);
-  try {
-    const story = playStory(stage, options, { chapter, say, display });
-    // Interrupted, the story fails wherever it stands; nobody waits for it any more.
-    story.catch(() => undefined);
-    const end = await Promise.race([story, ending.then(() => undefined)]);
-    if (end === undefined) return;
-    display.finish();
-    terminal.out('');
-    terminal.out(outcomeTable(end.report, (performance.now() - begun) / 1000));
-    for (const offence of end.report.offences) terminal.out(`fault: ${JSON.stringify(offence)}`);
-    terminal.out(outcomeLine(end.report, end.rollbacks));
-    if (!options.exit) await stayUntil(ending, stage, terminal);
-    if (!isFlawless(end.report)) throw new WherryError('demo_flawed', 'a figure that should be 0 is not');
-  } finally {
-    await stage.close();
-  }
-}
-
-async function stayUntil(ending: Promise<void>, stage: Stage, terminal: Terminal): Promise<void> {
-  terminal.out('');
-  terminal.out(`everything keeps running: gateway ${stage.gatewayUrl}, auth ${stage.authUrl}; Ctrl-C ends it`);
-  await ending;
-}
-
-/** Resolves on the first SIGINT or SIGTERM; a second one ends the process at once. */
-function interrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    let told = false;
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => {
-        if (told) process.exit(130);
-        told = true;
-        resolve();
-      });
-    }
-  });
-}
-
-function clock(ms: number): string {
-  const seconds = Math.floor(ms / 1000);
-  return `[${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}]`;
+    .action(async (options: DemoOptions) => (await import('../demo/run-demo.ts')).runDemo(options, terminal));
 }

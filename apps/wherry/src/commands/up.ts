@@ -2,7 +2,6 @@ import { Lifecycle, type Logger } from '@wherry/core';
 import { createLogger } from '@wherry/core/log';
 import { Option, type Command } from 'commander';
 import { checkRoles, type Role, type WherryConfig } from '../config/index.ts';
-import { prepareDatabases } from '../roles/foundation.ts';
 import type { Terminal } from '../terminal.ts';
 import { loadedConfig } from './loaded-config.ts';
 import { parseRoles } from './role-list.ts';
@@ -28,6 +27,7 @@ export function addUpCommand(program: Command, terminal: Terminal): void {
 
 async function runRoles({ roles, writers }: UpOptions, config: WherryConfig): Promise<void> {
   checkRoles(config, roles);
+  const { prepareDatabases } = await import('../roles/foundation.ts');
   await prepareDatabases(config);
   const log = createLogger({ level: config.log.level });
   const lifecycle = new Lifecycle({ log });
