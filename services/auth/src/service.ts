@@ -35,6 +35,7 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
 /** Longest time that a request may take; as long must what was ended be remembered. */
 const LONGEST_REQUEST_MS = 60_000;
 const MOST_CLOCK_OFFSET_MS = 5000;
+const CLOSE_IDLE_EVERY_MS = 50;
 
 class Service implements AuthService {
   readonly name = 'auth';
@@ -147,19 +148,33 @@ class Service implements AuthService {
 
   /** Takes no more connections, finishes the requests that are under way, and writes what was put off. */
   async drain(): Promise<void> {
-    this.#draining = true;
-    await this.#app?.close();
+    await this.#close();
     await this.#upkeep.stop();
     await this.runtime.drain();
   }
 
   async stop(): Promise<void> {
-    this.#draining = true;
-    await this.#app?.close();
+    await this.#close();
     await this.#upkeep.stop();
     await this.#keeper.stop();
     await this.#ids.stop();
     await this.runtime.stop();
+  }
+
+  /**
+   * The server ends connections that are idle when it closes. One whose answer was just leaving, with the promise to be
+   * kept, becomes idle a moment later and would hold the end up until its client goes.
+   */
+  async #close(): Promise<void> {
+    this.#draining = true;
+    const app = this.#app;
+    if (app === undefined) return;
+    const idle = setInterval(() => app.server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS);
+    try {
+      await app.close();
+    } finally {
+      clearInterval(idle);
+    }
   }
 
   #notReady(): string | undefined {

@@ -29,7 +29,8 @@ export class MigratorService implements Component {
   constructor(options: MigratorServiceOptions) {
     this.#options = options;
     this.#progress = new ProgressMemory(options.progress ?? silentProgress);
-    this.#http = fastify({ logger: false, forceCloseConnections: 'idle' });
+    // A connection whose answer was just leaving is kept open after the close, for as long: scrapers and probes come anew.
+    this.#http = fastify({ logger: false, forceCloseConnections: 'idle', keepAliveTimeout: 1000 });
     this.#routes();
     this.#observe();
   }
