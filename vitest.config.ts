@@ -17,6 +17,7 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
+    setupFiles: ['./packages/embedded/src/testing/patience.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // Two cores: a server and a test file each; more workers only make timings lie.
