@@ -30,6 +30,8 @@ export interface MigrationContext {
   readonly now: () => number;
   /** Target's clock less the source's, ms. */
   readonly sourceOffsetMs: () => number;
+  /** Sessions read and written at a time. */
+  readonly batchSize: number;
   /** Grace after which a difference is looked at again, ms. */
   readonly graceMs: number;
   /** Grace of the readers' own comparisons, ms. */

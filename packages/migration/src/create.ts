@@ -21,6 +21,10 @@ export interface MigrationOptions {
   readonly defaultIdleMs?: number;
   /** Life of a tombstone in the source: longest session + longest repair; default 31 days. */
   readonly tombstoneMs?: number;
+  /** Sessions read from a store and written at a time, 1 to 5000; default 1000. */
+  readonly batchSize?: number;
+  /** Sessions a second at most, whatever the operator's rate allows beyond it; 0, the default: only that one counts. */
+  readonly maxRate?: number;
   /** Grace after which a difference is looked at again; default 2000. */
   readonly graceMs?: number;
   /** How long shadow reads run at least; default 10000. */
@@ -66,9 +70,10 @@ export async function createMigration(options: MigrationOptions): Promise<Migrat
     revocations: runtime.revocations,
     repairs: runtime.repairs,
     journal,
-    pace: new Pace(journal, progress, signal),
+    pace: new Pace({ journal, progress, signal, maxRate: options.maxRate ?? 0 }),
     now: runtime.now,
     sourceOffsetMs: offset.ms,
+    batchSize: options.batchSize ?? 1000,
     graceMs: options.graceMs ?? 2000,
     shadowGraceMs: runtime.shadow.graceMs,
     progress,

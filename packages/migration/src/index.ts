@@ -14,7 +14,7 @@ export {
   type MigrationStep,
 } from './journal/state.ts';
 export { Migrator, type MigratorOptions } from './migrator.ts';
-export { GoalChanged, Pace } from './pace.ts';
+export { GoalChanged, Pace, type PaceOptions } from './pace.ts';
 export { planMigration, type HistogramBin, type MigrationPlan } from './plan/plan.ts';
 export { ProgressMeter, silentProgress, type Progress, type ProgressListener } from './progress.ts';
 export { closedGates, type ClosedGate } from './switch/gates.ts';

@@ -63,6 +63,27 @@ test('what keeps a migration from going on is kept as its fault, and it goes on 
   expect(running.migrator.fault).toBeUndefined();
 }, 60_000);
 
+test('reads as many sessions at a time as it is told, when it copies and when it compares', async () => {
+  const many = `many-${prefix}`;
+  const own = await Workbench.create(inject('postgresUrl'));
+  onTestFinished(() => own.close());
+  for (let n = 0; n < 100; n++) await client.set(`${many}s${n}`, session(n), { expiration: { type: 'EX', value: 600 } });
+  const source = createRedisSource({ client, prefix: many });
+  const limits = new Set<number>();
+  const scan = source.scan.bind(source);
+  source.scan = (partition, cursor, limit, signal) => {
+    limits.add(limit);
+    return scan(partition, cursor, limit, signal);
+  };
+  const running = await own.migrator(source, { batchSize: 17 });
+  await changeMigration(running.context.control, { goalPercent: 0 }, { actor: 'test' });
+  await running.migrator.atGoal();
+  // The plan's sample has a size of its own.
+  expect([...limits].toSorted((a, b) => a - b)).toEqual([17, 500]);
+  const carried = running.context.target.getMany(Array.from({ length: 100 }, (_, n) => carriedSessionKey(`s${n}`)));
+  expect((await carried).filter(({ state }) => state === 'live')).toHaveLength(100);
+}, 60_000);
+
 test('a whole migration: copy, verify, switch, half-way back, forward again', async () => {
   for (let n = 0; n < 500; n++) await client.set(`${prefix}sid-${n}`, session(n), { expiration: { type: 'EX', value: 3600 } });
   const source = createRedisSource({ client, prefix });

@@ -9,6 +9,15 @@ export class GoalChanged extends Error {
   override readonly name = 'GoalChanged';
 }
 
+/** Options of {@link Pace}. */
+export interface PaceOptions {
+  readonly journal: Pick<Journal, 'read'>;
+  readonly progress: ProgressListener;
+  readonly signal: AbortSignal;
+  /** Sessions a second at most, whatever the operator's rate allows beyond it; 0: only that one counts. */
+  readonly maxRate?: number;
+}
+
 const READ_EVERY_MS = 250;
 const OUTAGES = new Set(['source_unavailable', 'shard_unavailable', 'control_unavailable', 'slot_not_owned', 'deadline_exceeded']);
 
@@ -17,18 +26,22 @@ const OUTAGES = new Set(['source_unavailable', 'shard_unavailable', 'control_una
  * a store is away, waits until it is back and repeats the unit. Units are repeatable without harm.
  */
 export class Pace {
-  readonly #journal: Journal;
+  readonly #journal: PaceOptions['journal'];
   readonly #signal: AbortSignal;
   readonly #progress: ProgressListener;
+  readonly #maxRate: number;
   #state: MigrationState | undefined;
   #readAt = Number.NEGATIVE_INFINITY;
   #goal: string | undefined;
-  #allowedAt = 0;
+  /** Sessions that were let through and have not been paid for with time yet. */
+  #owed = 0;
+  #paidAt = 0;
 
-  constructor(journal: Journal, progress: ProgressListener, signal: AbortSignal) {
+  constructor({ journal, progress, signal, maxRate = 0 }: PaceOptions) {
     this.#journal = journal;
     this.#progress = progress;
     this.#signal = signal;
+    this.#maxRate = maxRate;
   }
 
   get signal(): AbortSignal {
@@ -40,7 +53,7 @@ export class Pace {
     this.#goal = goalOf(state);
   }
 
-  /** Runs one unit of `cost` sessions when it may run. Throws the signal's reason or {@link GoalChanged} at the boundary only. */
+  /** Runs one unit of `cost` sessions when it may run; the rate holds for units that cost something. Throws the signal's reason or {@link GoalChanged} at the boundary only. */
   async unit<T>(cost: number, work: () => Promise<T>): Promise<T> {
     await this.#admit(cost);
     for (let attempt = 0; ; attempt++) {
@@ -61,22 +74,29 @@ export class Pace {
       this.#signal.throwIfAborted();
       const state = await this.#read();
       if (this.#goal !== undefined && goalOf(state) !== this.#goal) throw new GoalChanged('the goal of the migration was changed');
-      if (!state.paused) {
-        await this.#throttle(cost, state.rate);
-        return;
-      }
-      if (!told) this.#progress.note('paused');
-      told = true;
-      await pause(READ_EVERY_MS, this.#signal);
+      const waitMs = state.paused ? READ_EVERY_MS : this.#throttle(cost, lowerRate(state.rate, this.#maxRate));
+      if (waitMs === 0) return;
+      if (state.paused && !told) this.#progress.note('paused');
+      told = state.paused;
+      // The wish is read again meanwhile: a wait of minutes under a low rate ends when the rate is raised.
+      await pause(Math.min(waitMs, READ_EVERY_MS), this.#signal);
     }
   }
 
-  async #throttle(cost: number, rate: number): Promise<void> {
-    if (rate <= 0) return;
+  /** 0: the unit may run, and is paid for from now on. Else how long to wait, ms. */
+  #throttle(cost: number, rate: number): number {
+    if (cost === 0) return 0;
+    if (rate === 0) {
+      this.#owed = 0;
+      return 0;
+    }
     const now = performance.now();
-    const start = Math.max(now, this.#allowedAt);
-    this.#allowedAt = start + (cost / rate) * 1000;
-    if (start > now) await pause(start - now, this.#signal);
+    this.#owed = Math.max(0, this.#owed - ((now - this.#paidAt) / 1000) * rate);
+    this.#paidAt = now;
+    // Less than a session is a rounding of the timer's.
+    if (this.#owed >= 1) return Math.ceil((this.#owed / rate) * 1000);
+    this.#owed += cost;
+    return 0;
   }
 
   async #read(): Promise<MigrationState> {
@@ -91,6 +111,11 @@ export class Pace {
     }
     return this.#state;
   }
+}
+
+/** The lower of two rates, of which 0 is none. */
+function lowerRate(a: number, b: number): number {
+  return a === 0 || b === 0 ? a + b : Math.min(a, b);
 }
 
 /** True for a fault that passes by itself when a store comes back. */

@@ -51,8 +51,8 @@ export async function addMigratorRole(
   options: MigratorRoleOptions,
 ): Promise<MigratorService> {
   const parts = await addMigrationParts(lifecycle, config, log);
-  const { host, port } = config.migrator;
-  return lifecycle.add(new MigratorService({ ...parts, decode: sourceDecoder(config), host, port, log, ...options }));
+  const { host, port, rate: maxRate, batchSize } = config.migrator;
+  return lifecycle.add(new MigratorService({ ...parts, decode: sourceDecoder(config), host, port, maxRate, batchSize, log, ...options }));
 }
 
 /** A longest request, generously. */

@@ -13,9 +13,6 @@ import type { MigrationContext } from '../context.ts';
 import type { Checkpoint } from '../journal/journal.ts';
 import { ProgressMeter } from '../progress.ts';
 
-/** Sessions read from the source at once. */
-const PAGE = 1000;
-
 /** What a copy did with the sessions that it met. */
 export interface CopyCounts {
   readonly scanned: number;
@@ -54,13 +51,13 @@ async function copyPartition(
   meter: ProgressMeter,
   before: CopyCounts,
 ): Promise<CopyCounts> {
-  const { journal, pace, source } = context;
+  const { batchSize, journal, pace, source } = context;
   const resumed = await pace.unit(0, () => journal.checkpoint('copy', partition.id, partition.incarnation));
   let counts = { ...NOTHING, ...resumed?.counts };
   meter.add(counts.scanned);
   if (resumed?.done === true) return counts;
   const scan = async (cursor: string | null): Promise<ConvertedPage> =>
-    convertPage(context, await pace.unit(PAGE, () => source.scan(partition, cursor, PAGE, pace.signal)));
+    convertPage(context, await pace.unit(batchSize, () => source.scan(partition, cursor, batchSize, pace.signal)));
   /** Waits for a page's rows and writes its checkpoint. */
   const finish = async ({ next, scanned }: ConvertedPage, written: Promise<CopyCounts>): Promise<void> => {
     counts = add(counts, await written);

@@ -7,8 +7,6 @@ import { repairSession } from '../repair/repair-session.ts';
 import { compareSides, isInUse, type DifferenceClass, type SideView } from './compare.ts';
 import { Suspects, type SecondLook, type Suspect } from './suspects.ts';
 
-const PAGE = 1000;
-
 /** What a verification found. Differences are those that outlived the grace. */
 export interface VerifyCounts {
   readonly compared: number;
@@ -38,13 +36,13 @@ export async function verifySessions(context: MigrationContext): Promise<VerifyC
 }
 
 async function verifyFromSource(context: MigrationContext, suspects: Suspects, meter: ProgressMeter): Promise<number> {
-  const { pace, source, journal } = context;
+  const { batchSize, pace, source, journal } = context;
   let compared = 0;
   for (const partition of await pace.unit(0, () => source.partitions())) {
     let checkpoint = await pace.unit(0, () => journal.checkpoint('verify', `source ${partition.id}`, partition.incarnation));
     while (checkpoint?.done !== true) {
       const cursor: string | null = checkpoint?.cursor ?? null;
-      const page = await pace.unit(PAGE, () => source.scan(partition, cursor, PAGE, pace.signal));
+      const page = await pace.unit(batchSize, () => source.scan(partition, cursor, batchSize, pace.signal));
       await pace.unit(0, () => compareSourcePage(context, page.sessions, suspects));
       await journal.reach('verify.page-compared');
       compared += page.sessions.length;
@@ -78,14 +76,14 @@ async function compareSourcePage(context: MigrationContext, sessions: readonly S
 }
 
 async function verifyFromTarget(context: MigrationContext, suspects: Suspects, meter: ProgressMeter): Promise<number> {
-  const { pace, journal, target } = context;
+  const { batchSize, pace, journal, target } = context;
   let compared = 0;
   for (let shard = 0; shard < context.shards.size; shard++) {
     const part = `target ${shard}`;
     let checkpoint = await pace.unit(0, () => journal.checkpoint('verify', part, ''));
     while (checkpoint?.done !== true) {
       const after = cursorOf(checkpoint?.cursor ?? null);
-      const page = await pace.unit(PAGE, () => target.scanShard(shard, { after, limit: PAGE, carriedOnly: true }));
+      const page = await pace.unit(batchSize, () => target.scanShard(shard, { after, limit: batchSize, carriedOnly: true }));
       await pace.unit(0, () => compareTargetPage(context, page.sessions, suspects));
       await journal.reach('verify.page-compared');
       compared += page.sessions.length;

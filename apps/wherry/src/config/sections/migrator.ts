@@ -3,7 +3,7 @@ export interface MigratorSection {
   /** 0: any free one. */
   readonly port: number;
   readonly host: string;
-  /** Sessions copied a second, at most; 0: as fast as source and target allow. */
+  /** Sessions copied or compared a second, at most; 0: as the operator's rate says. The lower of both counts. */
   readonly rate: number;
   /** Sessions read and written at a time. */
   readonly batchSize: number;
@@ -25,11 +25,12 @@ export const migratorSchema = {
     },
     rate: {
       type: 'integer',
-      description: 'Sessions copied a second, at most; 0: as fast as source and target allow.',
+      description:
+        "Sessions copied or compared a second, at most, also where the operator's rate is higher or unlimited; 0: only that one counts.",
       minimum: 0,
-      maximum: 1_000_000,
+      maximum: 10_000_000,
       default: 0,
     },
-    batchSize: { type: 'integer', description: 'Sessions read and written at a time.', minimum: 1, maximum: 5000, default: 500 },
+    batchSize: { type: 'integer', description: 'Sessions read and written at a time.', minimum: 1, maximum: 5000, default: 1000 },
   },
 } as const;
