@@ -4,7 +4,7 @@ import { Sealer } from '@wherry/core';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { SourceStore } from '../source/contract.ts';
 import { createSessionTable, type SessionTable } from '../testing/dynamo-session-table.ts';
-import { HOUR, newRawId, present, read, sessionValue } from '../testing/source-fixture.ts';
+import { HOUR, PATIENT_MS, newRawId, present, read, sessionValue } from '../testing/source-fixture.ts';
 import { createDynamoSource } from './source.ts';
 import type { DynamoSender } from './table.ts';
 
@@ -13,7 +13,7 @@ let source: SourceStore;
 
 beforeAll(async () => {
   own = await createSessionTable(inject('dynamoEndpoint'));
-  source = createDynamoSource({ client: own.client, table: own.table });
+  source = createDynamoSource({ client: own.client, table: own.table, timeoutMs: PATIENT_MS });
 });
 afterAll(() => own.drop());
 
@@ -80,7 +80,7 @@ describe('the layout of connect-dynamodb', () => {
   test('a tombstone that an old writer touched stays one', async () => {
     const rawId = newRawId();
     await source.end(rawId, HOUR, 0);
-    const expires = { N: String(Date.now() / 1000 + 60) };
+    const expires = { N: String(Date.now() / 1000 + 3600) };
     const key = { TableName: own.table, Key: { id: { S: `sess:${rawId}` } } };
     await own.client.send(
       new UpdateItemCommand({ ...key, UpdateExpression: 'SET expires = :e', ExpressionAttributeValues: { ':e': expires } }),
@@ -100,7 +100,7 @@ describe('the layout of connect-dynamodb', () => {
 
   test('a cursor names no session where it is sealed', async () => {
     const sealer = new Sealer(Buffer.alloc(32, 7), 'cursor');
-    const sealed = createDynamoSource({ client: own.client, table: own.table, segments: 1, sealer });
+    const sealed = createDynamoSource({ client: own.client, table: own.table, segments: 1, sealer, timeoutMs: PATIENT_MS });
     for (let i = 0; i < 5; i++) await sealed.save(newRawId(), sessionValue(), HOUR, 0);
     const [partition] = await sealed.partitions();
     const { next, sessions } = await sealed.scan(present(partition), null, 2);
@@ -124,7 +124,7 @@ describe('the layout of connect-dynamodb', () => {
     expect((refusal as Error).message).not.toContain('xx');
     await expect(source.save('x'.repeat(2048), sessionValue(), HOUR, 0)).rejects.toMatchObject({ code: 'bad_request' });
     expect(await source.get(['x'.repeat(2048)])).toEqual([undefined]);
-    const nowhere = createDynamoSource({ client: own.client, table: 'missing-table' });
+    const nowhere = createDynamoSource({ client: own.client, table: 'missing-table', timeoutMs: PATIENT_MS });
     await expect(nowhere.get(['a'])).rejects.toMatchObject({ code: 'source_refused' });
   });
 });
@@ -134,7 +134,7 @@ describe('a service that asks for patience', () => {
     const rawIds = Array.from({ length: 250 }, newRawId);
     await Promise.all(rawIds.map((rawId) => source.save(rawId, sessionValue(rawId), HOUR, 0)));
     const witness = { calls: 0 };
-    const strained = createDynamoSource({ client: strain(own.client, witness), table: own.table });
+    const strained = createDynamoSource({ client: strain(own.client, witness), table: own.table, timeoutMs: PATIENT_MS });
     expect((await strained.get(rawIds)).map((session) => session?.value)).toEqual(rawIds.map(sessionValue));
     expect(witness.calls).toBeGreaterThan(10);
     expect(await strained.save(present(rawIds[0]), sessionValue('again'), HOUR, 0)).toMatchObject({
@@ -153,7 +153,7 @@ describe('a service that asks for patience', () => {
   test('patience has an end', async () => {
     const client = { send: () => Promise.reject(throttled()) } as unknown as DynamoSender;
     await expect(createDynamoSource({ client, table: own.table }).get(['a'])).rejects.toMatchObject({ code: 'source_unavailable' });
-  }, 60_000);
+  });
 
   test('a service that cannot be reached, and one that does not answer', async () => {
     const away = createDynamoSource({

@@ -3,13 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { Sealer } from '@wherry/core';
 import { inject } from 'vitest';
 import { describeSourceConformance } from '../testing/source-conformance.ts';
-import type { SourceFixture } from '../testing/source-fixture.ts';
+import { PATIENT_MS, type SourceFixture } from '../testing/source-fixture.ts';
 import { createDynamoSource, type DynamoSourceOptions } from './source.ts';
 import { connection, createSessionTable } from '../testing/dynamo-session-table.ts';
 
 async function fixture(options: DynamoSourceOptions): Promise<SourceFixture> {
   const { table, client, store, drop } = await createSessionTable(inject('dynamoEndpoint'), options);
-  const source = createDynamoSource({ table, ...(options.connection === undefined ? { client } : {}), ...options });
+  const source = createDynamoSource({ table, timeoutMs: PATIENT_MS, ...(options.connection === undefined ? { client } : {}), ...options });
   const dispose = async (): Promise<void> => {
     await source.close();
     await drop();

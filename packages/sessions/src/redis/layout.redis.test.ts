@@ -5,7 +5,7 @@ import { RedisStore } from 'connect-redis';
 import { createClient, createCluster } from 'redis';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { SourceStore } from '../source/contract.ts';
-import { HOUR, newRawId, present, read, sessionValue } from '../testing/source-fixture.ts';
+import { HOUR, PATIENT_MS, newRawId, present, read, sessionValue } from '../testing/source-fixture.ts';
 import { companionKey } from './companion-key.ts';
 import { createRedisSource } from './source.ts';
 
@@ -16,8 +16,11 @@ let source: SourceStore;
 let store: RedisStore;
 
 beforeAll(async () => {
-  client = await connect(inject('redisUrl'));
-  source = createRedisSource({ client, prefix });
+  // A database of its own in the server: the estimate of a count looks at everything that lies there.
+  const url = new URL(inject('redisUrl'));
+  url.pathname = '/12';
+  client = await connect(url.href);
+  source = createRedisSource({ client, prefix, timeoutMs: PATIENT_MS });
   store = new RedisStore({ client, prefix });
 });
 afterAll(() => client.close());
@@ -27,11 +30,13 @@ const keyOf = (rawId: string): string => prefix + rawId;
 describe('the layout of connect-redis', () => {
   test('key, text and expiry are the application’s, the companion lies beside them', async () => {
     const rawId = newRawId();
+    const before = await source.now();
     await source.save(rawId, sessionValue(), HOUR, 4);
     expect(await client.get(keyOf(rawId))).toBe(sessionValue());
     expect(await client.get(`{${keyOf(rawId)}}:w`)).toBe('4:1');
     const [life, companionLife] = [await client.pTTL(keyOf(rawId)), await client.pTTL(companionKey(keyOf(rawId)))];
-    expect(Math.abs(life - HOUR)).toBeLessThan(1000);
+    expect(life).toBeLessThanOrEqual(HOUR);
+    expect((await source.now()) + life).toBeGreaterThanOrEqual(before + HOUR - 1);
     expect(companionLife).toBeGreaterThan(life);
     await source.end(rawId, HOUR, 4);
     expect(await client.get(companionKey(keyOf(rawId)))).toBe('4:1:ended');
@@ -41,7 +46,7 @@ describe('the layout of connect-redis', () => {
   test('the application’s own listing and clearing do not see companions', async () => {
     const own = `${randomBytes(6).toString('hex')}:`;
     const theirs = new RedisStore({ client, prefix: own });
-    const ours = createRedisSource({ client, prefix: own });
+    const ours = createRedisSource({ client, prefix: own, timeoutMs: PATIENT_MS });
     const ids = Array.from({ length: 5 }, newRawId);
     for (const id of ids) await ours.save(id, sessionValue(), HOUR, 0);
     await ours.end(newRawId(), HOUR, 0);
@@ -95,10 +100,10 @@ describe('the layout of connect-redis', () => {
   test('a count among many other keys is an estimate from a sample', async () => {
     const own = `${randomBytes(6).toString('hex')}:`;
     const other = `${randomBytes(6).toString('hex')}:`;
-    const fill = `for i = 1, ARGV[2] do redis.call('SET', ARGV[1] .. i, '{}', 'EX', 60) end`;
+    const fill = `for i = 1, ARGV[2] do redis.call('SET', ARGV[1] .. i, '{}', 'EX', 3600) end`;
     await client.eval(fill, { arguments: [own, '15000'] });
     await client.eval(fill, { arguments: [other, '45000'] });
-    const count = await createRedisSource({ client, prefix: own }).count();
+    const count = await createRedisSource({ client, prefix: own, timeoutMs: PATIENT_MS }).count();
     expect(count).toBeGreaterThan(12_000);
     expect(count).toBeLessThan(18_000);
     await client.eval(`for i = 1, ARGV[2] do redis.call('DEL', ARGV[1] .. i) end`, { arguments: [other, '45000'] });
@@ -120,9 +125,9 @@ describe('the layout of connect-redis', () => {
 });
 
 describe('a server that goes and comes back', () => {
-  test('calls fail in time with a code, go on by themselves, and the scan starts again', async () => {
+  test('calls fail with a code, go on by themselves, and the scan starts again', async () => {
     const server = await startRedis();
-    const ours = createRedisSource({ url: server.url, timeoutMs: 500 });
+    const ours = createRedisSource({ url: server.url, timeoutMs: PATIENT_MS });
     try {
       const rawIds = Array.from({ length: 300 }, newRawId);
       for (const rawId of rawIds) await ours.save(rawId, sessionValue(), HOUR, 0);
@@ -133,7 +138,7 @@ describe('a server that goes and comes back', () => {
       await expect(ours.save(present(rawIds[0]), sessionValue(), HOUR, 0)).rejects.toMatchObject({ code: 'source_unavailable' });
       await expect(ours.now()).rejects.toMatchObject({ code: 'source_unavailable' });
       await server.start();
-      await expect.poll(() => ours.get(rawIds.slice(0, 1)).catch(() => []), { timeout: 10_000 }).toHaveLength(1);
+      await expect.poll(() => ours.get(rawIds.slice(0, 1)).catch(() => [])).toHaveLength(1);
       await expect(ours.scan(present(partition), next, 10)).rejects.toMatchObject({ code: 'source_cursor_lost' });
       const [again] = await ours.partitions();
       expect(again?.id).toBe(partition?.id);
@@ -158,7 +163,7 @@ describe('a server that goes and comes back', () => {
   test('a server that refuses is told from one that is away', async () => {
     const server = await startRedis();
     const admin = await connect(server.url);
-    const ours = createRedisSource({ url: server.url });
+    const ours = createRedisSource({ url: server.url, timeoutMs: PATIENT_MS });
     try {
       await ours.now();
       await admin.sendCommand(['ACL', 'SETUSER', 'default', '-@all', '+acl', '+hello', '+auth', '+client']);

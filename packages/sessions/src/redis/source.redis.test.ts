@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { RedisStore } from 'connect-redis';
 import { createClient, RESP_TYPES } from 'redis';
 import { inject } from 'vitest';
-import type { LegacyPeer, SourceFixture } from '../testing/source-fixture.ts';
+import { PATIENT_MS, type LegacyPeer, type SourceFixture } from '../testing/source-fixture.ts';
 import { describeSourceConformance } from '../testing/source-conformance.ts';
 import { createRedisSource } from './source.ts';
 
@@ -18,7 +18,7 @@ async function byUrl(): Promise<SourceFixture> {
   const prefix = `${randomBytes(6).toString('hex')}:`;
   const url = ownDatabase();
   const client = await createClient({ url }).connect();
-  const source = createRedisSource({ url, prefix });
+  const source = createRedisSource({ url, prefix, timeoutMs: PATIENT_MS });
   const dispose = async (): Promise<void> => {
     await source.close();
     await client.close();
@@ -31,7 +31,7 @@ async function byClient(): Promise<SourceFixture> {
   const prefix = `{app}[s*]${randomBytes(6).toString('hex')}:`;
   const url = ownDatabase();
   const client = await createClient({ url, RESP: 2, commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } } }).connect();
-  const source = createRedisSource({ client, prefix, location: 'the application' });
+  const source = createRedisSource({ client, prefix, location: 'the application', timeoutMs: PATIENT_MS });
   const peer = await createClient({ url }).connect();
   const dispose = async (): Promise<void> => {
     await source.close();

@@ -75,8 +75,24 @@ export async function read(source: SourceStore, rawId: string): Promise<SourceSe
 
 /** Waits until the source no longer has it: clocks run on their own. */
 export async function absent(source: SourceStore, rawId: string): Promise<void> {
-  await vi.waitFor(async () => expect(await read(source, rawId)).toBeUndefined(), { timeout: 10_000, interval: 25 });
+  await vi.waitFor(async () => expect(await read(source, rawId)).toBeUndefined(), { interval: 25 });
 }
+
+/** Some stores count whole seconds; one millisecond more is what two clocks of one machine may differ by in reading. */
+const ROUNDING_MS = 1001;
+
+/**
+ * The life that a session was given lies in its expiry: `ttlMs` after a moment between `before`, which the source's clock
+ * showed before the write, and the reading. However long either takes, both bounds hold.
+ */
+export function expectLife(session: SourceSession | undefined, before: number, ttlMs: number): void {
+  const { expireTime, readAt } = present(session);
+  expect(present(expireTime)).toBeGreaterThanOrEqual(before + ttlMs - ROUNDING_MS);
+  expect(present(expireTime)).toBeLessThanOrEqual(readAt + ttlMs + ROUNDING_MS);
+}
+
+/** Bound of a call where the bound is not what is tested: longer than a busy machine stands still. */
+export const PATIENT_MS: number = 60_000;
 
 /** Milliseconds; long against any test. */
 export const HOUR: number = 3_600_000;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { HOUR, newRawId, read, sessionValue, useFixture, type MakeSource, type SourceCapabilities } from './source-fixture.ts';
+import { absent, HOUR, newRawId, read, sessionValue, useFixture, type MakeSource, type SourceCapabilities } from './source-fixture.ts';
 
 /** What is written is read, whatever it is made of. */
 export function describeReads(make: MakeSource, capabilities: SourceCapabilities): void {
@@ -103,7 +103,7 @@ export function describeReads(make: MakeSource, capabilities: SourceCapabilities
       const { source } = fixture;
       const rawId = newRawId();
       await source.save(rawId, sessionValue('old'), 40, 0);
-      await expect.poll(() => read(source, rawId), { timeout: 10_000 }).toBeUndefined();
+      await absent(source, rawId);
       expect(await source.touch(rawId, HOUR, 0)).toEqual({ outcome: 'missing' });
       expect(await read(source, rawId)).toBeUndefined();
       expect(await source.save(rawId, sessionValue('new'), HOUR, 0)).toMatchObject({ outcome: 'applied', version: { epoch: 0, n: 2 } });
