@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { sourceRefKeyOf, sourceRefKeyText } from '@wherry/sessions';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CONFIG_SCHEMA } from './config/index.ts';
 import { run } from './testing/recording-terminal.ts';
@@ -98,6 +99,35 @@ describe('wherry config', () => {
     const { code, out } = await run('config schema');
     expect(code).toBe(0);
     expect(JSON.parse(out)).toEqual(CONFIG_SCHEMA);
+  });
+
+  it('gives out the key of applications only when asked to, and never the master key', async () => {
+    const environment = { WHERRY_MASTER_KEY: KEY };
+    const text = sourceRefKeyText(sourceRefKeyOf(Buffer.alloc(32, 7)));
+    const quiet = await run('config app-key', environment);
+    expect(quiet).toMatchObject({ code: 0, out: expect.stringMatching(/^WHERRY_SOURCE_REF_KEY, fingerprint [0-9a-f]{8}$/) as string });
+    expect(`${quiet.out}${quiet.err}`).not.toContain(text);
+    expect(await run('config app-key --show', environment)).toEqual({ code: 0, out: text, err: '' });
+    const key = join(folder, 'app-key');
+    const written = await run(`config app-key --out ${key}`, environment);
+    expect(written).toEqual({ code: 0, out: `${quiet.out}, written to ${key}`, err: '' });
+    expect(readFileSync(key, 'utf8')).toBe(`${text}\n`);
+    expect(statSync(key).mode & 0o777).toBe(0o600);
+    // What is there may be in use, and may be readable by others.
+    expect(await run(`config app-key --out ${key}`, environment)).toMatchObject({
+      code: 1,
+      out: '',
+      err: expect.stringContaining('EEXIST') as string,
+    });
+    expect(await run('config app-key --show')).toMatchObject({ code: 2, err: expect.stringContaining('masterKey is not set') as string });
+  });
+
+  it('lets a role see the key of applications, which has no effect on it', async () => {
+    const { code, err } = await run('config check', { WHERRY_SOURCE_REF_KEY: 'srk1.x', WHERRY_SOURCE_REF_KEY_FILE: '/nowhere' });
+    expect({ code, err }).toEqual({
+      code: 0,
+      err: 'WHERRY_SOURCE_REF_KEY is no setting and has no effect\nWHERRY_SOURCE_REF_KEY_FILE is no setting and has no effect',
+    });
   });
 });
 

@@ -15,5 +15,5 @@ export {
   type Sample,
 } from './metrics.ts';
 export { MicroBatcher, type MicroBatcherOptions } from './micro-batcher.ts';
-export { Sealer } from './seal.ts';
+export { Sealer, deriveKey } from './seal.ts';
 export { SingleFlight } from './single-flight.ts';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isWherryError } from './errors.ts';
-import { Sealer } from './seal.ts';
+import { Sealer, deriveKey } from './seal.ts';
 
 const masterKey = randomBytes(32);
 const sealer = new Sealer(masterKey, 'test');
@@ -55,6 +55,8 @@ test('another purpose and another master key have other keys', () => {
   expect(refusal(() => new Sealer(masterKey, 'other').open(sealed, Buffer.alloc(0)))).toBe(true);
   expect(refusal(() => new Sealer(randomBytes(32), 'test').open(sealed, Buffer.alloc(0)))).toBe(true);
   expect(new Sealer(masterKey, 'test').open(sealed, Buffer.alloc(0)).toString()).toBe('a');
+  expect(new Sealer(deriveKey(masterKey, 'test')).open(sealed, Buffer.alloc(0)).toString()).toBe('a');
+  expect(refusal(() => new Sealer(deriveKey(masterKey, 'other')).open(sealed, Buffer.alloc(0)))).toBe(true);
 });
 
 test('the same value is sealed differently each time', () => {

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, randomFillSync, type KeyObject } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, randomFillSync, KeyObject } from 'node:crypto';
 import { WherryError } from './errors.ts';
 
 const NONCE_BYTES = 12;
@@ -8,8 +8,18 @@ const FORMAT = 1;
 const NONCES = 256;
 
 /**
- * Authenticated encryption at rest: AES-256-GCM (NIST SP 800-38D) under a key derived from the master key for one
- * purpose (HKDF-SHA-256, RFC 5869). The associated data ties a sealed value to its place: moved to another row, it
+ * The key of one purpose, derived from the master key (HKDF-SHA-256, RFC 5869), which it tells nothing about: whoever
+ * holds it can open what was sealed for that purpose and nothing else. `masterKey` has 32 bytes; `purpose` names the use,
+ * e.g. `source-ref`.
+ */
+export function deriveKey(masterKey: Uint8Array, purpose: string): KeyObject {
+  if (masterKey.length !== 32) throw new WherryError('config_invalid', `the master key has ${masterKey.length} bytes; 32 are needed`);
+  return createSecretKey(Buffer.from(hkdfSync('sha256', masterKey, Buffer.alloc(0), `wherry ${purpose}`, 32)));
+}
+
+/**
+ * Authenticated encryption at rest: AES-256-GCM (NIST SP 800-38D) under the key of one purpose, see
+ * {@link deriveKey}. The associated data ties a sealed value to its place: moved to another row, it
  * does not open. Layout: version byte, 12-byte random nonce, ciphertext, 16-byte tag.
  */
 export class Sealer {
@@ -18,10 +28,11 @@ export class Sealer {
   readonly #nonces: Buffer = Buffer.alloc(NONCE_BYTES * NONCES);
   #nextNonce = NONCES;
 
-  /** `masterKey` has 32 bytes; `purpose` separates the keys of different uses, e.g. `source-ref`. */
-  constructor(masterKey: Uint8Array, purpose: string) {
-    if (masterKey.length !== 32) throw new WherryError('config_invalid', `the master key has ${masterKey.length} bytes; 32 are needed`);
-    this.#key = createSecretKey(Buffer.from(hkdfSync('sha256', masterKey, Buffer.alloc(0), `wherry ${purpose}`, 32)));
+  /** From the master key, 32 bytes, and a purpose; or from the key that {@link deriveKey} made of the two elsewhere. */
+  constructor(masterKey: Uint8Array, purpose: string);
+  constructor(derived: KeyObject);
+  constructor(key: Uint8Array | KeyObject, purpose = '') {
+    this.#key = key instanceof KeyObject ? key : deriveKey(key, purpose);
   }
 
   /** Seals `plain` for the place that `associated` names. */

@@ -3,7 +3,7 @@
  * net below: messages and causes come from drivers that quote what they were given.
  */
 const SECRET_NAME =
-  /(?:authorization|cookies?|passwords?|passphrase|secrets?|tokens?|credentials?|(?:private|master|api|signing)keys?|rawids?|sourcesessionid)$/;
+  /(?:authorization|cookies?|passwords?|passphrase|secrets?|tokens?|credentials?|(?:private|master|api|signing|sourceref)keys?|rawids?|sourcesessionid)$/;
 
 const SECRET_SHAPES: readonly (readonly [RegExp, string])[] = [
   // User information of a URL (RFC 3986 section 3.2.1).
@@ -12,6 +12,8 @@ const SECRET_SHAPES: readonly (readonly [RegExp, string])[] = [
   [/\beyJ[\w-]{8,}\.[\w-]*(?:\.[\w-]*)?/g, '[secret]'],
   // A session token of ours.
   [/\bst_[\w-]{16,}/g, '[secret]'],
+  // The key of an application for source refs.
+  [/\bsrk1\.[\w-]{16,}/g, '[secret]'],
   // A signed cookie of express-session, percent-encoded or not.
   [/\bs(?::|%3A)[\w-]{16,}\.[\w+/%-]{16,}/gi, '[secret]'],
   // An Authorization header (RFC 9110 section 11.6.2).

@@ -37,6 +37,7 @@ export {
   type SessionVersion,
 } from './record.ts';
 export { SessionRuntime, type CarriedOptions, type SessionRuntimeOptions } from './runtime.ts';
+export { parseSourceRefKey, sourceRefKeyFingerprint, sourceRefKeyOf, sourceRefKeyText } from './source-ref-key.ts';
 export type {
   SourceDescription,
   SourcePage,

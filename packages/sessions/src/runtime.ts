@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { noMetrics, silentLogger, systemClock, type Clock, type Component, type Logger, type Metrics } from '@wherry/core';
 import { Instance, type Database, type FeedTopic } from '@wherry/core/control';
 import { REVOCATION_TOPIC, RevocationSet, Revocations } from '@wherry/revocation';
@@ -11,15 +12,21 @@ import { SourceOffset } from './carried/source-offset.ts';
 import { SourceRefs } from './carried/source-ref.ts';
 import { SourceTouches } from './carried/source-touches.ts';
 import { SqlSessions } from './sql/sql-sessions.ts';
+import { sourceRefKeyOf } from './source-ref-key.ts';
 import type { SourceStore } from './source/contract.ts';
 import type { SessionDecoder } from './source/decoder.ts';
 
 /** Options of {@link SessionRuntime}. Times in milliseconds. */
-export interface SessionRuntimeOptions {
+export type SessionRuntimeOptions = RuntimeOptions & SealingKey;
+
+/** The key that source refs are sealed under: of the master key's 32 bytes, or, where those must not be, on its own. */
+type SealingKey =
+  | { readonly masterKey: Uint8Array; readonly sourceRefKey?: never }
+  | { readonly masterKey?: never; readonly sourceRefKey: KeyObject };
+
+interface RuntimeOptions {
   readonly control: Database;
   readonly shards: ShardSet;
-  /** 32 bytes. */
-  readonly masterKey: Uint8Array;
   /** What this process is. `writer`: an application whose session store is wrapped. */
   readonly role: 'writer' | 'auth' | 'gateway' | 'migrator';
   /** What else this process follows over the feed. */
@@ -77,7 +84,7 @@ export class SessionRuntime implements Component {
   readonly #sourceTouches: SourceTouches[] = [];
 
   constructor(options: SessionRuntimeOptions) {
-    const { control, shards, masterKey } = options;
+    const { control, shards } = options;
     const log = options.log ?? silentLogger;
     this.control = control;
     this.shards = shards;
@@ -114,7 +121,7 @@ export class SessionRuntime implements Component {
       metrics: options.metrics ?? noMetrics,
     });
     this.repairs = new Repairs({ database: control, log });
-    this.refs = new SourceRefs(masterKey);
+    this.refs = new SourceRefs(options.sourceRefKey ?? sourceRefKeyOf(options.masterKey));
   }
 
   /** The target's clock by this process' reckoning, epoch ms. */

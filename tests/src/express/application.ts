@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createApp, openStore, type Config, type SourceLocation } from '@wherry/legacy-app';
 import { TEST_IDENTITY, type Workbench } from '@wherry/migration/testing';
-import { ExpressCookie } from '@wherry/sessions';
+import { ExpressCookie, sourceRefKeyOf, sourceRefKeyText } from '@wherry/sessions';
 import { connectWherry, wrapStore } from '@wherry/sessions/express';
 
 const SECRET = 'a secret for tests';
@@ -44,7 +44,7 @@ export async function startWrapped(bench: Workbench, location: SourceLocation, k
   const wherry = await connectWherry({
     controlUrl: bench.controlUrl,
     shardUrls: bench.shardUrls,
-    masterKey: bench.masterKey,
+    sourceRefKey: sourceRefKeyText(sourceRefKeyOf(bench.masterKey)),
     identity: TEST_IDENTITY,
   });
   const store = wrapStore(theirs.store, wherry);

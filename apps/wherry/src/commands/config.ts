@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { CONFIG_SCHEMA, ROLES, SETTINGS, checkRoles, type LoadedConfig, type Role } from '../config/index.ts';
 import { SECRET_VARIABLES } from '../config/environment.ts';
 import { columns, type Terminal } from '../terminal.ts';
+import { addAppKeyCommand } from './app-key.ts';
 import { loadedConfig } from './loaded-config.ts';
 import { parseRoles } from './role-list.ts';
 
@@ -20,6 +21,7 @@ export function addConfigCommands(program: Command, terminal: Terminal): void {
       for (const name of loaded.ignored) terminal.err(`${name} is no setting and has no effect`);
       terminal.out('the configuration is valid');
     });
+  addAppKeyCommand(config, terminal);
   config
     .command('schema')
     .description('print the JSON Schema of wherry.config.json')

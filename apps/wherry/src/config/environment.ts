@@ -14,6 +14,9 @@ export const SECRET_VARIABLES = {
   'gateway.upstreamSecret': 'WHERRY_GATEWAY_UPSTREAM_SECRET',
 } as const;
 
+/** What a wrapped application reads; no role does. */
+export const APPLICATION_VARIABLE = 'WHERRY_SOURCE_REF_KEY';
+
 /** Names the file. */
 export const CONFIG_VARIABLE = 'WHERRY_CONFIG';
 
@@ -64,7 +67,9 @@ export function refuseUnknownVariables(environment: Environment, dynamic: readon
   for (const name of Object.keys(environment)) {
     if (!name.startsWith('WHERRY_') || known.has(name) || environment[name] === undefined) continue;
     const near = suggestion(name, [...known]);
-    if (SERVICE_LINK.test(name) || (!SECTION.test(name) && near === '')) {
+    // An environment that is shared with the application is no mistake of the operator's.
+    const applications = name === APPLICATION_VARIABLE || name === `${APPLICATION_VARIABLE}_FILE`;
+    if (applications || SERVICE_LINK.test(name) || (!SECTION.test(name) && near === '')) {
       ignored.push(name);
       continue;
     }

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, startDynamo, startPostgres } from '@wherry/embedded';
-import { loadConfig, type WherryConfig } from '../config/index.ts';
+import { sourceRefKeyOf, sourceRefKeyText } from '@wherry/sessions';
+import { loadConfig, requireMasterKey, type WherryConfig } from '../config/index.ts';
 import { startChild, type Child } from './child.ts';
 import type { DemoOptions } from './options.ts';
 
@@ -81,7 +82,7 @@ async function build(
     onClose: (closer) => void closers.push(closer),
     wrapLegacy: async () => {
       await legacy.stop();
-      legacy = await startLegacy({ ...environment, ...legacyEnv });
+      legacy = await startLegacy({ ...applicationEnvironment(environment, folder), ...legacyEnv });
     },
     startServices: async () => {
       const services = await startChild({
@@ -134,6 +135,15 @@ function startLegacy(env: Readonly<Record<string, string>>): Promise<Child> {
     env,
     ready: (line) => line.startsWith('listening on'),
   });
+}
+
+/** What the application gets: of the master key only what seals source refs, so that it could not open the signing keys. */
+function applicationEnvironment(environment: Readonly<Record<string, string>>, folder: string): Record<string, string> {
+  const { WHERRY_MASTER_KEY_FILE: _, ...shared } = environment;
+  const keyFile = join(folder, 'source-ref-key');
+  const key = sourceRefKeyOf(requireMasterKey(loadConfig({ environment }).config));
+  writeFileSync(keyFile, sourceRefKeyText(key), { mode: 0o600 });
+  return { ...shared, WHERRY_SOURCE_REF_KEY_FILE: keyFile };
 }
 
 interface StageFacts {

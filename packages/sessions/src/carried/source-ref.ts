@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { Sealer } from '@wherry/core';
 import type { SessionKey } from '../record.ts';
 
@@ -8,9 +9,9 @@ import type { SessionKey } from '../record.ts';
 export class SourceRefs {
   readonly #sealer: Sealer;
 
-  /** `masterKey` has 32 bytes. */
-  constructor(masterKey: Uint8Array) {
-    this.#sealer = new Sealer(masterKey, 'source-ref');
+  /** `key` as `sourceRefKeyOf` derives it. */
+  constructor(key: KeyObject) {
+    this.#sealer = new Sealer(key);
   }
 
   /** The sealed form of `rawId`. */

@@ -5,8 +5,9 @@ import type { Store } from 'express-session';
 import { expressJsonDecoder } from '../legacy/express-json.ts';
 import type { IdentityMapping } from '../legacy/identity-mapping.ts';
 import { SessionRuntime } from '../runtime.ts';
+import { parseSourceRefKey } from '../source-ref-key.ts';
 import type { SourceStore } from '../source/contract.ts';
-import { identityFrom, masterKeyFrom, secretFrom, secretsFrom } from './environment.ts';
+import { identityFrom, refuseMasterKey, secretFrom, secretsFrom, sourceRefKeyFrom } from './environment.ts';
 import { recogniseStore, type RecognisedStore } from './recognise-store.ts';
 import { loadStoreDrivers, type StoreDrivers } from './store-drivers.ts';
 import { WrappedStore } from './wrap-store.ts';
@@ -17,8 +18,8 @@ export interface ConnectOptions {
   readonly controlUrl?: string;
   /** Connection URLs of the shards, in their order; `WHERRY_SHARDS_URLS`, separated by commas or as a JSON list. */
   readonly shardUrls?: readonly string[];
-  /** 32 bytes; `WHERRY_MASTER_KEY`, in base64. */
-  readonly masterKey?: Uint8Array;
+  /** As `wherry config app-key` gives it out; `WHERRY_SOURCE_REF_KEY`. The master key is refused: it opens the signing keys too. */
+  readonly sourceRefKey?: string;
   /** Where sessions keep who they belong to; `WHERRY_SOURCE_IDENTITY_USER_ID`, `_USERNAME`, `_AUTHORITIES`, with the services' defaults. */
   readonly identity?: IdentityMapping;
   readonly log?: Logger;
@@ -41,13 +42,14 @@ export interface WherryHandle {
 export async function connectWherry(options: ConnectOptions = {}): Promise<WherryHandle> {
   const log = options.log ?? silentLogger;
   const { env } = process;
+  refuseMasterKey(env);
   const controlUrl = options.controlUrl ?? secretFrom(env, 'WHERRY_CONTROL_URL');
   const urls = options.shardUrls ?? secretsFrom(env, 'WHERRY_SHARDS_URLS');
-  const masterKey = options.masterKey ?? masterKeyFrom(env);
+  const sourceRefKey = options.sourceRefKey === undefined ? sourceRefKeyFrom(env) : parseSourceRefKey(options.sourceRefKey);
   const drivers = await loadStoreDrivers();
   const control = openDatabase({ url: controlUrl, applicationName: 'wherry-writer' });
   const shards = new ShardSet({ shards: urls.map((url, index) => ({ name: `shard${index}`, url })) });
-  const runtime = new SessionRuntime({ control, shards, masterKey, role: 'writer', log });
+  const runtime = new SessionRuntime({ control, shards, sourceRefKey, role: 'writer', log });
   const lifecycle = new Lifecycle({ log });
   lifecycle.add({ name: 'control', stop: () => control.end() });
   lifecycle.add(shards);

@@ -2,13 +2,22 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { identityFrom, masterKeyFrom, secretFrom, secretsFrom } from './environment.ts';
+import { identityFrom, refuseMasterKey, secretFrom, secretsFrom, sourceRefKeyFrom } from './environment.ts';
+import { sourceRefKeyOf, sourceRefKeyText } from '../source-ref-key.ts';
 
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'wherry-environment-'));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
+
+function thrownBy(work: () => unknown): unknown {
+  try {
+    return work();
+  } catch (error) {
+    return error;
+  }
+}
 
 function fileWith(content: string): string {
   const file = join(folder, 'secret');
@@ -31,10 +40,24 @@ test('several come with commas between, or as JSON', () => {
   for (const S of ['a,,b', '[', '[]', '[1]']) expect(() => secretsFrom({ S }, 'S')).toThrow(/^S is not a list/);
 });
 
-test('the master key has 32 bytes', () => {
-  const key = Buffer.alloc(32, 9);
-  expect(masterKeyFrom({ WHERRY_MASTER_KEY_FILE: fileWith(`${key.toString('base64')}\n`) })).toEqual(key);
-  expect(() => masterKeyFrom({ WHERRY_MASTER_KEY: 'aGk=' })).toThrow(/has 2 bytes/);
+test('the source-ref key is taken, and the master key is refused in both places', () => {
+  const masterKey = Buffer.alloc(32, 9);
+  const text = sourceRefKeyText(sourceRefKeyOf(masterKey));
+  expect(sourceRefKeyFrom({ WHERRY_SOURCE_REF_KEY_FILE: fileWith(`${text}\n`) }).equals(sourceRefKeyOf(masterKey))).toBe(true);
+  expect(() => sourceRefKeyFrom({})).toThrow(
+    /^WHERRY_SOURCE_REF_KEY is not set; allowed is WHERRY_SOURCE_REF_KEY or WHERRY_SOURCE_REF_KEY_FILE$/,
+  );
+  const base64 = masterKey.toString('base64');
+  const refusal = thrownBy(() => sourceRefKeyFrom({ WHERRY_SOURCE_REF_KEY: base64 }));
+  expect(refusal).toMatchObject({ code: 'config_invalid', message: expect.stringContaining('wherry config app-key') as string });
+  expect((refusal as Error).message).not.toContain(base64);
+  for (const name of ['WHERRY_MASTER_KEY', 'WHERRY_MASTER_KEY_FILE']) {
+    expect(thrownBy(() => refuseMasterKey({ [name]: base64, WHERRY_SOURCE_REF_KEY: text }))).toMatchObject({
+      code: 'config_invalid',
+      message: `${name} is set, and an application must not have the master key; allowed is WHERRY_SOURCE_REF_KEY or WHERRY_SOURCE_REF_KEY_FILE, which "wherry config app-key" gives out`,
+    });
+  }
+  refuseMasterKey({ WHERRY_SOURCE_REF_KEY: text });
 });
 
 test('who a session belongs to stands where the services look for it', () => {

@@ -1,6 +1,8 @@
+import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { WherryError } from '@wherry/core';
 import type { IdentityMapping } from '../legacy/identity-mapping.ts';
+import { parseSourceRefKey } from '../source-ref-key.ts';
 
 /** The environment of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -27,11 +29,23 @@ export function secretsFrom(environment: Environment, name: string): readonly st
   return list;
 }
 
-/** The master key, as {@link secretFrom}: 32 bytes in base64. */
-export function masterKeyFrom(environment: Environment): Buffer {
-  const key = Buffer.from(secretFrom(environment, 'WHERRY_MASTER_KEY'), 'base64');
-  if (key.length !== 32) throw invalid(`the master key has ${key.length} bytes; 32 bytes in base64 are needed`);
-  return key;
+const SOURCE_REF_KEY = 'WHERRY_SOURCE_REF_KEY';
+
+/** The key that source refs are sealed under, as {@link secretFrom}. */
+export function sourceRefKeyFrom(environment: Environment): KeyObject {
+  return parseSourceRefKey(secretFrom(environment, SOURCE_REF_KEY));
+}
+
+/**
+ * Refuses the master key in an application's environment: whoever takes the application over could open the signing
+ * keys with it. Errors: `config_invalid`, which says what to set instead.
+ */
+export function refuseMasterKey(environment: Environment): void {
+  const found = ['WHERRY_MASTER_KEY', 'WHERRY_MASTER_KEY_FILE'].find((name) => environment[name] !== undefined);
+  if (found === undefined) return;
+  throw invalid(
+    `${found} is set, and an application must not have the master key; allowed is ${SOURCE_REF_KEY} or ${SOURCE_REF_KEY}_FILE, which "wherry config app-key" gives out`,
+  );
 }
 
 /** Where sessions keep who they belong to; what is not set is as in the configuration of the services. */
