@@ -160,7 +160,11 @@ class DynamoSource implements SourceStore {
     return this.#change<SourceWrite>(rawId, ({ now }) => ({
       update: putUpdate(value, expireTime, version, now),
       applied: () => ({ outcome: 'applied', version, expireTime }),
-      refused: (item) => (compareVersions(version, versionOf(item)) <= 0 ? { outcome: 'older', version: versionOf(item) } : undefined),
+      refused: (item) => {
+        const ahead = compareVersions(version, versionOf(item));
+        const lies = item?.['ended'] !== undefined || sessionOf(item, rawId, this.#clock.now()) !== undefined;
+        return ahead < 0 || (ahead === 0 && lies) ? { outcome: 'older', version: versionOf(item) } : undefined;
+      },
     }));
   }
 

@@ -14,6 +14,7 @@ export interface Update {
 /** True of what has no expiry, or one that is still to come. */
 export const NOT_EXPIRED = '(attribute_not_exists(#expires) OR #expires > :now)';
 const NOT_ENDED = '(attribute_not_exists(#ended) OR #expires <= :now)';
+const NOTHING_LIVES = 'attribute_not_exists(#ended) AND (attribute_not_exists(#sess) OR #expires <= :now)';
 const NOT_OF_LATER_EPOCH = '(attribute_not_exists(#we) OR #we <= :epoch)';
 
 const TOMBSTONE_LASTS = 'attribute_exists(#ended) AND #expires > :expires';
@@ -33,12 +34,17 @@ export function saveUpdate(value: string, expireTime: number | null, context: Up
   });
 }
 
-/** Writes a version made elsewhere where it is newer, or where nothing is. */
+/**
+ * Writes a version made elsewhere where it is newer, and where it is the same and the session has run out: see `put` in
+ * the contract. A tombstone whose time is over still lies there until the store removes it: over that only a newer one.
+ */
 export function putUpdate(value: string, expireTime: number | null, version: SessionVersion, now: number): Update {
-  const overNothing = 'attribute_not_exists(#we) AND (attribute_not_exists(#sess) OR #expires <= :now)';
-  const overOlder = 'attribute_not_exists(#we) OR #we < :epoch OR (#we = :epoch AND #w < :n)';
   const isZero = version.epoch === 0 && version.n === 0;
-  return update(writing(expireTime, '#w = :n'), `${NOT_ENDED} AND (${isZero ? overNothing : overOlder})`, {
+  const same = '#we = :epoch AND #w = :n';
+  const applies = isZero
+    ? `(attribute_not_exists(#we) OR (${same})) AND ${NOTHING_LIVES}`
+    : `(attribute_not_exists(#we) OR #we < :epoch OR (#we = :epoch AND #w < :n) OR (${same} AND ${NOTHING_LIVES}))`;
+  return update(writing(expireTime, '#w = :n'), `${NOT_ENDED} AND ${applies}`, {
     ...values({ now, epoch: version.epoch }, expireTime),
     ':sess': { S: value },
     ':n': { N: String(version.n) },

@@ -90,13 +90,17 @@ local at = ARGV[2] == '' and '' or int(now + tonumber(ARGV[2]))
 store(ARGV[1], at, int(given) .. ':' .. int(n + 1), now, tonumber(ARGV[4]))
 return { 'applied', int(given), int(n + 1), at }`;
 
-/** ARGV: value, expiry in epoch ms or '', epoch, n, margin in ms. Where neither session nor companion is, any version is newer. */
+/**
+ * ARGV: value, expiry in epoch ms or '', epoch, n, margin in ms. Applied where the version is newer than the companion's
+ * (none counts as 0:0), and where it is the same and no session is there: see `put` in the contract.
+ */
 export const PUT: string = `${PRELUDE}${STORE}
 local now, given_epoch, given_n = clock(), tonumber(ARGV[3]), tonumber(ARGV[4])
 local epoch, n, ended = version(KEYS[2])
 if ended then return { 'ended' } end
 local newer = given_epoch > epoch or (given_epoch == epoch and given_n > n)
-if not newer and redis.call('EXISTS', KEYS[1], KEYS[2]) > 0 then return { 'older', int(epoch), int(n) } end
+local same = given_epoch == epoch and given_n == n
+if not newer and not (same and redis.call('EXISTS', KEYS[1]) == 0) then return { 'older', int(epoch), int(n) } end
 store(ARGV[1], ARGV[2], int(given_epoch) .. ':' .. int(given_n), now, tonumber(ARGV[5]))
 return { 'applied', int(given_epoch), int(given_n), ARGV[2] }`;
 

@@ -88,7 +88,21 @@ export interface SourceStore {
   touch(rawId: string, ttlMs: number | null, epoch: number): Promise<SourceTouch>;
   /** Removes the session and leaves a tombstone for `keepMs`. Idempotent; works where nothing was. */
   end(rawId: string, keepMs: number, epoch: number): Promise<void>;
-  /** Writes as the secondary side: a version made by the target, applied only when newer. `expireTime` by the source's clock. */
+  /**
+   * Writes as the secondary side: a version made by the target, applied when it is newer, or when it is the same and no
+   * session lives here; never over a tombstone. `expireTime` by the source's clock; in the past: nothing lives afterwards.
+   *
+   * Why the same version: a touch that did not come here in time lets the session run out early, while it lives on at
+   * the primary target. Its version is still known here, and without this no way back would bring it again.
+   *
+   * Why that brings nothing back that has ended. An end leaves a tombstone in the same step, which refuses every put for
+   * longer than a session that was alive before can last; a put that comes later still carries an expiry that is over.
+   * A session that ran out by the primary's own word did so at the last expiry that the primary gave to this version; a
+   * put carries one that the primary gave to it, no later unless a touch has shortened the life in between, and that a
+   * put of a newer version might overtake as well. While the target is primary nobody is answered from here, and what a
+   * put left too long is corrected by the next comparison. After a return of the primary side to the source, the first
+   * save here has a version of a later epoch, and no put of the time before is the same or newer.
+   */
   put(rawId: string, value: string, expireTime: number | null, version: SessionVersion): Promise<SourceWrite>;
   /** Lets go of the connections that this object opened itself. */
   close(): Promise<void>;
