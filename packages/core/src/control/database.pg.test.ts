@@ -1,5 +1,4 @@
-import { createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
-import { freePort } from '@wherry/embedded';
+import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { isWherryError } from '../errors.ts';
 import { audit } from './audit.ts';
@@ -12,7 +11,7 @@ let database: Database;
 
 beforeAll(async () => {
   place = await createTestDatabase(inject('postgresUrl'));
-  database = openDatabase({ url: place.url, poolSize: 4, statementMs: 400, applicationName: 'database-test' });
+  database = openDatabase({ url: place.url, poolSize: 4, statementMs: PATIENT_MS, applicationName: 'database-test' });
   await applySchema(database, [coreSchema]);
   await database.query('CREATE TABLE item (n bigint PRIMARY KEY)');
 });
@@ -35,7 +34,7 @@ test('bigint columns become bigint, with all their digits', async () => {
 
 test('READ COMMITTED is set whatever the server says: the fence does not work above it', async () => {
   await database.query(`ALTER DATABASE ${place.name} SET default_transaction_isolation = 'repeatable read'`);
-  const fresh = openDatabase({ url: place.url });
+  const fresh = openDatabase({ url: place.url, statementMs: PATIENT_MS });
   try {
     const level = await transaction(
       fresh,
@@ -83,7 +82,12 @@ test('connections are given back, also by failing transactions', async () => {
 });
 
 test('transient is what may succeed when it is repeated', async () => {
-  expect(isTransient(await failureOf(database.query('SELECT pg_sleep(2)')))).toBe(true);
+  const hasty = openDatabase({ url: place.url, statementMs: 50 });
+  try {
+    expect(isTransient(await failureOf(hasty.query('SELECT pg_sleep(600)')))).toBe(true);
+  } finally {
+    await hasty.end();
+  }
   expect(isTransient(await failureOf(database.query('SELECT 1 / 0')))).toBe(false);
   expect(isTransient(await failureOf(database.query('SELECT nonsense')))).toBe(false);
   expect(isTransient(new Error('anything'))).toBe(false);
@@ -94,7 +98,7 @@ test('transient is what may succeed when it is repeated', async () => {
 });
 
 test('a server that is not there is control_unavailable, without the password of its URL', async () => {
-  const absent = openDatabase({ url: `postgres://someone:hunter2@127.0.0.1:${await freePort()}/x` });
+  const absent = openDatabase({ url: 'postgres://someone:hunter2@127.0.0.1:1/x' });
   try {
     const error = controlError(await failureOf(absent.query('SELECT 1')));
     expect(isWherryError(error, 'control_unavailable')).toBe(true);

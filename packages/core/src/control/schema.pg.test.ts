@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { isWherryError } from '../errors.ts';
 import { openDatabase, type Database } from './database.ts';
@@ -16,7 +16,7 @@ let part: SchemaPart;
 
 beforeEach(async () => {
   place = await createTestDatabase(inject('postgresUrl'));
-  database = openDatabase({ url: place.url });
+  database = openDatabase({ url: place.url, statementMs: PATIENT_MS });
   folder = mkdtempSync(join(tmpdir(), 'wherry-schema-'));
   part = { part: 'test', folder: pathToFileURL(`${folder}/`) };
 });
@@ -71,7 +71,7 @@ test('a file that fails leaves the database as it was', async () => {
 
 test('processes that start together apply each file once', async () => {
   file('0001-make.sql', 'CREATE TABLE a (n int); INSERT INTO a SELECT 1 FROM pg_sleep(0.05)');
-  const pools = Array.from({ length: 4 }, () => openDatabase({ url: place.url }));
+  const pools = Array.from({ length: 4 }, () => openDatabase({ url: place.url, statementMs: PATIENT_MS }));
   try {
     await Promise.all(pools.map((pool) => applySchema(pool, [coreSchema, part])));
     expect(await rows('a')).toBe(1);

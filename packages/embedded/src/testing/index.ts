@@ -10,6 +10,9 @@ declare module 'vitest' {
   }
 }
 
+/** Bound in ms of a statement or a call where the bound is not what is tested: longer than a busy machine stands still. */
+export const PATIENT_MS: number = 60_000;
+
 /** A database of its own for one test file. */
 export interface TestDatabase {
   readonly url: string;

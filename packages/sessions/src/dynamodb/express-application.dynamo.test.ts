@@ -1,8 +1,7 @@
-import '@wherry/embedded/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { inject } from 'vitest';
 import { createSessionTable } from '../testing/dynamo-session-table.ts';
 import { describeExpressApplication } from '../testing/express-application.ts';
-import { PATIENT_MS } from '../testing/source-fixture.ts';
 import { createDynamoSource } from './source.ts';
 
 describeExpressApplication('connect-dynamodb', async () => {

@@ -1,10 +1,10 @@
-import '@wherry/embedded/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { GetItemCommand, PutItemCommand, UpdateItemCommand, type AttributeValue, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { Sealer } from '@wherry/core';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { SourceStore } from '../source/contract.ts';
 import { createSessionTable, type SessionTable } from '../testing/dynamo-session-table.ts';
-import { HOUR, PATIENT_MS, newRawId, present, read, sessionValue } from '../testing/source-fixture.ts';
+import { HOUR, newRawId, present, read, sessionValue } from '../testing/source-fixture.ts';
 import { createDynamoSource } from './source.ts';
 import type { DynamoSender } from './table.ts';
 

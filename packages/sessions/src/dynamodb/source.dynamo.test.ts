@@ -1,9 +1,9 @@
-import '@wherry/embedded/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { randomBytes } from 'node:crypto';
 import { Sealer } from '@wherry/core';
 import { inject } from 'vitest';
 import { describeSourceConformance } from '../testing/source-conformance.ts';
-import { PATIENT_MS, type SourceFixture } from '../testing/source-fixture.ts';
+import type { SourceFixture } from '../testing/source-fixture.ts';
 import { createDynamoSource, type DynamoSourceOptions } from './source.ts';
 import { connection, createSessionTable } from '../testing/dynamo-session-table.ts';
 

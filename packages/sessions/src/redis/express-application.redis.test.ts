@@ -1,10 +1,9 @@
-import '@wherry/embedded/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { randomBytes } from 'node:crypto';
 import { RedisStore } from 'connect-redis';
 import { createClient } from 'redis';
 import { inject } from 'vitest';
 import { describeExpressApplication } from '../testing/express-application.ts';
-import { PATIENT_MS } from '../testing/source-fixture.ts';
 import { createRedisSource } from './source.ts';
 
 describeExpressApplication('connect-redis', async () => {

@@ -1,11 +1,11 @@
-import '@wherry/embedded/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { randomBytes } from 'node:crypto';
 import { startRedis } from '@wherry/embedded';
 import { RedisStore } from 'connect-redis';
 import { createClient, createCluster } from 'redis';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { SourceStore } from '../source/contract.ts';
-import { HOUR, PATIENT_MS, newRawId, present, read, sessionValue } from '../testing/source-fixture.ts';
+import { HOUR, newRawId, present, read, sessionValue } from '../testing/source-fixture.ts';
 import { companionKey } from './companion-key.ts';
 import { createRedisSource } from './source.ts';
 

@@ -1,9 +1,9 @@
-import '@wherry/embedded/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { randomBytes } from 'node:crypto';
 import { RedisStore } from 'connect-redis';
 import { createClient, RESP_TYPES } from 'redis';
 import { inject } from 'vitest';
-import { PATIENT_MS, type LegacyPeer, type SourceFixture } from '../testing/source-fixture.ts';
+import type { LegacyPeer, SourceFixture } from '../testing/source-fixture.ts';
 import { describeSourceConformance } from '../testing/source-conformance.ts';
 import { createRedisSource } from './source.ts';
 

@@ -91,9 +91,6 @@ export function expectLife(session: SourceSession | undefined, before: number, t
   expect(present(expireTime)).toBeLessThanOrEqual(readAt + ttlMs + ROUNDING_MS);
 }
 
-/** Bound of a call where the bound is not what is tested: longer than a busy machine stands still. */
-export const PATIENT_MS: number = 60_000;
-
 /** Milliseconds; long against any test. */
 export const HOUR: number = 3_600_000;
 
