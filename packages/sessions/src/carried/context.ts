@@ -64,6 +64,8 @@ export interface TargetSessions {
   save(record: SessionRecord, epoch: number): Promise<{ readonly outcome: TargetWrite; readonly version: SessionVersion }>;
   /** Coalesced and written behind, under whichever epoch is current. */
   touch(key: SessionKey, touch: SessionTouch): void;
+  /** Resolves when the touches of these slots that were taken before are written, or wait again because their shard is away. Never throws. */
+  flushSlots(slots: Iterable<number>): Promise<void>;
   /** Tombstone, inserted where nothing is, under whichever epoch is current. Resolves when it is durable. */
   end(key: SessionKey, endedAt: number): Promise<'applied' | 'collision'>;
   /**

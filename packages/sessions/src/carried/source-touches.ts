@@ -22,13 +22,20 @@ export interface SourceTouchesOptions {
   readonly everyMs?: number;
 }
 
-interface PendingTouch {
+/** A touch that the primary target has been told of. */
+export interface SourceTouch {
   readonly key: SessionKey;
   readonly rawId: string;
-  /** Source's clock at the touch by this process' reckoning: the time left shrinks while it waits. */
-  readonly touchedAt: number;
+  /** From now, ms; null: for ever. */
   readonly ttlMs: number | null;
   readonly epoch: number;
+  /** Resolves when what the target was told is written there. */
+  readonly atTarget: () => Promise<void>;
+}
+
+interface PendingTouch extends SourceTouch {
+  /** By this machine's monotonic clock: the time left shrinks while it waits. */
+  readonly touchedAt: number;
   /** Held while it waits: it counts as a write in flight. undefined when the slot was closing. */
   readonly passage: { leave(): void } | undefined;
 }
@@ -55,10 +62,10 @@ export class SourceTouches implements Component {
     this.#unsubscribe = options.slots.onChange((slots) => this.#flushSlots(slots));
   }
 
-  /** Takes note of a touch; `ttlMs` from now. */
-  add(key: SessionKey, rawId: string, ttlMs: number | null, epoch: number): void {
+  /** Takes note of a touch. */
+  add({ key, rawId, ttlMs, epoch, atTarget }: SourceTouch): void {
     const passage = this.#pending.get(key.id)?.passage ?? this.#options.slots.tryEnter(key.slot);
-    this.#pending.set(key.id, { key, rawId, touchedAt: performance.now(), ttlMs, epoch, passage });
+    this.#pending.set(key.id, { key, rawId, touchedAt: performance.now(), ttlMs, epoch, atTarget, passage });
     this.#timer ??= setTimeout(() => void this.flush(), this.#options.everyMs ?? 1000).unref();
   }
 
@@ -100,17 +107,31 @@ export class SourceTouches implements Component {
     await Promise.all(Array.from({ length: Math.min(PARALLEL, touches.length) }, worker));
   }
 
-  async #writeOne({ key, rawId, touchedAt, ttlMs, epoch, passage }: PendingTouch): Promise<void> {
-    const { source, repairs, refs } = this.#options;
-    const left = ttlMs === null ? null : ttlMs - (performance.now() - touchedAt);
+  async #writeOne(touch: PendingTouch): Promise<void> {
+    const { key, rawId, passage } = touch;
+    const { repairs, refs } = this.#options;
     try {
-      // `missing`, `ended` and `older` are final: somebody else has decided about the session since.
-      if (left === null || left > 0) await source.touch(rawId, left, epoch);
-    } catch (error) {
-      this.#log.debug('a touch did not reach the source; a repair will', { error });
+      if (await this.#reaches(touch)) return;
       await repairs.add({ slot: key.slot, id: key.id, sourceRef: refs.seal(key, rawId), cause: 'source_write' });
     } finally {
       passage?.leave();
     }
+  }
+
+  /**
+   * False when only a repair can give the source what the touch was to give: the source is away, or the session ran out
+   * there before the touch came, while it may live on at the target. The repair reads the target, so the touch has to
+   * be there before it is asked for. `ended` and `older` are final: somebody else has decided about the session since.
+   */
+  async #reaches({ rawId, touchedAt, ttlMs, epoch, atTarget }: PendingTouch): Promise<boolean> {
+    const left = ttlMs === null ? null : ttlMs - (performance.now() - touchedAt);
+    if (left !== null && left <= 0) return true;
+    try {
+      if ((await this.#options.source.touch(rawId, left, epoch)).outcome !== 'missing') return true;
+    } catch (error) {
+      this.#log.debug('a touch did not reach the source; a repair will', { error });
+    }
+    await atTarget();
+    return false;
   }
 }

@@ -66,6 +66,6 @@ function touchTargetFirst(
 ): TouchOutcome {
   const now = context.now();
   context.target.touch(key, { lastAccessTime: now, expireTime: ttlMs === null ? null : now + Math.round(ttlMs), touchVersion: now });
-  context.sourceTouches.add(key, rawId, ttlMs, epoch);
+  context.sourceTouches.add({ key, rawId, ttlMs, epoch, atTarget: () => context.target.flushSlots([key.slot]) });
   return 'touched';
 }
