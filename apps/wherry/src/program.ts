@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { addConfigCommands } from './commands/config.ts';
 import { addDemoCommand } from './commands/demo.ts';
+import { addKeyCommands } from './commands/keys.ts';
 import { addMigrateCommands } from './commands/migrate.ts';
 import { addRolloutCommands } from './commands/rollout.ts';
 import { addUpCommand } from './commands/up.ts';
@@ -21,6 +22,7 @@ export function createProgram(terminal: Terminal): Command {
   addUpCommand(program, terminal);
   addMigrateCommands(program, terminal);
   addRolloutCommands(program, terminal);
+  addKeyCommands(program, terminal);
   addConfigCommands(program, terminal);
   addVersionCommand(program, terminal);
   return program;

@@ -36,6 +36,10 @@ export const ERROR_CODES = {
   id_clock_backwards: { status: 503, meaning: 'The clock went back behind the last id given out; no id is made until it has caught up.' },
   id_worker_lost: { status: 503, meaning: 'The lease of the worker id that ids are made under has ended.' },
   internal: { status: 500, meaning: 'A fault of ours. The log has the details under the request id.' },
+  key_in_use: {
+    status: 409,
+    meaning: 'Tokens that live may have been signed by the key; taking it away would refuse them.',
+  },
   lease_lost: { status: 503, meaning: 'The lease of this instance has ended; it may not act until it has registered again.' },
   login_failed: { status: 401, meaning: 'Username or password is wrong.' },
   login_unconfirmed: {

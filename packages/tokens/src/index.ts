@@ -7,7 +7,7 @@ export { importVerificationKey, jwkThumbprint } from './jwk.ts';
 export { jwksDocument, type JwksDocument } from './jwks.ts';
 export { KeyKeeper, type KeyKeeperOptions } from './key-keeper.ts';
 export { KeyRing, type KeyRingOptions } from './key-ring.ts';
-export { KEY_TOPIC, type KeyInfo } from './key-rows.ts';
+export { KEY_TOPIC, listKeys, type KeyInfo } from './key-rows.ts';
 export {
   DEFAULT_SIGN_STALE_MS,
   SIGNING_ALGORITHMS,

@@ -1,3 +1,4 @@
+import type { Queryable } from '@wherry/core/control';
 import type { SigningAlgorithm } from './key-source.ts';
 import type { KeyRecord, KeyState } from './key-transitions.ts';
 
@@ -12,7 +13,10 @@ export interface KeyInfo {
   /** null: all issuers share it. */
   readonly ownerInstance: string | null;
   readonly createdAt: number;
+  /** It signs from this moment on, once every live verifier has it. */
+  readonly signsAfter: number;
   readonly activatedAt: number | null;
+  /** Of a retiring key: from then on no token signed by it can live. */
   readonly keepUntil: number | null;
 }
 
@@ -45,14 +49,21 @@ export function recordOf(row: KeyRow): KeyRecord {
   return { kid, alg, state, ownerInstance: owner_instance, orphaned, signsAfter: Number(signs_after), keepUntil, seq };
 }
 
+/** The keys that are not gone, oldest first. Needs no key to unseal with: private parts are left where they are. */
+export async function listKeys(database: Queryable): Promise<KeyInfo[]> {
+  const { rows } = await database.query<KeyRow>(LIVING_KEYS);
+  return rows.map(keyInfoOf);
+}
+
 /** The row as operators see it. */
-export function keyInfoOf(row: KeyRow): KeyInfo {
+function keyInfoOf(row: KeyRow): KeyInfo {
   return {
     kid: row.kid,
     alg: row.alg,
     state: row.state,
     ownerInstance: row.owner_instance,
     createdAt: Number(row.created_at),
+    signsAfter: Number(row.signs_after),
     activatedAt: row.activated_at === null ? null : Number(row.activated_at),
     keepUntil: row.keep_until === null ? null : Number(row.keep_until),
   };

@@ -1,4 +1,4 @@
-import { Sealer, isWherryError } from '@wherry/core';
+import { Sealer, isWherryError, type WherryError } from '@wherry/core';
 import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
 import { createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
@@ -146,6 +146,25 @@ describe('shared keys', () => {
     await until(() => expect(auth.ring.signingKey().kid).not.toBe(stolen));
     expect(judged(issueFrom(auth), gateway)).toEqual(['accepted']);
     await until(() => expect(judged(token, gateway)).toEqual(['token_key_unknown']));
+  });
+
+  test('a key whose tokens may live is removed only by force, one that has signed nothing or has outlived them without', async () => {
+    const auth = await start({ mode: 'shared', store: { jwksMaxAgeS: 3600 } });
+    const active = auth.ring.signingKey().kid;
+    const refused = async (kid: string): Promise<unknown> =>
+      auth.store.remove(kid, command, { unlessInUse: true }).catch((error: unknown) => error);
+    const until = async (): Promise<number> => ((await refused(active)) as WherryError).data['until'] as number;
+    expect(await refused(active)).toMatchObject({ code: 'key_in_use', data: { kid: active } });
+    const { kid: next } = await auth.store.rotate('ES256', command);
+    await auth.store.remove(next, command, { unlessInUse: true });
+    expect(await states()).toEqual({ [active]: 'active', [next]: 'gone' });
+    await database.query("UPDATE signing_key SET state = 'retiring', keep_until = wherry_now() + 86400000 WHERE kid = $1", [active]);
+    const { rows } = await database.query<{ keep_until: bigint }>('SELECT keep_until FROM signing_key WHERE kid = $1', [active]);
+    expect(await until()).toBe(Number(rows[0]?.keep_until));
+    await database.query('UPDATE signing_key SET keep_until = wherry_now() WHERE kid = $1', [active]);
+    // The keeper may have found it first.
+    expect(await refused(active)).toSatisfy((answer) => isWherryError(answer, 'not_found') || !(answer instanceof Error));
+    expect((await states())[active]).toBe('gone');
   });
 
   test('age makes the keeper rotate', async () => {

@@ -1,6 +1,6 @@
 import { WherryError, isWherryError, type Sealer } from '@wherry/core';
 import { audit, controlError, leastAcknowledged, nextSeq, transaction, type Database, type Transaction } from '@wherry/core/control';
-import { KEY_TOPIC, LIVING_KEYS, isSharedAhead, keyInfoOf, recordOf, type KeyInfo, type KeyRow } from './key-rows.ts';
+import { KEY_TOPIC, LIVING_KEYS, isSharedAhead, listKeys, recordOf, type KeyInfo, type KeyRow } from './key-rows.ts';
 import { DEFAULT_SIGN_STALE_MS, type SigningAlgorithm } from './key-source.ts';
 import { dueTransitions, type KeyState, type KeyTransition } from './key-transitions.ts';
 import { newKey, type NewKey } from './new-key.ts';
@@ -119,11 +119,17 @@ export class KeyStore {
 
   /**
    * Takes a key away at once, for one that was stolen: every token that it signed is refused from the moment at which a
-   * verifier hears of it. A shared key that had been signing gets a successor, which waits only for the verifiers.
+   * verifier hears of it. A shared key that had been signing gets a successor, which waits only for the verifiers. With
+   * `unlessInUse` it throws `key_in_use` where a token signed by the key may live, its data saying until when.
    */
-  async remove(kid: string, command: KeyCommand): Promise<KeyChange> {
-    return this.#change(async (tx, rows) => {
+  async remove(kid: string, command: KeyCommand, { unlessInUse = false }: { readonly unlessInUse?: boolean } = {}): Promise<KeyChange> {
+    return this.#change(async (tx, rows, now) => {
       const row = living(rows, kid);
+      const until = this.#inUseUntil(row, now);
+      if (unlessInUse && until !== undefined)
+        throw new WherryError('key_in_use', `tokens signed by the key may live until ${new Date(until).toISOString()}`, {
+          data: { kid, until },
+        });
       const change = await this.#step(tx, { kid, to: 'gone' }, command);
       if (row.owner_instance !== null || row.state !== 'active') return change;
       const waiting = rows.find((other) => other.owner_instance === null && other.state === 'next');
@@ -157,8 +163,14 @@ export class KeyStore {
 
   /** The keys that are not gone, oldest first. */
   async list(): Promise<KeyInfo[]> {
-    const { rows } = await this.#options.database.query<KeyRow>(LIVING_KEYS).catch(rethrow);
-    return rows.map(keyInfoOf);
+    return listKeys(this.#options.database).catch(rethrow);
+  }
+
+  /** The moment from which on no token signed by the key can live, were it to stop signing now; undefined: none lives. */
+  #inUseUntil({ state, activated_at, keep_until, longest_life_s }: KeyRow, now: number): number | undefined {
+    if (activated_at === null) return undefined;
+    const until = state === 'retiring' ? Number(keep_until ?? 0n) : now + longest_life_s * 1000 + this.#graceMs;
+    return until > now ? until : undefined;
   }
 
   async #change<T>(work: (tx: Transaction, rows: readonly KeyRow[], now: number) => Promise<T>): Promise<T> {

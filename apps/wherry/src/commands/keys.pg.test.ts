@@ -1,0 +1,102 @@
+import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
+import { createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { tokensSchema } from '@wherry/tokens';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { run, type Run } from '../testing/recording-terminal.ts';
+
+let home: TestDatabase;
+let control: Database;
+beforeAll(async () => {
+  home = await createTestDatabase(inject('postgresUrl'));
+  control = openDatabase({ url: home.url });
+});
+afterAll(async () => {
+  await control.end();
+  await home.drop();
+});
+
+const MASTER_KEY = Buffer.alloc(32, 7).toString('base64');
+const wherry = (line: string, more: Readonly<Record<string, string>> = {}): Promise<Run> =>
+  run(`keys ${line}`, { WHERRY_CONTROL_URL: home.url, WHERRY_MASTER_KEY: MASTER_KEY, USER: 'ada', ...more });
+async function out(line: string): Promise<string> {
+  const { code, out: text, err } = await wherry(line);
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  return text;
+}
+const kidOf = (text: string): string => text.split(' ')[0] ?? '';
+async function acts(): Promise<unknown[]> {
+  const { rows } = await control.query('SELECT actor, action, reason, details FROM audit ORDER BY id');
+  return rows;
+}
+
+describe('wherry keys', () => {
+  it('says that nothing has been set up, then that there is no key', async () => {
+    expect(await wherry('list')).toMatchObject({ code: 1, err: expect.stringContaining('no tables yet') as string });
+    await applySchema(control, [coreSchema, tokensSchema]);
+    expect(await out('list')).toBe('there are none: auth makes the first one when it starts');
+  });
+
+  it('lists without the master key, and changes nothing without it', async () => {
+    expect(await run('keys list', { WHERRY_CONTROL_URL: home.url })).toMatchObject({ code: 0 });
+    expect(await run('keys rotate', { WHERRY_CONTROL_URL: home.url })).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('masterKey is not set') as string,
+    });
+    expect(await acts()).toEqual([]);
+  });
+
+  it('rotates: the first key signs at once, its successor waits, and who did it stands in the audit log', async () => {
+    const first = await out('rotate --actor grace --reason first');
+    expect(first).toMatch(/^[\w-]{43} {2}ES256 {2}active {4}shared {2}made \S+Z, signing since \S+Z\nno instance follows it$/);
+    const second = await out('rotate --alg EdDSA');
+    expect(second).toMatch(/^[\w-]{43} {2}EdDSA {2}next {6}shared {2}made \S+Z, signs after \S+Z at the earliest\n/);
+    expect(await out('list')).toBe([first, second].map((text) => text.split('\n')[0]).join('\n'));
+    expect(JSON.parse(await out('list --json'))).toMatchObject([
+      { kid: kidOf(first), state: 'active' },
+      { kid: kidOf(second), state: 'next' },
+    ]);
+    expect(await acts()).toMatchObject([
+      { actor: 'grace', action: 'signing_key.publish', reason: 'first', details: { kid: kidOf(first), alg: 'ES256' } },
+      { actor: 'ada', action: 'signing_key.publish', reason: null, details: { kid: kidOf(second), alg: 'EdDSA' } },
+    ]);
+    expect(await wherry('rotate')).toMatchObject({ code: 1, err: 'wherry: a shared key is already waiting to take over' });
+    expect(await wherry('rotate --alg HS256')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('Allowed choices are ES256, RS256, EdDSA') as string,
+    });
+    expect(await wherry('rotate', { WHERRY_TOKENS_KEY_MODE: 'process' })).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('makes a key of its own') as string,
+    });
+  });
+
+  it('refuses what would refuse tokens that live, unless it is forced for a reason', async () => {
+    const [active = '', next = ''] = (await out('list')).split('\n').map(kidOf);
+    expect(await wherry(`retire ${active}`)).toMatchObject({ code: 1, err: expect.stringContaining('rotate') as string });
+    expect(await wherry(`remove ${active}`)).toMatchObject({
+      code: 1,
+      out: '',
+      err: expect.stringMatching(/^wherry: tokens signed by the key may live until \S+Z$/) as string,
+    });
+    expect(await wherry(`remove ${active} --force`)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('--force needs --reason') as string,
+    });
+    expect(await wherry('remove nobody')).toMatchObject({ code: 1, err: 'wherry: no living key has this id' });
+    // It has signed nothing.
+    expect(await out(`retire ${next}`)).toMatch(/^\S+ {2}gone\n/);
+    const before = (await acts()).length;
+    expect(await out(`remove ${active} --force --reason stolen`)).toBe(`${active}  gone\nno instance follows it`);
+    expect((await acts())[before]).toMatchObject({ actor: 'ada', action: 'signing_key.gone', reason: 'stolen', details: { kid: active } });
+    // The successor of a key that signed.
+    expect(await out('list')).toMatch(/^\S+ {2}ES256 {2}next {2}/);
+  });
+
+  it('says when an instance has not heard of it', async () => {
+    await control.query(
+      `INSERT INTO instance (id, role, started_at, lease_until, acked) VALUES ('deaf', 'gateway', wherry_now(), wherry_now() + 3600000, '{"keys": 0}')`,
+    );
+    const [next = ''] = (await out('list')).split('\n').map(kidOf);
+    expect(await out(`remove ${next}`)).toBe(`${next}  gone\nnot every live instance acts on it yet`);
+  });
+});
