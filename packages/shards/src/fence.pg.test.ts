@@ -1,3 +1,4 @@
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { FENCE_CODES, fencedSql } from './fence.ts';
 import { ANSWER_OFFSET, FencedWrite, type FencedWriteOptions, type WriteOutcome } from './fenced-write.ts';
@@ -34,6 +35,9 @@ const FORMS: Record<string, Pick<FencedWriteOptions<Row>, 'write' | 'refusal'>> 
 };
 
 const UPSERT = FORMS['upsert'] ?? { write: '', refusal: '' };
+/** Of a closing that no test lets run out. */
+const LONG_MS = 3_600_000;
+
 const SLOTS = [0, 1, 2, 3, 4, 5, 6, 7];
 
 let cluster: Cluster;
@@ -53,6 +57,7 @@ function writer(form: string, map: SlotMap): FencedWrite<Row> {
     ...sql,
     shards,
     map,
+    deadlineMs: PATIENT_MS,
     follower: new SlotFollower({ map, shards }),
   });
 }
@@ -99,10 +104,11 @@ test.each(Object.keys(FORMS))(
     };
 
     const close = async (): Promise<void> => {
-      for (; closings < 24; closings++) {
+      // As long as it takes until both outcomes were often seen: how often a round sees them depends on the machine.
+      for (; closings < 24 || acknowledged <= 500 || refused <= 100; closings++) {
         const slots = SLOTS.filter((slot) => (slot + closings) % 2 === 0);
         const epochs = (await readSlotMap(control, slots)).map(({ epoch }) => epoch);
-        const closing = await beginClosing(control, slots, epochs, 5000);
+        const closing = await beginClosing(control, slots, epochs, LONG_MS);
         // No acknowledgement is waited for: the fence alone must hold.
         expect(await closeOnShard(shard, slots, epochs, closing.seq)).toBe(slots.length);
         const state = async (): Promise<unknown> =>
@@ -126,8 +132,6 @@ test.each(Object.keys(FORMS))(
     await writers;
     const { rows } = await shard.query<{ writes: bigint; stale: bigint }>('SELECT sum(writes) AS writes, sum(stale) AS stale FROM item');
     expect(rows[0]).toEqual({ writes: BigInt(acknowledged), stale: 0n });
-    expect(acknowledged).toBeGreaterThan(500);
-    expect(refused).toBeGreaterThan(100);
   },
 );
 
@@ -152,7 +156,7 @@ test.each(Object.keys(FORMS))('%s: a statement that began before a closing and r
     const waiting =
       'SELECT FROM pg_locks WHERE locktype = $1 AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())';
     while ((await gate.query(waiting, ['advisory'])).rowCount === 0);
-    const closing = await beginClosing(control, [10], [epoch], 5000);
+    const closing = await beginClosing(control, [10], [epoch], LONG_MS);
     expect(await closeOnShard(shard, [10], [epoch], closing.seq)).toBe(1);
     const before = await contents();
     await gate.query('SELECT pg_advisory_unlock(77)');
@@ -189,7 +193,7 @@ test('under the current epoch, a write follows the slot; its writer may decide a
   const fenced = writer('upsert', map);
   const move = async (slot: number): Promise<void> => {
     const [entry] = await readSlotMap(control, [slot]);
-    const closing = await beginClosing(control, [slot], [entry?.epoch ?? 0], 5000);
+    const closing = await beginClosing(control, [slot], [entry?.epoch ?? 0], LONG_MS);
     await closeOnShard(shards.shard(0).database, [slot], [entry?.epoch ?? 0], closing.seq);
     // The shard is not told: whoever writes next carries the entry over.
     await commitSide(control, closing, { side: 'target' });

@@ -1,3 +1,4 @@
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { byteaArray, integerArray, textArray } from './array-literal.ts';
@@ -7,6 +8,9 @@ import { beginClosing, commitSide, readSlotMap } from './slot-map-changes.ts';
 import { SlotMap } from './slot-map.ts';
 import { slotOf } from './slot.ts';
 import { startCluster, type Cluster } from './testing/cluster.ts';
+
+/** Of a closing that no test lets run out. */
+const LONG_MS = 3_600_000;
 
 const IDS = Array.from({ length: 300 }, (_, i) => BigInt(i * 7919));
 
@@ -40,6 +44,7 @@ function readerWith(map: SlotMap, maxKeys = 200): GatheredRead<SlotKey, string> 
     map,
     follower: new SlotFollower({ map, shards }),
     maxKeys,
+    deadlineMs: PATIENT_MS,
   });
 }
 
@@ -74,7 +79,7 @@ test('a process with an old map reads under the new epoch, also before the shard
   const epochs = (await readSlotMap(control, slots))
     .toSorted((a, b) => slots.indexOf(a.slot) - slots.indexOf(b.slot))
     .map(({ epoch }) => epoch);
-  await commitSide(control, await beginClosing(control, slots, epochs, 5000), { side: 'target' });
+  await commitSide(control, await beginClosing(control, slots, epochs, LONG_MS), { side: 'target' });
   await cluster.map.refresh();
   expect(await readerWith(cluster.map).getMany(keys)).toEqual(keys.map(({ id }) => `v${id}`));
   expect(await readerWith(old).getMany(keys)).toEqual(keys.map(({ id }) => `v${id}`));

@@ -4,6 +4,9 @@ import { abortClosing, beginClosing, commitSide } from './slot-map-changes.ts';
 import { applyOwners, closeOnShard, installSlotMap, openOnShard } from './slot-owners.ts';
 import { startCluster, type Cluster } from './testing/cluster.ts';
 
+/** Of a closing that no test lets run out. */
+const LONG_MS = 3_600_000;
+
 let cluster: Cluster;
 let shard: Database;
 beforeAll(async () => {
@@ -35,7 +38,7 @@ test('each shard knows its own slots, and installing them again changes nothing'
 
 test('a closer that was stopped for a while cannot close what was opened since', async () => {
   const { control } = cluster;
-  const stopped = await beginClosing(control, [1], [1], 5000);
+  const stopped = await beginClosing(control, [1], [1], LONG_MS);
   const opened = await abortClosing(control, stopped);
   await openOnShard(shard, [1], [1], 'source', opened ?? 0n);
   expect(await closeOnShard(shard, [1], [1], stopped.seq)).toBe(0);
@@ -44,7 +47,7 @@ test('a closer that was stopped for a while cannot close what was opened since',
 
 test('an entry is applied over an older one only, however late and often it comes', async () => {
   const { control } = cluster;
-  const closing = await beginClosing(control, [2], [1], 5000);
+  const closing = await beginClosing(control, [2], [1], LONG_MS);
   expect(await closeOnShard(shard, [2], [1], closing.seq)).toBe(1);
   expect(await closeOnShard(shard, [2], [1], closing.seq)).toBe(1);
   expect(await owner(2)).toBe('1 closing source');
@@ -64,7 +67,7 @@ test('closing waits for writers that hold the fence, and turns new ones away mea
   try {
     await writer.query('BEGIN');
     expect((await writer.query(lock)).rowCount).toBe(1);
-    const closing = await beginClosing(control, [3], [1], 5000);
+    const closing = await beginClosing(control, [3], [1], LONG_MS);
     let closed = false;
     const closer = closeOnShard(shard, [3], [1], closing.seq).then((count) => {
       closed = true;

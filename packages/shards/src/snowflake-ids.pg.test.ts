@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '@wherry/core';
 import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
-import { createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { shardsControlSchema } from './schema.ts';
 import { SnowflakeIds } from './snowflake-ids.ts';
@@ -10,7 +10,7 @@ let database: TestDatabase;
 let control: Database;
 beforeAll(async () => {
   database = await createTestDatabase(inject('postgresUrl'));
-  control = openDatabase({ url: database.url });
+  control = openDatabase({ url: database.url, statementMs: PATIENT_MS });
   await applySchema(control, [coreSchema, shardsControlSchema]);
 });
 afterAll(async () => {
@@ -18,10 +18,13 @@ afterAll(async () => {
   await database.drop();
 });
 
-const shifted = (offset: () => number): Clock => ({ now: () => systemClock.now() + offset(), monotonic: systemClock.monotonic });
+/** Longer than any test lasts. */
+const LONG_MS = 3_600_000;
+
+const showing = (now: () => number): Clock => ({ now, monotonic: systemClock.monotonic });
 
 test('processes that start together have worker ids of their own and make no id twice', async () => {
-  const processes = Array.from({ length: 6 }, () => new SnowflakeIds({ control, renewMs: 20 }));
+  const processes = Array.from({ length: 6 }, () => new SnowflakeIds({ control, renewMs: 20, leaseMs: LONG_MS }));
   await Promise.all(processes.map(async (ids) => ids.run()));
   expect(new Set(processes.map(({ workerId }) => workerId)).size).toBe(6);
   const made = await Promise.all(processes.flatMap((ids) => Array.from({ length: 2000 }, async () => ids.next())));
@@ -33,24 +36,30 @@ test('a process whose clock is behind gets no times that a former holder may hav
   // One worker id only, so that every process takes the same.
   await control.query('UPDATE worker_id SET lease_until = wherry_now() + 3600000 WHERE id <> 77');
   await control.query('UPDATE worker_id SET lease_until = 0, high_water = 0 WHERE id = 77');
-  const crashed = new SnowflakeIds({ control, leaseMs: 1, aheadMs: 200 });
+  const highWater = async (): Promise<number> =>
+    Number((await control.query<{ h: bigint }>('SELECT high_water AS h FROM worker_id WHERE id = 77')).rows[0]?.h);
+  const at = systemClock.now();
+  const crashed = new SnowflakeIds({ control, clock: showing(() => at), renewMs: LONG_MS, aheadMs: 200 });
   await crashed.run();
-  const behind = new SnowflakeIds({ control, clock: shifted(() => -150) });
+  const reserved = await highWater();
+  expect(reserved).toBe(at + 200);
+  await control.query('UPDATE worker_id SET lease_until = 0 WHERE id = 77');
+  const behind = new SnowflakeIds({ control, clock: showing(() => reserved - 50) });
   await expect(behind.run()).rejects.toMatchObject({ code: 'id_worker_lost' });
-  const ahead = new SnowflakeIds({ control, clock: shifted(() => 1000) });
+  const ahead = new SnowflakeIds({ control, clock: showing(() => Math.max(reserved + 1, systemClock.now())), leaseMs: LONG_MS });
   await ahead.run();
-  const id = await ahead.next();
-  expect(snowflakeParts(id).worker).toBe(77);
+  const { worker, time } = snowflakeParts(await ahead.next());
+  expect([worker, time > reserved]).toEqual([77, true]);
   await ahead.stop();
-  const { rows } = await control.query<{ high_water: bigint }>('SELECT high_water FROM worker_id WHERE id = 77');
-  expect(rows[0]?.high_water).toBe(BigInt(snowflakeParts(id).time));
-  await expect(new SnowflakeIds({ control }).run()).rejects.toMatchObject({ code: 'id_worker_lost' });
+  expect(await highWater()).toBe(time);
+  await expect(new SnowflakeIds({ control, clock: showing(() => time) }).run()).rejects.toMatchObject({ code: 'id_worker_lost' });
 });
 
 test('a clock that goes back is refused until it has caught up, one that runs away reserves nothing', async () => {
   await control.query('UPDATE worker_id SET lease_until = 0');
+  const begun = systemClock.now();
   let offset = 0;
-  const ids = new SnowflakeIds({ control, clock: shifted(() => offset), renewMs: 60_000 });
+  const ids = new SnowflakeIds({ control, clock: showing(() => begun + offset), renewMs: LONG_MS, leaseMs: LONG_MS });
   await ids.run();
   await ids.next();
   offset = -1000;
@@ -63,10 +72,10 @@ test('a clock that goes back is refused until it has caught up, one that runs aw
 });
 
 test('a lost lease is followed by another worker id', async () => {
-  const ids = new SnowflakeIds({ control, renewMs: 60_000 });
+  const ids = new SnowflakeIds({ control, renewMs: LONG_MS, leaseMs: LONG_MS });
   await ids.run();
   const first = ids.workerId;
-  await control.query(`UPDATE worker_id SET holder = 'somebody else', lease_until = wherry_now() + 60000 WHERE id = $1`, [first]);
+  await control.query(`UPDATE worker_id SET holder = 'somebody else', lease_until = wherry_now() + 3600000 WHERE id = $1`, [first]);
   // The reservation still holds, so ids are still its own; the next renewal finds out.
   await ids.next();
   await ids.run();

@@ -5,7 +5,8 @@ import { beginClosing, commitSide, installSlotMap } from '@wherry/shards';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import type { LegacySource } from './options.ts';
-import { startCluster, type Cluster } from './testing/cluster.ts';
+import type { Cluster } from '@wherry/shards/testing';
+import { startAuthCluster } from './testing/cluster.ts';
 import { COOKIE_SECRET, startLegacyApp, type LegacyApp } from './testing/legacy-app.ts';
 import { EXCHANGE, startService, type Answer, type Running } from './testing/service.ts';
 
@@ -25,7 +26,7 @@ describe.each(['source', 'target'] as const)('a legacy session whose primary sid
   let store: SourceStore;
   let auth: Running;
   beforeAll(async () => {
-    cluster = await startCluster(inject('postgresUrl'), 'source');
+    cluster = await startAuthCluster(inject('postgresUrl'), 'source');
     await advance(cluster.control, { expectedVersion: 1, actor: 'test' });
     app = await startLegacyApp(inject('redisUrl'), PREFIX, TTL_SECONDS);
     store = createRedisSource({ url: inject('redisUrl'), prefix: PREFIX });

@@ -7,7 +7,8 @@ import { once } from 'node:events';
 import { Agent, request, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { createAuthService } from './service.ts';
-import { startCluster, type Cluster } from './testing/cluster.ts';
+import type { Cluster } from '@wherry/shards/testing';
+import { startAuthCluster } from './testing/cluster.ts';
 import { PASSWORD, expectProblem, logIn, register } from './testing/people.ts';
 import { COMMON, startService, type Running } from './testing/service.ts';
 
@@ -17,7 +18,7 @@ const lines: string[] = [];
 const write = (...line: unknown[]): void => void lines.push(JSON.stringify(line));
 const recorder: Logger = { debug: write, info: write, warn: write, error: write, child: () => recorder };
 beforeAll(async () => {
-  cluster = await startCluster(inject('postgresUrl'));
+  cluster = await startAuthCluster(inject('postgresUrl'));
   await advance(cluster.control, { expectedVersion: 1, actor: 'test' });
   auth = await startService(cluster, { metrics: createMetrics() }, recorder);
 });
@@ -40,7 +41,7 @@ describe('the service', () => {
   });
 
   it('is not ready while no key signs, and then leaves no half of a log-in behind', async () => {
-    await using apart = await startCluster(inject('postgresUrl'));
+    await using apart = await startAuthCluster(inject('postgresUrl'));
     const { control } = apart;
     // Not the first key ever, and a verifier that is alive has not heard of it: it may not sign.
     await control.query(`INSERT INTO signing_key (kid, alg, state, public_jwk, longest_life_s, signs_after, seq)

@@ -2,7 +2,8 @@ import { createMetrics } from '@wherry/core/metrics';
 import { advance } from '@wherry/rollout';
 import { slotOf } from '@wherry/shards';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
-import { startCluster, type Cluster } from './testing/cluster.ts';
+import type { Cluster } from '@wherry/shards/testing';
+import { startAuthCluster } from './testing/cluster.ts';
 import { startService, type Answer, type Running } from './testing/service.ts';
 import { openWay, type Severable } from './testing/severable.ts';
 
@@ -13,7 +14,7 @@ let cut: Running;
 let whole: Running;
 const metrics = createMetrics();
 beforeAll(async () => {
-  cluster = await startCluster(inject('postgresUrl'));
+  cluster = await startAuthCluster(inject('postgresUrl'));
   await advance(cluster.control, { expectedVersion: 1, actor: 'test' });
   const [first = '', ...others] = cluster.shardUrls;
   ways = { control: await openWay(cluster.controlUrl), shard: await openWay(first) };

@@ -6,12 +6,13 @@ import { createPublicKey, verify as verifySignature, type JsonWebKey } from 'nod
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { COMMON, EXCHANGE, basicHeader, startService, type Answer, type Running } from './testing/service.ts';
 import { PASSWORD, claims, expectProblem, logIn, newName, register, type Login, type Registered } from './testing/people.ts';
-import { startCluster, type Cluster } from './testing/cluster.ts';
+import type { Cluster } from '@wherry/shards/testing';
+import { startAuthCluster } from './testing/cluster.ts';
 
 let cluster: Cluster;
 let auth: Running;
 beforeAll(async () => {
-  cluster = await startCluster(inject('postgresUrl'));
+  cluster = await startAuthCluster(inject('postgresUrl'));
   await step('advance');
   auth = await startService(cluster);
   await vi.waitFor(() => expect(auth.service.runtime.instance.leaseValid).toBe(true));

@@ -1,7 +1,11 @@
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { SlotMap, abortClosing, beginClosing, closeOnShard, commitSide, openOnShard, readSlotMap } from '@wherry/shards';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { SqlSessions } from './sql-sessions.ts';
 import { newRecord, startSessionCluster, type SessionCluster } from './testing/cluster.ts';
+
+/** Of a closing that nobody ends before the closer: where its deadline passes, writers open the slots again. */
+const CLOSING_MS = 3_600_000;
 
 let cluster: SessionCluster;
 beforeAll(async () => {
@@ -23,13 +27,13 @@ test('while slots keep closing and opening, callers see no error and every ackno
   const work = async (number: number): Promise<void> => {
     const map = new SlotMap({ control });
     await map.refresh();
-    const sessions = new SqlSessions({ shards, map, touchEveryMs: 5, deadlineMs: 10_000 });
+    const sessions = new SqlSessions({ shards, map, touchEveryMs: 5, deadlineMs: PATIENT_MS });
     for (let turn = number; running; turn++) {
       const record = records[turn % records.length] ?? newRecord();
       switch (turn % 5) {
         case 0:
         case 1: {
-          const passage = await map.enter(record.key.slot);
+          const passage = await map.enter(record.key.slot, { timeoutMs: PATIENT_MS });
           const { outcome, version } = await sessions.save(record, passage.epoch).finally(() => passage.leave());
           if (outcome === 'not_owned') await map.refresh();
           const known = versions.get(record.key.id);
@@ -60,7 +64,7 @@ test('while slots keep closing and opening, callers see no error and every ackno
         control,
         slots,
         entries.map(({ epoch }) => epoch),
-        10_000,
+        CLOSING_MS,
       );
       const close = entries.map(async ({ slot, epoch, shard }) => closeOnShard(shards.shard(shard).database, [slot], [epoch], closing.seq));
       expect(await Promise.all(close)).toEqual(entries.map(() => 1));

@@ -1,5 +1,6 @@
 import { abortClosing, beginClosing, closeOnShard, commitSide, openOnShard } from '@wherry/shards';
 import { startPostgres } from '@wherry/embedded';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { SqlSessions } from './sql-sessions.ts';
 import type { SessionTouch } from './stored-session.ts';
@@ -10,7 +11,13 @@ let sessions: SqlSessions;
 beforeAll(async () => {
   cluster = await startSessionCluster(inject('postgresUrl'));
   // Never by time or number, so that each test says itself when touches are written.
-  sessions = new SqlSessions({ shards: cluster.shards, map: cluster.map, touchEveryMs: 3_600_000, touchThreshold: 1_000_000 });
+  sessions = new SqlSessions({
+    shards: cluster.shards,
+    map: cluster.map,
+    touchEveryMs: 3_600_000,
+    touchThreshold: 1_000_000,
+    deadlineMs: PATIENT_MS,
+  });
 });
 afterAll(async () => {
   await sessions.stop();
@@ -38,8 +45,14 @@ test('many touches of a session are one write, and the newest counts', async () 
 
 test('touches are written after their time, and early when there are many', async () => {
   const { shards, map } = cluster;
-  await using timed = Object.assign(new SqlSessions({ shards, map, touchEveryMs: 10, touchThreshold: 1_000_000 }), disposer);
-  await using many = Object.assign(new SqlSessions({ shards, map, touchEveryMs: 3_600_000, touchThreshold: 2 }), disposer);
+  await using timed = Object.assign(
+    new SqlSessions({ shards, map, touchEveryMs: 10, touchThreshold: 1_000_000, deadlineMs: PATIENT_MS }),
+    disposer,
+  );
+  await using many = Object.assign(
+    new SqlSessions({ shards, map, touchEveryMs: 3_600_000, touchThreshold: 2, deadlineMs: PATIENT_MS }),
+    disposer,
+  );
   const [first, second, third] = [newRecord(), newRecord(), newRecord()];
   await Promise.all([first, second, third].map(async (record) => sessions.create(record)));
   timed.touch(first.key, at(2000));
@@ -62,7 +75,7 @@ test('a closing is acknowledged when the touches that its slots are owed are wri
   sessions.touch(elsewhere.key, at(2000));
   const { slot } = record.key;
   const { epoch, shard } = map.entry(slot);
-  const closing = await beginClosing(control, [slot], [epoch], 5000);
+  const closing = await beginClosing(control, [slot], [epoch], 3_600_000);
   await map.refresh();
   await map.acting(closing.seq);
   expect([await touched(record), await touched(elsewhere)]).toEqual([2000, 1000]);
@@ -94,7 +107,7 @@ test('a touch whose slot stays closing is kept for later', async () => {
   const record = newRecord();
   await impatient.create(record);
   const { slot } = record.key;
-  const closing = await beginClosing(control, [slot], [map.epochOf(slot)], 60_000);
+  const closing = await beginClosing(control, [slot], [map.epochOf(slot)], 3_600_000);
   await map.refresh();
   impatient.touch(record.key, at(2000));
   await impatient.flush();
@@ -111,7 +124,7 @@ test('a shard that is away keeps neither the other shard nor a closing waiting, 
   try {
     await using split = await startSessionCluster(inject('postgresUrl'), {
       secondServerUrl: server.url('postgres'),
-      shard: { deadlineMs: 200, breaker: { openMs: 10 } },
+      shard: { breaker: { openMs: 10 } },
       touchEveryMs: 20,
     });
     const records = Array.from({ length: 40 }, () => newRecord());

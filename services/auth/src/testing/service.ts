@@ -1,7 +1,7 @@
 import { silentLogger, type Logger } from '@wherry/core';
 import type { AuthServiceOptions } from '../options.ts';
 import { createAuthService, type AuthService } from '../service.ts';
-import type { Addresses, Cluster } from './cluster.ts';
+import type { Addresses, Cluster } from '@wherry/shards/testing';
 
 /** An auth service of one test, listening. */
 export interface Running extends AsyncDisposable {

@@ -2,7 +2,8 @@ import { isWherryError } from '@wherry/core';
 import { SlotMap, SnowflakeIds, slotOf } from '@wherry/shards';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import { startCluster, type Cluster } from '../testing/cluster.ts';
+import type { Cluster } from '@wherry/shards/testing';
+import { startAuthCluster } from '../testing/cluster.ts';
 import { checkNameFree, register } from './register.ts';
 import { repairRegistrations, type RegistrationContext, type RegistrationStep } from './repair.ts';
 import { UserStore } from './user-store.ts';
@@ -14,7 +15,7 @@ let users: UserStore;
 let now = 1_000_000;
 let races = 0;
 beforeAll(async () => {
-  cluster = await startCluster(inject('postgresUrl'));
+  cluster = await startAuthCluster(inject('postgresUrl'));
   ids = new SnowflakeIds({ control: cluster.control });
   await ids.run();
   const map = new SlotMap({ control: cluster.control });

@@ -1,26 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
-import { createTestDatabase } from '@wherry/embedded/testing';
-import {
-  ShardSet,
-  SlotMap,
-  initialiseSlotMap,
-  installSlotMap,
-  shardSchema,
-  shardsControlSchema,
-  slotOf,
-  type PrimarySide,
-  type ShardOptions,
-} from '@wherry/shards';
+import { PATIENT_MS } from '@wherry/embedded/testing';
+import { slotOf, type PrimarySide, type ShardOptions } from '@wherry/shards';
+import { startCluster, type Cluster } from '@wherry/shards/testing';
 import type { SessionKey, SessionRecord } from '../../record.ts';
 import { sessionsShardSchema } from '../schema.ts';
 import { SqlSessions, type SqlSessionsOptions } from '../sql-sessions.ts';
 
 /** A control database and two shards with sessions, for one test file. */
-export interface SessionCluster extends AsyncDisposable {
-  readonly control: Database;
-  readonly shards: ShardSet;
-  readonly map: SlotMap;
+export interface SessionCluster extends Cluster {
   readonly sessions: SqlSessions;
 }
 
@@ -33,33 +20,17 @@ export interface SessionClusterOptions extends Partial<Omit<SqlSessionsOptions, 
   readonly secondServerUrl?: string;
 }
 
-/** Creates the databases, applies the schemas and spreads the slots. */
+/** Creates the databases, applies the schemas and spreads the slots. A slot is waited for as long as a busy machine needs. */
 export async function startSessionCluster(serverUrl: string, options: SessionClusterOptions = {}): Promise<SessionCluster> {
-  const urls = [serverUrl, serverUrl, options.secondServerUrl ?? serverUrl];
-  const databases = await Promise.all(urls.map(async (url) => createTestDatabase(url)));
-  const [controlUrl = '', ...shardUrls] = databases.map(({ url }) => url);
-  const control = openDatabase({ url: controlUrl });
-  await applySchema(control, [coreSchema, shardsControlSchema]);
-  await initialiseSlotMap(control, shardUrls.length, options.side ?? 'source');
-  const shards = new ShardSet({ ...options.shard, shards: shardUrls.map((url, i) => ({ name: `shard-${i}`, url })) });
-  await Promise.all(shards.all.map(async ({ database }) => applySchema(database, [shardSchema, sessionsShardSchema])));
-  await installSlotMap(
-    control,
-    shards.all.map(({ database }) => database),
-  );
-  const map = new SlotMap({ control });
-  await map.refresh();
-  const sessions = new SqlSessions({ ...options, shards, map });
+  const { shard, side = 'source', secondServerUrl = serverUrl, ...own } = options;
+  const cluster = await startCluster(serverUrl, { ...shard, side, shardSchema: [sessionsShardSchema], lastServerUrl: secondServerUrl });
+  const sessions = new SqlSessions({ deadlineMs: PATIENT_MS, ...own, shards: cluster.shards, map: cluster.map });
   return {
-    control,
-    shards,
-    map,
+    ...cluster,
     sessions,
     [Symbol.asyncDispose]: async () => {
       await sessions.stop();
-      await shards.stop();
-      await control.end();
-      await Promise.all(databases.map(async (database) => database.drop()));
+      await cluster[Symbol.asyncDispose]();
     },
   };
 }

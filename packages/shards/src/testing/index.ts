@@ -1,0 +1,2 @@
+export { startCluster } from './cluster.ts';
+export type { Addresses, Cluster, ClusterOptions, Connections } from './cluster.ts';
