@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import { WherryError } from '@wherry/core';
 
 /** What the Authorization header of a request holds. */
@@ -10,7 +9,11 @@ export type AuthorizationCredential =
   | { readonly kind: 'other'; readonly scheme: string };
 
 /** What the extraction reads of a request. */
-export type AuthorizationSource = Pick<IncomingMessage, 'rawHeaders' | 'url'>;
+export interface AuthorizationSource {
+  readonly url?: string | undefined;
+  /** Names and values in turn, as they came. */
+  readonly rawHeaders: readonly string[];
+}
 
 /** Longest Authorization value in characters. */
 export const MAX_AUTHORIZATION_LENGTH: number = 8192;

@@ -130,7 +130,7 @@ class AccessTokenVerifier<D> implements Verifier<D> {
     if (!verifyCompactSignature(jws, key)) return refused('token_signature_invalid');
 
     const entry: Entry<D> = {
-      token,
+      token: copyOf(token),
       movedAt: 0,
       verified: Object.freeze({ ok: true, claims, principal: principalOf(claims), derived: this.#options.derive?.(claims) as D }),
       key,
@@ -192,4 +192,9 @@ class AccessTokenVerifier<D> implements Verifier<D> {
 function isAccessTokenType(typ: string | undefined): boolean {
   const type = typ?.toLowerCase();
   return type === ACCESS_TOKEN_TYPE || type === `application/${ACCESS_TOKEN_TYPE}`;
+}
+
+/** A part of a text keeps the whole text alive; what is remembered for long must not hold on to the request that it came in. ASCII. */
+function copyOf(token: string): string {
+  return Buffer.from(token, 'latin1').toString('latin1');
 }

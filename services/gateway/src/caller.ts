@@ -1,8 +1,10 @@
 import { SIGNATURE_HEADER, encodeIdentity, type IdentityHeaders, type IdentitySigner, type Principal } from '@wherry/http';
+import { Answer } from './answer.ts';
 import type { CredentialKind } from './outcome.ts';
 
 /** A signature counts for 30 s at the upstream; one may be used again for this long, milliseconds. */
 const SIGN_EVERY_MS = 5000;
+const NOTHING = new Answer(200, ['Content-Length', '0']);
 
 /**
  * A signed-in user and the headers that tell of him, made once and kept with the memory of his credential, so that a
@@ -23,7 +25,7 @@ export class Caller {
   readonly #signer: IdentitySigner | undefined;
   #signedAt = Number.NEGATIVE_INFINITY;
   #upstream: readonly string[] = [];
-  #answer: readonly string[] = [];
+  #answer: Answer = NOTHING;
 
   /** Errors: `unauthenticated` for an identity that has no written form. */
   constructor(kind: CredentialKind, principal: Principal, generation: number, signer: IdentitySigner | undefined) {
@@ -43,7 +45,7 @@ export class Caller {
   }
 
   /** The same as the answer to a forward-auth check. */
-  answer(now: number): readonly string[] {
+  answer(now: number): Answer {
     if (this.#signer !== undefined) this.#sign(this.#signer, now);
     return this.#answer;
   }
@@ -57,6 +59,6 @@ export class Caller {
 
   #write(headers: readonly string[]): void {
     this.#upstream = headers;
-    this.#answer = ['Content-Length', '0', ...headers];
+    this.#answer = new Answer(200, ['Content-Length', '0', ...headers]);
   }
 }

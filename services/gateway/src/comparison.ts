@@ -75,7 +75,7 @@ export class Comparison {
 }
 
 function differenceOf({ principal, sessionId }: Caller, session: Outcome): Difference {
-  if (!session.ok) return session.status === 401 ? 'session' : 'unknown';
+  if (!session.ok) return session.answer.status === 401 ? 'session' : 'unknown';
   if (session.principal.userId !== principal.userId) return 'user';
   // Another session of the same user may rightly differ: he may have logged in again with other roles.
   if (session.sessionId !== sessionId) return 'unknown';

@@ -22,12 +22,6 @@ export class Connections {
   /** `idleMs`: a connection is closed when it has waited for this long, up to half as long again. */
   constructor(server: Server, idleMs: number) {
     server.keepAliveTimeout = 0;
-    server.on('connection', (socket: Marked) => {
-      // Until the first request the time for its headers counts, which the server watches by itself.
-      socket.wherrySeen = Number.POSITIVE_INFINITY;
-      this.#open.add(socket);
-      socket.once('close', () => this.#open.delete(socket));
-    });
     this.#timer = setInterval(() => this.#reap(), Math.max(10, idleMs / 2));
     this.#timer.unref();
   }
@@ -37,9 +31,21 @@ export class Connections {
     return this.#open.size;
   }
 
+  /** A new connection. */
+  add(socket: Marked): void {
+    socket.wherrySeen = this.#tick;
+    this.#open.add(socket);
+    socket.once('close', () => this.#open.delete(socket));
+  }
+
   /** A request came in and is answered before this turn ends. */
   seen(socket: Marked): void {
     socket.wherrySeen = this.#tick;
+  }
+
+  /** Until the next request the time for its headers counts, which the server watches by itself. */
+  watchedElsewhere(socket: Marked): void {
+    socket.wherrySeen = Number.POSITIVE_INFINITY;
   }
 
   /** A request came in whose answer takes longer: the connection is not idle until `release`. */

@@ -1,8 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { WherryError, asWherryError } from '@wherry/core';
-import { authorizationOf } from '@wherry/http';
+import { authorizationOf, type AuthorizationSource } from '@wherry/http';
+import { Answer } from './answer.ts';
 import type { Authenticator } from './authenticator.ts';
-import type { Connections } from './connections.ts';
 import { countsAsNobody, refusalOf, type Outcome, type Refusal } from './outcome.ts';
 import { pathOf, type RouteTable } from './routes.ts';
 
@@ -10,12 +9,11 @@ import { pathOf, type RouteTable } from './routes.ts';
 export interface ForwardAuthSettings {
   readonly authenticator: Authenticator;
   readonly routes: RouteTable;
-  readonly connections: Connections;
   /** Lower case; undefined: the original path is not looked at. */
   readonly uriHeader: string | undefined;
 }
 
-const NOBODY: readonly string[] = ['Content-Length', '0'];
+const NOBODY = new Answer(200, ['Content-Length', '0']);
 
 /**
  * Answers another proxy's question whether a request may pass: 200 with identity headers, 401 with the reason in
@@ -32,41 +30,28 @@ export class ForwardAuth {
     this.#settings = settings;
   }
 
-  /** Answers. The way of a token that was seen before takes one turn and makes next to nothing. */
-  handle(request: IncomingMessage, response: ServerResponse): void {
+  /** The answer to a question; never rejects. The way of a token that was seen before takes one turn and makes next to nothing. */
+  answer(request: AuthorizationSource): Answer | Promise<Answer> {
     const now = Date.now();
-    const { authenticator, connections, uriHeader } = this.#settings;
-    connections.seen(request.socket);
+    const { authenticator, uriHeader } = this.#settings;
     const mayBeNobody = uriHeader === undefined ? 'never' : this.#mayBeNobody(request.rawHeaders, uriHeader);
-    if (typeof mayBeNobody === 'object') return answer(response, mayBeNobody);
-    if (mayBeNobody === 'always') return this.#nobody(response);
+    if (typeof mayBeNobody === 'object') return mayBeNobody.answer;
+    if (mayBeNobody === 'always') return this.#nobody();
     const outcome = authenticator.judge(request, now);
-    if (!(outcome instanceof Promise)) return this.#settle(response, outcome, mayBeNobody === 'perhaps', now);
-    const { socket } = request;
-    connections.hold(socket);
-    void outcome.then((settled) => {
-      connections.release(socket);
-      this.#settle(response, settled, mayBeNobody === 'perhaps', now);
-    });
+    if (!(outcome instanceof Promise)) return this.#settle(outcome, mayBeNobody === 'perhaps', now);
+    return outcome.then((settled) => this.#settle(settled, mayBeNobody === 'perhaps', now));
   }
 
-  #settle(response: ServerResponse, outcome: Outcome, mayBeNobody: boolean, now: number): void {
+  #settle(outcome: Outcome, mayBeNobody: boolean, now: number): Answer {
     const { counts } = this.#settings.authenticator;
-    if (outcome.ok) {
-      counts.judged(outcome);
-      response.writeHead(200, outcome.answer(now) as string[]);
-      response.end();
-      return;
-    }
-    if (mayBeNobody && countsAsNobody(outcome)) return this.#nobody(response);
+    if (!outcome.ok && mayBeNobody && countsAsNobody(outcome)) return this.#nobody();
     counts.judged(outcome);
-    answer(response, outcome);
+    return outcome.ok ? outcome.answer(now) : outcome.answer;
   }
 
-  #nobody(response: ServerResponse): void {
+  #nobody(): Answer {
     this.#settings.authenticator.counts.nobody();
-    response.writeHead(200, NOBODY as string[]);
-    response.end();
+    return NOBODY;
   }
 
   /** What the route of the original request says. A path that cannot be routed is refused, one without a route asks for a user. */
@@ -92,12 +77,6 @@ export class ForwardAuth {
       return refusalOf('none', asWherryError(error));
     }
   }
-}
-
-/** Writes a refusal. */
-export function answer(response: ServerResponse, { status, headers, body }: Refusal): void {
-  response.writeHead(status, headers as string[]);
-  response.end(body);
 }
 
 /** Refuses a token in the original query as `authorizationOf` does in our own (RFC 9700 section 4.3.2). */

@@ -5,9 +5,10 @@ import { IdentitySigner, sendProblem } from '@wherry/http';
 import { Admin } from './admin.ts';
 import { Authenticator } from './authenticator.ts';
 import { Connections } from './connections.ts';
-import { ForwardAuth, answer } from './forward-auth.ts';
+import { ForwardAuth } from './forward-auth.ts';
 import type { GatewayOptions } from './options.ts';
 import { countsAsNobody, type Outcome } from './outcome.ts';
+import { PlainLane, isAt } from './plain/plain-lane.ts';
 import { ReverseProxy } from './proxy/proxy.ts';
 import { RouteTable, pathOf, type Route } from './routes.ts';
 
@@ -45,6 +46,7 @@ class HttpGateway implements Gateway {
   readonly #server: Server;
   readonly #adminServer: Server | undefined;
   readonly #connections: Connections;
+  readonly #plain: PlainLane;
   #state: 'new' | 'running' | 'draining' = 'new';
 
   constructor(options: GatewayOptions) {
@@ -89,12 +91,17 @@ class HttpGateway implements Gateway {
       (request, response) => this.#handle(request, response, false),
     );
     this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => this.#handle(request, response, true));
-    this.#connections = new Connections(this.#server, options.idleMs ?? 65_000);
     this.#forwardAuth = new ForwardAuth({
       authenticator: this.#authenticator,
       routes: this.#routes,
-      connections: this.#connections,
       uriHeader: options.forwardAuth?.uriHeader?.toLowerCase(),
+    });
+    this.#connections = new Connections(this.#server, options.idleMs ?? 65_000);
+    this.#plain = new PlainLane({
+      server: this.#server,
+      connections: this.#connections,
+      path: this.#authPath,
+      answer: (request) => this.#forwardAuth.answer(request),
     });
     if (options.adminPort !== undefined) this.#adminServer = createServer((request, response) => this.#admin.serve(request, response));
   }
@@ -119,6 +126,7 @@ class HttpGateway implements Gateway {
   async drain(signal: AbortSignal): Promise<void> {
     this.#state = 'draining';
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#plain.drain();
     // A connection becomes idle at any time; the server closes those that are at the moment of the call only.
     const timer = setInterval(() => this.#server.closeIdleConnections(), DRAIN_LOOK_MS);
     const aborted = new Promise<void>((resolve) => {
@@ -136,6 +144,7 @@ class HttpGateway implements Gateway {
   async stop(): Promise<void> {
     this.#state = 'draining';
     this.#connections.stop();
+    this.#plain.destroy();
     const servers = this.#adminServer === undefined ? [this.#server] : [this.#server, this.#adminServer];
     await this.#proxy.destroy();
     await Promise.all(
@@ -149,21 +158,26 @@ class HttpGateway implements Gateway {
 
   #handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     if (this.#state === 'draining') response.shouldKeepAlive = false;
-    const { url = '/' } = request;
-    if (url === this.#authPath || (url.startsWith(this.#authPath) && url.charCodeAt(this.#authPath.length) === 0x3f)) {
-      this.#forwardAuth.handle(request, response);
-      return;
-    }
     // Kept here: the request has let go of its socket by the time its answer closes.
     const { socket } = request;
     this.#connections.hold(socket);
     response.once('close', () => this.#connections.release(socket));
+    if (isAt(this.#authPath, request.url ?? '')) {
+      void this.#check(request, response);
+      return;
+    }
     if (this.#adminServer === undefined && this.#admin.handle(request, response)) return;
     try {
       this.#route(request, response, expectsContinue);
     } catch (error) {
       this.#refuse(request, response, asWherryError(error));
     }
+  }
+
+  async #check(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const answer = await this.#forwardAuth.answer(request);
+    if (!request.complete) response.shouldKeepAlive = false;
+    answer.send(response);
   }
 
   #route(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
@@ -198,7 +212,7 @@ class HttpGateway implements Gateway {
       counts.judged(outcome);
       // A body that nobody wants is not waited for.
       if (!request.complete) response.shouldKeepAlive = false;
-      answer(response, outcome);
+      outcome.answer.send(response);
     }
   }
 

@@ -1,4 +1,5 @@
 import { ERROR_CODES, WherryError, problemOf, type ErrorCode } from '@wherry/core';
+import { Answer } from './answer.ts';
 import type { Caller } from './caller.ts';
 
 /** By which kind of credential a request was judged. */
@@ -12,11 +13,8 @@ export interface Refusal {
   readonly ok: false;
   readonly kind: CredentialKind;
   readonly code: ErrorCode;
-  /** 401: the credential is no good, or there is none. 503: this instance cannot know. 400: it cannot be judged as it came. */
-  readonly status: number;
-  /** The answer, ready to be written: refusing must not cost more than accepting. */
-  readonly headers: readonly string[];
-  readonly body: string;
+  /** Ready to be written: refusing must not cost more than accepting. 401: the credential is no good, or there is none. 503: this instance cannot know. 400: it cannot be judged as it came. */
+  readonly answer: Answer;
 }
 
 const ready = new Map<string, Refusal>();
@@ -48,7 +46,7 @@ export function refusalOf(kind: CredentialKind, error: WherryError): Refusal {
   if (status === 401) headers.push('WWW-Authenticate', kind === 'none' ? 'Bearer' : 'Bearer error="invalid_token"');
   if (status === 400) headers.push('WWW-Authenticate', 'Bearer error="invalid_request"');
   if (retryAfter !== undefined) headers.push('Retry-After', String(Math.max(0, Math.ceil(retryAfter))));
-  return Object.freeze({ ok: false, kind, code, status, headers: Object.freeze(headers), body });
+  return Object.freeze({ ok: false, kind, code, answer: new Answer(status, headers, body) });
 }
 
 /**
@@ -56,6 +54,6 @@ export function refusalOf(kind: CredentialKind, error: WherryError): Refusal {
  * good. Browsers send cookies by themselves, and one that has run out must not keep its owner from the log-in page. A
  * bearer credential was sent on purpose and is judged finally.
  */
-export function countsAsNobody({ kind, status }: Refusal): boolean {
-  return status === 401 && (kind === 'none' || kind === 'cookie');
+export function countsAsNobody({ kind, answer }: Refusal): boolean {
+  return answer.status === 401 && (kind === 'none' || kind === 'cookie');
 }
