@@ -39,6 +39,12 @@ interface RuntimeOptions {
   readonly touchEveryMs?: number;
   /** Grace after which a shadow read that differs is looked at again; default 2000, more than `touchEveryMs`. The migrator's must not be shorter than its readers'. */
   readonly shadowGraceMs?: number;
+  /** How long this process's lease lasts without a renewal; default 5000. */
+  readonly leaseMs?: number;
+  /** Longest wait until all processes act on the end of a session; default 1000. */
+  readonly propagationMs?: number;
+  /** Longest wait for a slot that is closing or moving; default 2000. */
+  readonly deadlineMs?: number;
   readonly log?: Logger;
   readonly metrics?: Metrics;
   readonly clock?: Clock;
@@ -106,17 +112,20 @@ export class SessionRuntime implements Component {
       topics: [this.#slotTopic(), this.ended, this.shadow, ...(options.topics ?? [])],
       log,
       clock: this.#clock,
+      ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
     });
     this.revocations = new Revocations({
       database: control,
       set: this.ended,
       keepMs: options.keepEndsMs ?? 3_600_000,
       acknowledged: (topic, seq, timeoutMs) => this.instance.acknowledged(topic, seq, timeoutMs),
+      ...(options.propagationMs === undefined ? {} : { propagationMs: options.propagationMs }),
     });
     this.target = new SqlSessions({
       shards,
       map: this.slots,
       touchEveryMs: this.#touchEveryMs,
+      ...(options.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
       log,
       metrics: options.metrics ?? noMetrics,
     });
