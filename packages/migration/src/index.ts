@@ -3,10 +3,11 @@ import type { SchemaPart } from '@wherry/core/control';
 export type { MigrationContext } from './context.ts';
 export { copySessions, type CopyCounts } from './copy/copy.ts';
 export { createMigration, type Migration, type MigrationOptions } from './create.ts';
-export { Journal, type Checkpoint, type JournalOptions } from './journal/journal.ts';
+export { Journal, type Checkpoint, type JournalOptions, type Verification, type VerificationResult } from './journal/journal.ts';
 export { JOURNAL_POINTS, type JournalPoint } from './journal/points.ts';
 export {
   MIGRATION_STEPS,
+  askVerification,
   changeMigration,
   readMigration,
   type MigrationChange,
@@ -18,6 +19,7 @@ export { GoalChanged, Pace, type PaceOptions } from './pace.ts';
 export { planMigration, type HistogramBin, type MigrationPlan } from './plan/plan.ts';
 export { ProgressMeter, silentProgress, type Progress, type ProgressListener } from './progress.ts';
 export { closedGates, type ClosedGate } from './switch/gates.ts';
+export { lastDifferences, newestVerification, type VerificationView } from './verify/differences.ts';
 export { verifySessions, type VerifyCounts } from './verify/verify.ts';
 
 /** The tables of this package in the control database. */

@@ -1,11 +1,14 @@
 import { asWherryError, isWherryError, pause, type Component, type WherryError } from '@wherry/core';
 import type { MigrationContext } from './context.ts';
-import type { MigrationState } from './journal/state.ts';
+import { isVerificationWanted, type MigrationState } from './journal/state.ts';
 import { GoalChanged, isOutage } from './pace.ts';
 import { workOff } from './repair/work-off.ts';
 import { runStep, verifyUntilEqual, type StepOptions } from './steps.ts';
 import { recoverSlots } from './switch/recover.ts';
 import { VerificationNeeded } from './switch/verification-needed.ts';
+
+/** Why the sides are compared where nothing but an operator's wish asks for it. */
+const ASKED_FOR = 'an operator asked for a verification';
 
 const LOOK_EVERY_MS = 300;
 const REPAIR_EVERY_MS = 500;
@@ -104,6 +107,7 @@ export class Migrator implements Component {
     const { context } = this.#options;
     context.pace.begin(state);
     try {
+      if (isVerificationWanted(state) && (state.step === 'switch' || state.step === 'settled')) throw new VerificationNeeded(ASKED_FOR);
       const next = await runStep(context, state, this.#options);
       this.#fault = undefined;
       if (next !== state.step) await context.journal.advance(state.step, next);
@@ -129,6 +133,7 @@ export class Migrator implements Component {
 
   /** At rest: settled, or switched as far as the goal says. */
   async #resting(state: MigrationState): Promise<boolean> {
+    if (isVerificationWanted(state)) return false;
     if (state.step === 'settled') return true;
     if (state.step !== 'switch' || (state.goal === 'target' && state.goalPercent === 100)) return false;
     const { rows } = await this.#options.context.control.query<{ details: { goal?: string; percent?: number } }>(

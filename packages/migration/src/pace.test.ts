@@ -12,6 +12,7 @@ const STATE: MigrationState = {
   rate: 0,
   salt: '',
   verifiedSince: null,
+  verifyAskedAt: null,
 };
 
 /** A pace, and the row that steers it. */

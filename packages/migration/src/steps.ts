@@ -9,6 +9,7 @@ import { workOff } from './repair/work-off.ts';
 import { shadowReads } from './shadow/shadow.ts';
 import { settleLapsed } from './switch/gates.ts';
 import { switchSlots } from './switch/switch.ts';
+import { countDifferences } from './verify/differences.ts';
 import { verifySessions } from './verify/verify.ts';
 
 const LOOK_EVERY_MS = 300;
@@ -59,22 +60,25 @@ export async function runStep(context: MigrationContext, state: MigrationState, 
 /** Verifies until a whole pass has found nothing: then the moment at which that pass began is written down. */
 export async function verifyUntilEqual(context: MigrationContext): Promise<void> {
   for (;;) {
-    const since = await context.pace.unit(0, () => controlNow(context));
+    const verification = await context.pace.unit(0, () => context.journal.beginVerification());
+    const since = verification.startedAt;
     await context.pace.unit(0, () => workOff(context));
-    const counts = await verifySessions(context);
+    const counts = await verifySessions(context, verification);
     // Mended by their application, ended or expired: what a whole pass has not met is no dead letter any more.
     await context.pace.unit(0, () => forgetDeadLettersBefore(context.control, since));
-    const { expired_in_flight: expired = 0, ...differences } = counts.differences;
+    // Those that it met before it was interrupted are among them.
+    const differences = await context.pace.unit(0, () => countDifferences(context.control, verification));
     const found = Object.values(differences).reduce((sum, count) => sum + count, 0);
+    const expired = counts.differences.expired_in_flight ?? 0;
     const words = Object.entries(counts.details).map(([name, count]) => `${count} ${name}`);
     context.progress.note(`compared ${counts.compared.toLocaleString('en-US')}: ${words.join(', ') || 'both sides are equal'}`);
     await context.journal.reach('verify.done', { compared: counts.compared, found, expired, ...differences });
-    if (found > 0) continue;
     await context.pace.unit(0, async () => {
-      await settleLapsed(context, since);
-      await context.journal.verified(since);
+      const equal = found === 0;
+      if (equal) await settleLapsed(context, since);
+      await context.journal.endVerification(verification, { compared: counts.compared, differences, equal });
     });
-    return;
+    if (found === 0) return;
   }
 }
 
@@ -104,9 +108,4 @@ async function settle(context: MigrationContext): Promise<void> {
   await context.journal.reach('settle.drained');
   await verifyUntilEqual(context);
   await context.journal.reach('settle.done');
-}
-
-async function controlNow(context: MigrationContext): Promise<number> {
-  const { rows } = await context.control.query<{ now: bigint }>('SELECT wherry_now() AS now');
-  return Number(rows[0]?.now ?? 0n);
 }

@@ -1,5 +1,5 @@
 import type { Queryable } from '@wherry/core/control';
-import { readMigration, type MigrationStep } from '@wherry/migration';
+import { lastDifferences, newestVerification, readMigration, type MigrationStep, type VerificationView } from '@wherry/migration';
 import { shadowCounts, type ShadowCounts } from '@wherry/sessions';
 
 /** Where the migration stands, as plain values. Times in epoch ms. */
@@ -10,19 +10,24 @@ export interface MigrationStatus {
   readonly paused: boolean;
   readonly rate: number;
   readonly verifiedSince: number | null;
+  /** When an operator last asked for a verification. */
+  readonly verifyAskedAt: number | null;
   readonly slots: readonly { readonly shard: number; readonly side: string; readonly state: string; readonly count: number }[];
   readonly repairs: number;
   readonly undrainedEnds: number;
   readonly deadLetters: { readonly undecided: number; readonly abandoned: number };
-  readonly differences: Readonly<Record<string, number>>;
+  /** The newest verification, under way or ended; null before the first. */
+  readonly verification: VerificationView | null;
+  /** The last one that had found something; passes follow until one finds nothing. */
+  readonly lastDifferences: Pick<VerificationView, 'startedAt' | 'differences'> | null;
   readonly shadow: ShadowCounts;
   readonly instances: readonly { readonly role: string; readonly state: string; readonly count: number }[];
 }
 
 /** Reads it from the control database. */
 export async function migrationStatus(control: Queryable): Promise<MigrationStatus> {
-  const { step, goal, goalPercent, paused, rate, verifiedSince } = await readMigration(control);
-  const [slots, repairs, ends, letters, differences, shadow, instances] = await Promise.all([
+  const { step, goal, goalPercent, paused, rate, verifiedSince, verifyAskedAt } = await readMigration(control);
+  const [slots, repairs, ends, letters, verification, found, shadow, instances] = await Promise.all([
     control.query<{ shard: number; side: string; state: string; count: number }>(
       'SELECT shard, primary_side AS side, state, count(*)::int AS count FROM slot_map GROUP BY 1, 2, 3 ORDER BY 1, 2, 3',
     ),
@@ -31,7 +36,8 @@ export async function migrationStatus(control: Queryable): Promise<MigrationStat
     control.query<{ undecided: number; abandoned: number }>(
       'SELECT count(*) FILTER (WHERE decision IS NULL)::int AS undecided, count(decision)::int AS abandoned FROM dead_letter',
     ),
-    control.query<{ class: string; count: number }>('SELECT class, count(*)::int AS count FROM migration_difference GROUP BY 1'),
+    newestVerification(control),
+    lastDifferences(control),
     shadowCounts(control),
     control.query<{ role: string; state: string; count: number }>(
       `SELECT role, CASE WHEN state = 'live' AND lease_until <= wherry_now() THEN 'lapsed' ELSE state END AS state, count(*)::int AS count
@@ -45,11 +51,13 @@ export async function migrationStatus(control: Queryable): Promise<MigrationStat
     paused,
     rate,
     verifiedSince,
+    verifyAskedAt,
     slots: slots.rows,
     repairs: repairs.rows[0]?.count ?? 0,
     undrainedEnds: ends.rows[0]?.count ?? 0,
     deadLetters: letters.rows[0] ?? { undecided: 0, abandoned: 0 },
-    differences: Object.fromEntries(differences.rows.map((row) => [row.class, row.count])),
+    verification: verification ?? null,
+    lastDifferences: found ?? null,
     shadow,
     instances: instances.rows,
   };

@@ -44,7 +44,9 @@ export class ModelBench {
   /** Forgets the sessions of the run before; slots keep the side that they have. */
   async clear(): Promise<void> {
     const { runtime } = this.migrator;
-    await runtime.control.query('TRUNCATE repair_entry, revocation, dead_letter, migration_pass, migration_difference, migration_journal');
+    await runtime.control.query(
+      'TRUNCATE repair_entry, revocation, dead_letter, migration_pass, migration_difference, migration_verification, migration_journal',
+    );
     await runtime.control.query(`DELETE FROM instance WHERE lease_until <= wherry_now()`);
     await runtime.control.query('UPDATE migration SET verified_since = NULL');
     for (const { database } of runtime.shards.all) await database.query('TRUNCATE user_session');

@@ -67,6 +67,31 @@ describe('wherry migrate', () => {
     expect(JSON.parse(await out('status --json'))).toMatchObject({ goal: 'source', goalPercent: 100, rate: 0 });
   });
 
+  it('asks for another verification once there was one, and says what the newest has found', async () => {
+    expect(await wherry('verify')).toMatchObject({ code: 1, err: expect.stringContaining('nothing has been verified yet') as string });
+    expect(await out('status')).toMatch(/^differences nothing has been compared yet$/m);
+    await control.query('UPDATE migration SET verified_since = 1000');
+    await control.query(
+      `INSERT INTO migration_verification (started_at, ended_at, compared, differences) VALUES (1000, 2000, 5000, '{"missing": 2}'), (3000, NULL, 0, '{}')`,
+    );
+    await control.query(
+      "INSERT INTO migration_difference (slot, id, class, detail, repaired, pass) VALUES (1, 1, 'differs', 'expiry', false, 2)",
+    );
+    expect(await out('verify --reason failover')).toBe('plan, asked for; a running migrator begins it now');
+    expect(await lastAct()).toMatchObject({ actor: 'ada', action: 'migration.verify', reason: 'failover' });
+    const status = await out('status');
+    expect(status).toMatch(/^verified 1970-01-01T00:00:01\.000Z, asked for again \S+Z$/m);
+    expect(status).toMatch(
+      /^differences 1 differs \(1 stand\) so far, comparing since 1970-01-01T00:00:03\.000Z; before: 2 missing, 1970-01-01T00:00:01\.000Z$/m,
+    );
+    await control.query('UPDATE migration_verification SET ended_at = 4000, compared = 5000 WHERE ended_at IS NULL');
+    await control.query('UPDATE migration_difference SET repaired = true');
+    expect(await out('status')).toMatch(/^differences 1 differs \(all mended\), 5,000 compared, ended 1970-01-01T00:00:04\.000Z; before:/m);
+    expect(JSON.parse(await out('status --json'))).toMatchObject({
+      verification: { compared: 5000, differences: { differs: 1 }, standing: 0 },
+    });
+  });
+
   it('shows dead letters, and leaves behind what a person decides to leave', async () => {
     expect(await out('dead-letters list')).toBe('there are none');
     await addDeadLetters(

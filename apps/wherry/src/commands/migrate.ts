@@ -55,6 +55,16 @@ function addSteering(migrate: Command, terminal: Terminal): void {
   act('rate', 'sessions a second at most')
     .argument('<rate>', 'a whole number; 0: as fast as the stores allow', parseWhole)
     .action((rate: number, options: ActOptions, command: Command) => change({ rate }, options, command));
+  act('verify', 'compare the two sides once more and mend what differs, also of a settled migration').action(
+    (options: ActOptions, command: Command) =>
+      withControl(command, terminal, async (control) => {
+        const { askVerification } = await import('@wherry/migration');
+        const { step, paused } = await askVerification(control, actOf(options, terminal));
+        terminal.out(
+          `${step}, asked for; ${paused ? 'the migration is paused: it begins after resume' : 'a running migrator begins it now'}`,
+        );
+      }),
+  );
   act('switch', 'make the target the primary side for a share of the slots')
     .argument('<percent>', '0 to 100', parseWhole)
     .action((goalPercent: number, options: ActOptions, command: Command) =>

@@ -14,6 +14,21 @@ export interface Checkpoint {
   readonly counts: Readonly<Record<string, number>>;
 }
 
+/** One pass over both stores. */
+export interface Verification {
+  readonly pass: bigint;
+  /** Control's clock, epoch ms. It stays when the pass is resumed: what was compared before says nothing of later. */
+  readonly startedAt: number;
+}
+
+/** What a verification found. */
+export interface VerificationResult {
+  readonly compared: number;
+  /** By class; those that had expired in flight are none. */
+  readonly differences: Readonly<Record<string, number>>;
+  readonly equal: boolean;
+}
+
 /** Options of {@link Journal}. */
 export interface JournalOptions {
   readonly database: Database;
@@ -28,6 +43,25 @@ const CLAIM = `
   UPDATE migration SET leader = $1, updated_at = wherry_now()
   WHERE leader IS NULL OR leader = $1
      OR NOT EXISTS (SELECT FROM instance i WHERE i.id = migration.leader AND i.state = 'live' AND i.lease_until > wherry_now())`;
+
+const BEGIN_VERIFICATION = `
+  WITH lead AS (SELECT FROM migration WHERE leader = $1),
+  open AS (SELECT pass, started_at FROM migration_verification WHERE ended_at IS NULL AND EXISTS (SELECT FROM lead)),
+  made AS (INSERT INTO migration_verification (started_at) SELECT wherry_now() FROM lead WHERE NOT EXISTS (SELECT FROM open)
+    RETURNING pass, started_at),
+  forgotten AS (DELETE FROM migration_pass WHERE pass = 'verify' AND EXISTS (SELECT FROM made))
+  SELECT pass, started_at FROM open UNION ALL SELECT pass, started_at FROM made`;
+
+/** What earlier passes found is kept this long for people who look for a cause. */
+const KEEP_DIFFERENCES_MS = 7 * 86_400_000;
+
+const END_VERIFICATION = `
+  WITH ended AS (UPDATE migration_verification SET ended_at = wherry_now(), compared = $3, differences = $4
+    WHERE pass = $2 AND EXISTS (SELECT FROM migration WHERE leader = $1) RETURNING started_at),
+  aged AS (DELETE FROM migration_difference WHERE pass < $2 AND seen_at < wherry_now() - $6::bigint AND EXISTS (SELECT FROM ended)),
+  old AS (DELETE FROM migration_verification WHERE pass < $2 AND started_at < wherry_now() - $6::bigint AND EXISTS (SELECT FROM ended))
+  UPDATE migration SET verified_since = CASE WHEN $5 THEN ended.started_at ELSE verified_since END, version = version + 1
+  FROM ended WHERE leader = $1`;
 
 /**
  * The migration's durable memory. One process drives at a time: whoever holds `leader` while its instance lease lives.
@@ -69,13 +103,19 @@ export class Journal {
     );
   }
 
-  /** Writes down that a verification which began at `since` (control's clock) found the two sides equal; null: it did not. */
-  async verified(since: number | null): Promise<void> {
-    await this.#write(
-      'UPDATE migration SET verified_since = $2, version = version + 1 WHERE leader = $1',
-      [since],
-      'the migration is gone',
-    );
+  /** The verification that is under way, one that was interrupted included; else a new one, which starts from the beginning. */
+  async beginVerification(): Promise<Verification> {
+    const { rows } = await this.#options.database.query<{ pass: bigint; started_at: bigint }>(BEGIN_VERIFICATION, [
+      this.#options.instance(),
+    ]);
+    const row = rows[0];
+    if (row === undefined) throw new WherryError('lease_lost', 'another process drives the migration now');
+    return { pass: row.pass, startedAt: Number(row.started_at) };
+  }
+
+  /** Writes down what a verification found; where that is nothing, the two sides count as equal since its start. */
+  async endVerification({ pass }: Verification, { compared, differences, equal }: VerificationResult): Promise<void> {
+    await this.#write(END_VERIFICATION, [pass, compared, JSON.stringify(differences), equal, KEEP_DIFFERENCES_MS], 'the migration is gone');
   }
 
   /** The checkpoint of one part, or undefined where there is none of this incarnation. */

@@ -22,6 +22,8 @@ export interface MigrationState {
   readonly salt: string;
   /** Start of the last verification that ended clean, control's clock, epoch ms. */
   readonly verifiedSince: number | null;
+  /** When an operator last asked for a verification, control's clock, epoch ms. */
+  readonly verifyAskedAt: number | null;
 }
 
 interface Row {
@@ -33,9 +35,10 @@ interface Row {
   readonly rate: number;
   readonly salt: string;
   readonly verified_since: bigint | null;
+  readonly verify_asked_at: bigint | null;
 }
 
-const COLUMNS = 'version, step, goal, goal_percent, paused, rate, salt, verified_since';
+const COLUMNS = 'version, step, goal, goal_percent, paused, rate, salt, verified_since, verify_asked_at';
 
 /** Reads the row, making it on the first call. */
 export async function readMigration(database: Queryable): Promise<MigrationState> {
@@ -75,6 +78,30 @@ export async function changeMigration(
   return stateOf(row);
 }
 
+/**
+ * Asks for another verification of sides that have been found equal before, settled ones too. A migrator that runs begins
+ * it within a second, unless it is paused. Errors: `migration_step_invalid` before the first one, which comes by itself.
+ */
+export async function askVerification(
+  database: Database,
+  by: { readonly actor: string; readonly reason?: string },
+): Promise<MigrationState> {
+  const { rows } = await database.query<Row>(
+    `UPDATE migration SET verify_asked_at = wherry_now(), version = version + 1, updated_at = wherry_now()
+     WHERE verified_since IS NOT NULL RETURNING ${COLUMNS}`,
+  );
+  const row = rows[0];
+  if (row === undefined)
+    throw new WherryError('migration_step_invalid', 'nothing has been verified yet: the first verification follows the copy by itself');
+  await audit(database, { action: 'migration.verify', ...by });
+  return stateOf(row);
+}
+
+/** True while no verification has ended that began after an operator asked for one. */
+export function isVerificationWanted({ verifiedSince, verifyAskedAt }: MigrationState): boolean {
+  return verifyAskedAt !== null && (verifiedSince === null || verifiedSince <= verifyAskedAt);
+}
+
 function checkChange({ goalPercent, rate }: MigrationChange): void {
   if (goalPercent !== undefined && !(Number.isInteger(goalPercent) && goalPercent >= 0 && goalPercent <= 100)) {
     throw new WherryError('bad_request', `percent is ${goalPercent}; allowed is a whole number from 0 to 100`);
@@ -85,6 +112,10 @@ function checkChange({ goalPercent, rate }: MigrationChange): void {
 }
 
 function stateOf(row: Row): MigrationState {
-  const { goal_percent: goalPercent, verified_since: verifiedSince, ...rest } = row;
-  return { ...rest, goalPercent, verifiedSince: verifiedSince === null ? null : Number(verifiedSince) };
+  const { goal_percent: goalPercent, verified_since: verifiedSince, verify_asked_at: verifyAskedAt, ...rest } = row;
+  return { ...rest, goalPercent, verifiedSince: timeOf(verifiedSince), verifyAskedAt: timeOf(verifyAskedAt) };
+}
+
+function timeOf(value: bigint | null): number | null {
+  return value === null ? null : Number(value);
 }

@@ -1,5 +1,6 @@
 import { undecidedDeadLetters } from '@wherry/sessions';
 import type { MigrationContext } from '../context.ts';
+import { isVerificationWanted } from '../journal/state.ts';
 
 /** Why the primary side may not change now. */
 export interface ClosedGate {
@@ -34,6 +35,7 @@ export async function closedGates(context: MigrationContext, slots?: readonly nu
   close('repairs', repairs, `${repairs} second writes wait for their repair`);
   close('ends', ends.length, `${ends.length} ended sessions are not out of both stores yet`);
   close('not_verified', state.verifiedSince === null ? 1 : 0, 'no verification has found the two sides equal yet');
+  if (state.verifiedSince !== null) close('not_verified', isVerificationWanted(state) ? 1 : 0, 'an operator asked for a verification');
   close('lapsed_writer', lapsed, `${lapsed} processes ended without giving their lease back; a verification makes up for them`);
   const offset = Math.abs(context.sourceOffsetMs());
   close(

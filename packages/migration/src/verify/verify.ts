@@ -1,11 +1,14 @@
 import { addDeadLetters, carriedSessionKey, convertSession, type SessionKey, type SourceSession } from '@wherry/sessions';
 import type { ScanCursor, StoredSession } from '@wherry/sessions/sql';
 import type { MigrationContext } from '../context.ts';
-import type { Checkpoint } from '../journal/journal.ts';
+import type { Checkpoint, Verification } from '../journal/journal.ts';
 import { ProgressMeter } from '../progress.ts';
 import { repairSession } from '../repair/repair-session.ts';
 import { compareSides, isInUse, type DifferenceClass, type SideView } from './compare.ts';
+import { recordDifference } from './differences.ts';
 import { Suspects, type SecondLook, type Suspect } from './suspects.ts';
+
+type Look = (suspect: Suspect) => Promise<SecondLook>;
 
 /** What a verification found. Differences are those that outlived the grace. */
 export interface VerifyCounts {
@@ -21,21 +24,22 @@ export interface VerifyCounts {
  * target streamed once with point reads at the source through `source_ref`. What differs is looked at again after a
  * grace, because a live write may be on its way; what still differs is counted by class and repaired.
  */
-export async function verifySessions(context: MigrationContext): Promise<VerifyCounts> {
+export async function verifySessions(context: MigrationContext, verification: Verification): Promise<VerifyCounts> {
   const { journal, pace } = context;
   const total = await pace.unit(0, () => context.source.count());
   const meter = new ProgressMeter(context.progress, 'verify', total * 2);
   const suspects = new Suspects(context);
-  let compared = await verifyFromSource(context, suspects, meter);
-  compared += await verifyFromTarget(context, suspects, meter);
-  const settled = await suspects.settle(Number.POSITIVE_INFINITY, (suspect) => lookAgain(context, suspect));
+  const look = (suspect: Suspect): Promise<SecondLook> => lookAgain(context, verification, suspect);
+  let compared = await verifyFromSource(context, suspects, meter, look);
+  compared += await verifyFromTarget(context, suspects, meter, look);
+  const settled = await suspects.settle(Number.POSITIVE_INFINITY, look);
   meter.tell();
   const counts = { compared, ...settled };
   await journal.forget('verify');
   return counts;
 }
 
-async function verifyFromSource(context: MigrationContext, suspects: Suspects, meter: ProgressMeter): Promise<number> {
+async function verifyFromSource(context: MigrationContext, suspects: Suspects, meter: ProgressMeter, look: Look): Promise<number> {
   const { batchSize, pace, source, journal } = context;
   let compared = 0;
   for (const partition of await pace.unit(0, () => source.partitions())) {
@@ -46,7 +50,7 @@ async function verifyFromSource(context: MigrationContext, suspects: Suspects, m
       await pace.unit(0, () => compareSourcePage(context, page.sessions, suspects));
       await journal.reach('verify.page-compared');
       compared += page.sessions.length;
-      await suspects.settle(performance.now(), (suspect) => lookAgain(context, suspect));
+      await suspects.settle(performance.now(), look);
       // Suspects live in memory: a checkpoint may not pass them, or a crash would forget what was to be looked at again.
       checkpoint = { incarnation: partition.incarnation, cursor: page.next, done: page.next === null, counts: {} };
       if (suspects.empty) {
@@ -75,7 +79,7 @@ async function compareSourcePage(context: MigrationContext, sessions: readonly S
   }
 }
 
-async function verifyFromTarget(context: MigrationContext, suspects: Suspects, meter: ProgressMeter): Promise<number> {
+async function verifyFromTarget(context: MigrationContext, suspects: Suspects, meter: ProgressMeter, look: Look): Promise<number> {
   const { batchSize, pace, journal, target } = context;
   let compared = 0;
   for (let shard = 0; shard < context.shards.size; shard++) {
@@ -87,7 +91,7 @@ async function verifyFromTarget(context: MigrationContext, suspects: Suspects, m
       await pace.unit(0, () => compareTargetPage(context, page.sessions, suspects));
       await journal.reach('verify.page-compared');
       compared += page.sessions.length;
-      await suspects.settle(performance.now(), (suspect) => lookAgain(context, suspect));
+      await suspects.settle(performance.now(), look);
       const next = page.next === null ? null : `${page.next.slot} ${page.next.id}`;
       const covered: Checkpoint = { incarnation: '', cursor: next, done: next === null, counts: {} };
       checkpoint = covered;
@@ -124,7 +128,7 @@ async function compareTargetPage(context: MigrationContext, sessions: readonly S
 }
 
 /** Reads both sides again; a difference that stands is repaired. undefined: the sides agree now. */
-async function lookAgain(context: MigrationContext, { key, rawId, before }: Suspect): Promise<SecondLook> {
+async function lookAgain(context: MigrationContext, verification: Verification, { key, rawId, before }: Suspect): Promise<SecondLook> {
   const difference = await context.pace.unit<SecondLook>(0, async () => {
     const [[session], target] = await Promise.all([context.source.get([rawId]), context.target.get(key)]);
     const here: SideView | 'dead_letter' = session === undefined ? { state: 'absent' } : sourceView(context, session);
@@ -135,19 +139,20 @@ async function lookAgain(context: MigrationContext, { key, rawId, before }: Susp
   });
   if (difference === undefined || 'inUse' in difference) return difference;
   if (difference.class !== 'expired_in_flight') {
-    await context.pace.unit(0, async () => repairUntilDone(context, key, rawId));
-    await context.control.query(
-      `INSERT INTO migration_difference (slot, id, class, detail, repaired) VALUES ($1, $2, $3, $4, true)
-       ON CONFLICT (slot, id) DO UPDATE SET class = excluded.class, detail = excluded.detail, seen_at = wherry_now()`,
-      [key.slot, key.id, difference.class, difference.detail],
-    );
+    const repaired = await context.pace.unit(0, () => repairUntilDone(context, key, rawId));
+    await context.pace.unit(0, () => recordDifference(context.control, verification, key, difference, repaired));
     await context.journal.reach('verify.repaired', { class: difference.class, detail: difference.detail });
   }
   return difference;
 }
 
-async function repairUntilDone(context: MigrationContext, key: SessionKey, rawId: string): Promise<void> {
-  while ((await repairSession(context, key, rawId, { afterGrace: true })) === 'retry') await context.slots.refresh();
+/** False: it became a dead letter. */
+async function repairUntilDone(context: MigrationContext, key: SessionKey, rawId: string): Promise<boolean> {
+  for (;;) {
+    const outcome = await repairSession(context, key, rawId, { afterGrace: true });
+    if (outcome !== 'retry') return outcome === 'repaired';
+    await context.slots.refresh();
+  }
 }
 
 function primaryOf(context: MigrationContext, { slot }: SessionKey, source: SideView, target: SideView): SideView {
