@@ -18,7 +18,7 @@ const FRESH_MS = 5000;
 
 /**
  * The one credential that counts: a bearer decides, whatever cookies come with it. Errors: `unauthenticated` where there
- * is none that could count, `bad_request` for more than one Authorization header or a token in the query.
+ * is none, `credential_unknown` for a bearer of no known form, `session_cookie_invalid`, `bad_request` for more than one Authorization header or a token in the query.
  */
 export function credentialOf({ legacy }: AuthContext, request: FastifyRequest): Credential {
   const authorization = authorizationOf(request.raw);
@@ -27,7 +27,7 @@ export function credentialOf({ legacy }: AuthContext, request: FastifyRequest): 
       const { token } = authorization;
       const kind = classifyCredential(token);
       if (kind === 'unknown')
-        throw new WherryError('unauthenticated', 'the bearer credential is neither an access token nor a session token');
+        throw new WherryError('credential_unknown', 'the bearer credential is neither an access token nor a session token');
       return { kind, token };
     }
     case 'other':
@@ -35,7 +35,8 @@ export function credentialOf({ legacy }: AuthContext, request: FastifyRequest): 
     case 'none': {
       const reading = legacy?.cookie.read(request.headers.cookie);
       if (reading === undefined || reading.outcome === 'absent') throw new WherryError('unauthenticated', 'this needs a signed-in user');
-      if (reading.outcome === 'invalid') throw new WherryError('unauthenticated', 'the session cookie is not one that was signed here');
+      if (reading.outcome === 'invalid')
+        throw new WherryError('session_cookie_invalid', 'the session cookie is not one that was signed here');
       return { kind: 'legacy-cookie', rawId: reading.rawId };
     }
   }

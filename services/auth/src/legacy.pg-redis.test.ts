@@ -131,9 +131,11 @@ describe.each(['source', 'target'] as const)('a legacy session whose primary sid
     };
     const absent = cookie.build(randomUUID()).slice('connect.sid='.length);
     expect(codeOf(await exchange(absent))).toBe('400 invalid_grant session_unknown');
-    expect(codeOf(await exchange(`${plain(value)}x`))).toBe('400 invalid_grant session_unknown');
-    expect(codeOf(await exchange(rawIdOf(value)))).toBe('400 invalid_grant session_unknown');
-    expect(codeOf(await exchange('s%3A%zz'))).toBe('400 invalid_grant session_unknown');
+    expect(codeOf(await exchange(`${plain(value)}x`))).toBe('400 invalid_grant session_cookie_invalid');
+    expect(codeOf(await exchange(rawIdOf(value)))).toBe('400 invalid_grant session_cookie_invalid');
+    const forged = { cookie: `connect.sid=${value}x` };
+    expect(codeOf(await auth.send('GET', '/v1/whoami', { headers: forged }))).toBe('401 session_cookie_invalid');
+    expect(codeOf(await exchange('s%3A%zz'))).toBe('400 invalid_grant session_cookie_invalid');
     expect(codeOf(await exchange(await save('{"cookie":{"originalMaxAge":60000}}')))).toBe('400 invalid_grant session_anonymous');
     expect(codeOf(await exchange(await save('{"cookie":{},"user":{"id":{"a":1}}}')))).toBe('500 server_error session_undecodable');
     if (side === 'target') return;

@@ -237,8 +237,8 @@ describe('an exchange of a session token', () => {
       [{ ...good, actor_token: 'x' }, 400, 'invalid_request', 'bad_request'],
       [`${new URLSearchParams(good).toString()}&subject_token=x`, 400, 'invalid_request', 'bad_request'],
       ['', 400, 'invalid_request', 'bad_request'],
-      [{ ...good, subject_token: 'st_garbage' }, 400, 'invalid_grant', 'session_unknown'],
-      [{ ...good, subject_token: `${good['subject_token']?.slice(0, -1)}_` }, 400, 'invalid_grant', 'session_unknown'],
+      [{ ...good, subject_token: 'st_garbage' }, 400, 'invalid_grant', 'session_token_malformed'],
+      [{ ...good, subject_token: `${good['subject_token']?.slice(0, -1)}_` }, 400, 'invalid_grant', 'session_token_malformed'],
       [{ ...good, subject_token_type: 'urn:wherry:token-type:legacy-cookie' }, 400, 'invalid_grant', 'session_unknown'],
     ];
     for (const [body, status, error, code] of cases) {
@@ -365,9 +365,9 @@ describe('a log-out', () => {
   it('is refused to nobody and to garbage', async () => {
     for (const path of ['/v1/logout', '/v1/logout-everywhere']) {
       expectProblem(await auth.send('POST', path), 401, 'unauthenticated');
-      expectProblem(await auth.send('POST', path, { bearer: 'st_garbage' }), 401, 'session_unknown');
+      expectProblem(await auth.send('POST', path, { bearer: 'st_garbage' }), 401, 'session_token_malformed');
       expectProblem(await auth.send('POST', path, { bearer: 'a.b.c' }), 401, 'token_malformed');
-      expectProblem(await auth.send('POST', path, { bearer: 'opaque' }), 401, 'unauthenticated');
+      expectProblem(await auth.send('POST', path, { bearer: 'opaque' }), 401, 'credential_unknown');
     }
     expectProblem(await auth.send('POST', '/v1/logout?access_token=x'), 400, 'bad_request');
   });

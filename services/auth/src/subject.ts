@@ -33,11 +33,11 @@ export interface TokenSubject extends Subject {
   readonly createTime: number;
 }
 
-/** The session of a session token. Errors: `session_unknown`, `session_ended`, `session_anonymous`, `shard_unavailable`, `slot_not_owned`. */
+/** The session of a session token. Errors: `session_token_malformed`, `session_unknown`, `session_ended`, `session_anonymous`, `shard_unavailable`, `slot_not_owned`. */
 export async function sessionOfToken(context: AuthContext, token: string): Promise<TokenSubject> {
   const { target, ended } = context.runtime;
   const key = parseSessionToken(token);
-  if (key === undefined) throw unknown();
+  if (key === undefined) throw new WherryError('session_token_malformed', 'the session token is not one that is given out here');
   const readAt = context.now();
   const read = await target.get(key);
   // Asked after the reading: a log-out in between is seen by one of the two.

@@ -65,12 +65,15 @@ async function subjectOf(context: AuthContext, parameters: FormParameters): Prom
   throw new WherryError('bad_request', `subject_token_type is neither ${SESSION} nor ${LEGACY_COOKIE}`);
 }
 
-/** The id in a cookie's value, percent-encoded as it is in the header, or not. Errors: `session_unknown`. */
+/** The id in a cookie's value, percent-encoded as it is in the header, or not. Errors: `session_cookie_invalid`, `session_unknown` where there is no such application. */
 function legacyIdOf({ legacy }: AuthContext, value: string): string {
   const reading = legacy?.cookie.verify(/^s%3a/i.test(value) ? decoded(value) : value);
   if (reading?.outcome === 'verified') return reading.rawId;
   const jwt = classifyCredential(value) === 'jwt' ? '; it looks like an access token' : '';
-  throw new WherryError('session_unknown', `the subject token is not a session cookie that is accepted here${jwt}`);
+  throw new WherryError(
+    legacy === undefined ? 'session_unknown' : 'session_cookie_invalid',
+    `the subject token is not a session cookie that is accepted here${jwt}`,
+  );
 }
 
 function decoded(value: string): string {
@@ -106,6 +109,8 @@ const OAUTH_ERRORS: ReadonlyMap<ErrorCode, string> = new Map([
   // In the phase in which no access tokens are given out there is no such grant.
   ['access_tokens_off', 'unsupported_grant_type'],
   ['session_unknown', 'invalid_grant'],
+  ['session_token_malformed', 'invalid_grant'],
+  ['session_cookie_invalid', 'invalid_grant'],
   ['session_ended', 'invalid_grant'],
   ['session_expired', 'invalid_grant'],
   ['session_anonymous', 'invalid_grant'],
