@@ -4,11 +4,14 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { Workbench, echo, raw, type RunningGateway, type Seen } from '../testing/workbench.ts';
 
 let bench: Workbench;
 let running: RunningGateway;
+/** One that does not wait for an upstream. */
+let hasty: RunningGateway;
 let port: number;
 const seen: Seen[] = [];
 /** Uploads that the upstream saw break off. */
@@ -81,9 +84,10 @@ beforeAll(async () => {
       { prefix: '/stream', upstream: stream.url, auth: 'none' },
       { prefix: '/down', upstream: 'http://127.0.0.1:9', auth: 'none' },
     ],
-    proxy: { responseMs: 400 },
-    requestMs: 60_000,
+    proxy: { responseMs: PATIENT_MS, connectMs: PATIENT_MS },
+    requestMs: 10 * PATIENT_MS,
   });
+  hasty = await bench.gateway({ routes: [{ prefix: '/stream', upstream: stream.url, auth: 'none' }], proxy: { responseMs: 100 } });
   port = running.gateway.port;
 });
 afterAll(async () => bench[Symbol.asyncDispose]());
@@ -237,7 +241,7 @@ describe('streams', () => {
     expect(await got).toBe(100 << 20);
     // All three sides live in this process; gathered anywhere, it would grow to 100 MB.
     expect(most).toBeLessThan(60 << 20);
-  }, 30_000);
+  });
 
   it('pause the upstream while the client does not read', async () => {
     flooded = 0;
@@ -253,7 +257,7 @@ describe('streams', () => {
         last = flooded;
         expect(still).toBeGreaterThan(5);
       },
-      { timeout: 10_000, interval: 20 },
+      { interval: 20 },
     );
     expect(flooded).toBeLessThan(FLOOD / 2);
     let bytes = 0;
@@ -261,7 +265,7 @@ describe('streams', () => {
     response.resume();
     await once(response, 'end');
     expect(bytes).toBe(FLOOD);
-  }, 30_000);
+  });
 });
 
 describe('upstreams that fail', () => {
@@ -272,7 +276,7 @@ describe('upstreams that fail', () => {
   });
 
   it('are 504 when they do not answer', async () => {
-    const answer = await get('/stream/silent');
+    const answer = await fetch(`${hasty.url}/stream/silent`);
     expect(answer.status).toBe(504);
     expect(await answer.json()).toMatchObject({ code: 'upstream_timeout' });
   });

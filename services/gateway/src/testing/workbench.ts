@@ -1,11 +1,10 @@
-import '@wherry/embedded/testing';
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
-import { Sealer } from '@wherry/core';
+import { Sealer, type Clock } from '@wherry/core';
 import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
 import { createMetrics } from '@wherry/core/metrics';
-import { createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
 import { revocationSchema } from '@wherry/revocation';
 import { RolloutState, rolloutSchema } from '@wherry/rollout';
 import {
@@ -27,6 +26,8 @@ import type { GatewayOptions } from '../options.ts';
 const ISSUER = 'https://auth.example';
 const AUDIENCE = 'https://api.example';
 const LIFE_S = 600;
+/** Longer than any test lasts. */
+const LONG_MS = 3_600_000;
 
 /** Databases of their own with all tables, one signing key, and gateways on them. */
 export class Workbench implements AsyncDisposable {
@@ -39,7 +40,7 @@ export class Workbench implements AsyncDisposable {
 
   private constructor(databases: readonly TestDatabase[]) {
     this.#databases = databases;
-    this.control = openDatabase({ url: databases[0]?.url ?? '' });
+    this.control = openDatabase({ url: databases[0]?.url ?? '', statementMs: PATIENT_MS });
     this.#sealer = new Sealer(this.#masterKey, 'signing-key');
     this.keys = new KeyStore({ database: this.control, sealer: this.#sealer, lifeS: LIFE_S });
   }
@@ -49,7 +50,7 @@ export class Workbench implements AsyncDisposable {
     const bench = new Workbench(databases);
     const schemas = [coreSchema, shardsControlSchema, revocationSchema, sessionsControlSchema, tokensSchema, rolloutSchema];
     await applySchema(bench.control, schemas);
-    const shards = databases.slice(1).map(({ url }) => openDatabase({ url }));
+    const shards = databases.slice(1).map(({ url }) => openDatabase({ url, statementMs: PATIENT_MS }));
     for (const shard of shards) await applySchema(shard, [shardSchema, sessionsShardSchema]);
     await initialiseSlotMap(bench.control, shards.length, side);
     await installSlotMap(bench.control, shards);
@@ -58,13 +59,20 @@ export class Workbench implements AsyncDisposable {
     return bench;
   }
 
-  /** A gateway in this process, listening, with everything that it needs. Ends with the bench. */
+  /**
+   * A gateway in this process, listening, with everything that it needs. Ends with the bench. Leases, freshness, memory
+   * and deadlines last longer than a busy machine stands still, where `options` say nothing else.
+   */
   async gateway(
-    options: Partial<GatewayOptions> & { readonly source?: SourceStore; readonly shardUrl?: string } = {},
+    options: Partial<GatewayOptions> & { readonly source?: SourceStore; readonly shardUrl?: string; readonly clock?: Clock } = {},
   ): Promise<RunningGateway> {
-    const { source, shardUrl, ...rest } = options;
-    const control = openDatabase({ url: this.#databases[0]?.url ?? '' });
-    const shards = new ShardSet({ shards: this.#databases.slice(1).map(({ url }, i) => ({ name: `shard${i}`, url: shardUrl ?? url })) });
+    const { source, shardUrl, clock, ...rest } = options;
+    const control = openDatabase({ url: this.#databases[0]?.url ?? '', statementMs: PATIENT_MS });
+    const shards = new ShardSet({
+      shards: this.#databases.slice(1).map(({ url }, i) => ({ name: `shard${i}`, url: shardUrl ?? url })),
+      statementMs: PATIENT_MS,
+      deadlineMs: PATIENT_MS,
+    });
     const keys = new KeyRing({ database: control, staleMs: () => runtime.instance.staleMs(KEY_TOPIC), sealer: this.#sealer });
     const rollout = new RolloutState({ database: control });
     const runtime: SessionRuntime = new SessionRuntime({
@@ -73,6 +81,10 @@ export class Workbench implements AsyncDisposable {
       masterKey: this.#masterKey,
       role: 'gateway',
       topics: [keys, rollout],
+      leaseMs: LONG_MS,
+      propagationMs: PATIENT_MS,
+      deadlineMs: PATIENT_MS,
+      ...(clock === undefined ? {} : { clock }),
     });
     await runtime.run();
     const decode = expressJsonDecoder({ identity: { userId: 'user.id', username: 'user.name', authorities: ['user.roles'] } });
@@ -86,6 +98,9 @@ export class Workbench implements AsyncDisposable {
       runtime,
       rollout,
       metrics,
+      freshMs: PATIENT_MS,
+      sessionCache: { ttlMs: LONG_MS },
+      ...(clock === undefined ? {} : { clock }),
       ...(carried === undefined ? {} : { carried }),
       ...rest,
     });
