@@ -114,6 +114,10 @@ export const ERROR_CODES = {
   token_signature_invalid: { status: 401, meaning: 'The signature of the access token does not verify.' },
   token_too_large: { status: 401, meaning: 'The access token is longer than any that is issued.' },
   token_type_wrong: { status: 401, meaning: 'The token is not an access token (RFC 9068): its type is not at+jwt.' },
+  too_many_attempts: {
+    status: 429,
+    meaning: 'Too many log-ins have failed, for this account or from this address. Retry-After says when one more is let through.',
+  },
   unauthenticated: { status: 401, meaning: 'The request carries no proof of who is calling, or one that does not count.' },
   upstream_timeout: { status: 504, meaning: 'The server behind the gateway did not answer in time.' },
   upstream_unavailable: { status: 502, meaning: 'The server behind the gateway cannot be reached, or broke off.' },

@@ -4,6 +4,8 @@ import type { RolloutState } from '@wherry/rollout';
 import type { SnowflakeIds } from '@wherry/shards';
 import type { Issuer, KeyRing, Verifier } from '@wherry/tokens';
 import type { Clients } from './clients.ts';
+import type { TrustedProxies } from './log-in-limits/client-address.ts';
+import type { LogInLimits } from './log-in-limits/log-in-limits.ts';
 import type { Passwords } from './passwords.ts';
 import type { UserEnds } from './user-ends.ts';
 import type { RegistrationContext } from './users/repair.ts';
@@ -26,6 +28,8 @@ export interface AuthContext {
   readonly registration: RegistrationContext;
   readonly userEnds: UserEnds;
   readonly passwords: Passwords;
+  readonly logInLimits: LogInLimits;
+  readonly proxies: TrustedProxies;
   readonly clients: Clients;
   /** Epoch ms, the same for all instances: the control database's clock by this process's reckoning. */
   readonly now: () => number;

@@ -5,6 +5,7 @@ import type { ExpressCookie, SessionDecoder, SourceStore } from '@wherry/session
 import type { ShardSet } from '@wherry/shards';
 import type { SigningAlgorithm } from '@wherry/tokens';
 import type { AuthClient } from './clients.ts';
+import type { LogInLimitOptions } from './log-in-limits/options.ts';
 import type { PasswordsOptions } from './passwords.ts';
 
 /** Where the application that people have keeps its sessions, and how it signs its cookie. */
@@ -53,6 +54,10 @@ export interface AuthServiceOptions {
   /** Bearer of the operator's routes; absent: only clients marked as operators reach them. */
   readonly operatorSecret?: string;
   readonly passwords?: PasswordsOptions;
+  /** How many log-ins may fail; bound by default. */
+  readonly logInLimits?: LogInLimitOptions;
+  /** Proxies whose X-Forwarded-For is believed: `loopback`, `private`, addresses and ranges; default `loopback`. */
+  readonly trustedProxies?: readonly string[];
   /** How long a registration may take before it counts as abandoned, milliseconds; default 60000. */
   readonly registrationGraceMs?: number;
   /** How often what was left undone is looked for, milliseconds; default 30000. */

@@ -9,6 +9,8 @@ import { Clients } from './clients.ts';
 import type { AuthContext } from './context.ts';
 import { buildServer } from './http/server.ts';
 import type { AuthServiceOptions } from './options.ts';
+import { TrustedProxies } from './log-in-limits/client-address.ts';
+import { LogInLimits } from './log-in-limits/log-in-limits.ts';
 import { Passwords } from './passwords.ts';
 import { Upkeep } from './upkeep.ts';
 import { UserEnds } from './user-ends.ts';
@@ -111,6 +113,14 @@ class Service implements AuthService {
       },
       userEnds: new UserEnds(this.runtime, log),
       passwords: new Passwords(options.passwords),
+      logInLimits: new LogInLimits({
+        control,
+        limits: options.logInLimits ?? {},
+        log,
+        clock,
+        ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
+      }),
+      proxies: new TrustedProxies(options.trustedProxies ?? ['loopback']),
       clients: new Clients(options.clients ?? [], options.operatorSecret),
       now: this.runtime.now,
       idleMs: options.idleSeconds * 1000,

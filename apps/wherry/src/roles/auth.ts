@@ -32,6 +32,8 @@ export async function addAuthRole(lifecycle: Lifecycle, config: WherryConfig, lo
       absoluteSeconds: sessions.absoluteSeconds,
       clients: requireClients(config).map(({ id, operator, secret }) => ({ id, operator, ...(secret === undefined ? {} : { secret }) })),
       ...(source === undefined ? {} : { source: { store: source, decode: sourceDecoder(config), cookie: sourceCookie(config) } }),
+      logInLimits: auth.logIns,
+      trustedProxies: auth.trustedProxies,
       ...(operatorSecret === undefined ? {} : { operatorSecret }),
       metrics,
       log,

@@ -7,7 +7,7 @@ import { sessionsControlSchema } from '@wherry/sessions';
 import { sessionsShardSchema } from '@wherry/sessions/sql';
 import { ShardSet, initialiseSlotMap, installSlotMap, shardSchema, shardsControlSchema } from '@wherry/shards';
 import { tokensSchema } from '@wherry/tokens';
-import { authShardSchema } from '@wherry/auth';
+import { authControlSchema, authShardSchema } from '@wherry/auth';
 import type { Metrics } from '@wherry/core';
 import { requireControlUrl, requireShards, type WherryConfig } from '../config/index.ts';
 
@@ -55,6 +55,7 @@ export async function prepareDatabases(config: WherryConfig): Promise<void> {
       sessionsControlSchema,
       rolloutSchema,
       migrationSchema,
+      authControlSchema,
     ]);
     const databases = shards.all.map(({ database }) => database);
     for (const database of databases) await applySchema(database, [shardSchema, sessionsShardSchema, authShardSchema]);

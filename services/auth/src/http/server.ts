@@ -30,6 +30,7 @@ export async function buildServer(context: AuthContext, { log, metrics, health }
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: 10_000,
+    trustProxy: (address) => context.proxies.has(address),
     routerOptions: { maxParamLength: 256 },
     // Ours says it as a problem document; see the hook below.
     return503OnClosing: false,

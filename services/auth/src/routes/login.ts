@@ -1,13 +1,14 @@
-import { WherryError } from '@wherry/core';
+import { WherryError, isWherryError } from '@wherry/core';
 import { mintSessionToken } from '@wherry/sessions';
 import { userIdClaim } from '@wherry/tokens';
 import type { FastifyInstance } from 'fastify';
 import { advise, signed, type AccessToken } from '../access-tokens.ts';
 import type { AuthContext } from '../context.ts';
 import { loginSchema } from '../http/schemas.ts';
+import { countedAddress } from '../log-in-limits/client-address.ts';
 import { attributesOf } from '../subject.ts';
 import type { User } from '../users/user-store.ts';
-import { readUsername } from '../users/username.ts';
+import { readUsername, type Username } from '../users/username.ts';
 
 interface LoginBody {
   readonly username: string;
@@ -31,7 +32,7 @@ export function loginRoutes(app: FastifyInstance, context: AuthContext): void {
   app.post<{ Body: LoginBody }>('/v1/login', { schema: loginSchema }, async (request, reply) => {
     const { username, password, clientId } = request.body;
     const client = context.clients.identify(clientId);
-    const { user, generation } = await authenticate(context, username, password);
+    const { user, generation } = await withinLimits(context, username, request.ip, (name) => authenticate(context, name, password));
     const login = await begin(context, user, generation, client);
     const userId = user.id.toString();
     advise(context, reply, userId);
@@ -45,16 +46,40 @@ export function loginRoutes(app: FastifyInstance, context: AuthContext): void {
   });
 }
 
+/** The user and his generation when he was looked up. */
+interface Authenticated {
+  readonly user: User;
+  readonly generation: number;
+}
+
+/** Counts a log-in before its password costs anything, and only one that fails for good. Errors: also `too_many_attempts`. */
+async function withinLimits(
+  { logInLimits, proxies }: AuthContext,
+  username: string,
+  address: string,
+  attempt: (name: Username | undefined) => Promise<Authenticated>,
+): Promise<Authenticated> {
+  const name = readUsername(username);
+  const allowance = await logInLimits.take(name?.canonical, countedAddress(address, proxies));
+  try {
+    const found = await attempt(name);
+    await allowance.succeeded();
+    return found;
+  } catch (error) {
+    if (!isWherryError(error, 'login_failed')) await allowance.undecided();
+    throw error;
+  }
+}
+
 /**
  * The user whose name and password these are. One hash is computed in every case, and every refusal is the same, so
  * that neither time nor text tells which names exist.
  */
 async function authenticate(
   { registration, runtime, passwords }: AuthContext,
-  username: string,
+  name: Username | undefined,
   password: string,
-): Promise<{ readonly user: User; readonly generation: number }> {
-  const name = readUsername(username);
+): Promise<Authenticated> {
   const id = name === undefined ? undefined : await registration.users.ownerOf(name);
   // Read before the row: a change of authorities that comes after this ends the session that is begun here.
   const generation = id === undefined ? 0 : runtime.ended.minimumGeneration(id.toString());

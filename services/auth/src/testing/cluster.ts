@@ -5,13 +5,14 @@ import { sessionsShardSchema } from '@wherry/sessions/sql';
 import type { PrimarySide } from '@wherry/shards';
 import { startCluster, type Cluster } from '@wherry/shards/testing';
 import { tokensSchema } from '@wherry/tokens';
+import { authControlSchema } from '../control-schema.ts';
 import { authShardSchema } from '../users/shard-schema.ts';
 
 /** A control database and two shards of one test file, with all that an auth service keeps in them. */
 export async function startAuthCluster(serverUrl: string, side: PrimarySide = 'source'): Promise<Cluster> {
   return startCluster(serverUrl, {
     side,
-    controlSchema: [revocationSchema, tokensSchema, rolloutSchema, sessionsControlSchema],
+    controlSchema: [revocationSchema, tokensSchema, rolloutSchema, sessionsControlSchema, authControlSchema],
     shardSchema: [sessionsShardSchema, authShardSchema],
   });
 }

@@ -7,12 +7,24 @@ export interface ClientEntry {
   readonly operator: boolean;
 }
 
+/** How many log-ins may fail; 0: no bound. */
+interface LogInsSection {
+  readonly failuresPerAccountAndAddress: number;
+  readonly failuresPerAccount: number;
+  readonly accountRefillSeconds: number;
+  readonly failuresPerAddress: number;
+  readonly addressRefillSeconds: number;
+}
+
 /** The authorization service. */
 export interface AuthSection {
   /** 0: any free one. */
   readonly port: number;
   readonly host: string;
   readonly clients: readonly ClientEntry[];
+  /** Whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+  readonly logIns: LogInsSection;
 }
 
 export const authSchema = {
@@ -28,6 +40,61 @@ export const authSchema = {
       pattern: '^[A-Za-z0-9.:_-]{1,253}$',
       'x-allowed': 'a host name or an IP address',
       default: '127.0.0.1',
+    },
+    trustedProxies: {
+      type: 'array',
+      description: 'Proxies whose X-Forwarded-For is believed when log-ins are counted: loopback, private, addresses and ranges.',
+      maxItems: 100,
+      default: ['loopback'],
+      items: {
+        type: 'string',
+        description: 'A name, an address or a range.',
+        pattern: '^(loopback|private|[0-9A-Fa-f.:]{2,45}(/[0-9]{1,3})?)$',
+        'x-allowed': 'loopback, private, an IP address or a range as 10.1.0.0/16',
+      },
+    },
+    logIns: {
+      type: 'object',
+      description: 'How many log-ins may fail before one has to wait. 0 for a number: no bound.',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        failuresPerAccountAndAddress: {
+          type: 'integer',
+          description: 'For one account from one address, in a row.',
+          minimum: 0,
+          maximum: 100_000,
+          default: 10,
+        },
+        failuresPerAccount: {
+          type: 'integer',
+          description: 'For one account from all addresses together.',
+          minimum: 0,
+          maximum: 100_000,
+          default: 100,
+        },
+        accountRefillSeconds: {
+          type: 'integer',
+          description: 'Until one more may fail for the account, in seconds.',
+          minimum: 1,
+          maximum: 86_400,
+          default: 60,
+        },
+        failuresPerAddress: {
+          type: 'integer',
+          description: 'From one address, whatever the account.',
+          minimum: 0,
+          maximum: 1_000_000,
+          default: 100,
+        },
+        addressRefillSeconds: {
+          type: 'integer',
+          description: 'Until one more may fail from the address, in seconds.',
+          minimum: 1,
+          maximum: 86_400,
+          default: 6,
+        },
+      },
     },
     clients: {
       type: 'array',

@@ -8,6 +8,7 @@ const PATTERNS: Readonly<Record<string, readonly string[]>> = {
   '^[A-Za-z0-9.:_-]{1,253}$': ['localhost', '::1', '10.0.0.1'],
   '^/[^?#\\s\\\\]*$': ['/', '/api', '/a/b/'],
   '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$': ['web', 'Mobile.App', 'x_1'],
+  '^(loopback|private|[0-9A-Fa-f.:]{2,45}(/[0-9]{1,3})?)$': ['loopback', '10.1.0.0/16', '2001:db8::1'],
   '^[A-Za-z0-9-]{1,64}$': ['x-forwarded-uri', 'X-Original-URI'],
 };
 const FORMATS = {

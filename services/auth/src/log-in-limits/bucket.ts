@@ -1,0 +1,41 @@
+import { createHash } from 'node:crypto';
+import type { LogInLimitOptions } from './options.ts';
+
+/** What a bucket counts; a label of metrics. */
+export type BucketKind = 'account_and_address' | 'account' | 'address';
+
+/** One token bucket. */
+export interface Bucket {
+  readonly kind: BucketKind;
+  /** Hexadecimal digest of what it is for. */
+  readonly key: string;
+  /** Tokens when it is full. */
+  readonly size: number;
+  /** Until a token comes back, milliseconds. */
+  readonly refillMs: number;
+}
+
+/**
+ * The buckets that a log-in takes from. Names that nobody has count like any other, so that the limit tells nothing of
+ * them. `account` undefined: the text can be nobody's name; `address` undefined: it is not known.
+ */
+export function bucketsOf(account: string | undefined, address: string | undefined, limits: LogInLimitOptions): readonly Bucket[] {
+  const { failuresPerAccountAndAddress = 10, failuresPerAccount = 100, failuresPerAddress = 100 } = limits;
+  const accountMs = (limits.accountRefillSeconds ?? 60) * 1000;
+  const addressMs = (limits.addressRefillSeconds ?? 6) * 1000;
+  const buckets: Bucket[] = [];
+  const add = (kind: BucketKind, size: number, refillMs: number, ...parts: readonly string[]): void => {
+    if (size > 0) buckets.push({ kind, key: digestOf(kind, ...parts), size, refillMs });
+  };
+  if (account !== undefined) {
+    // Beside the one over all addresses, so that whoever guesses from his own does not lock the owner out.
+    add('account_and_address', failuresPerAccountAndAddress, accountMs, account, address ?? '');
+    add('account', failuresPerAccount, accountMs, account);
+  }
+  if (address !== undefined) add('address', failuresPerAddress, addressMs, address);
+  return buckets;
+}
+
+function digestOf(...parts: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+}

@@ -1,0 +1,59 @@
+import { BlockList, isIP, isIPv6 } from 'node:net';
+import { WherryError } from '@wherry/core';
+
+/** Names for ranges of addresses (RFC 1122, 1918, 3927, 4193, 4291). */
+const RANGES: Readonly<Record<string, readonly string[]>> = {
+  loopback: ['127.0.0.0/8', '::1/128'],
+  private: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '169.254.0.0/16', 'fc00::/7', 'fe80::/10'],
+};
+
+/** What `trustedProxies` takes, for people. */
+const TRUSTED_PROXY_RULE = 'loopback, private, an IP address or a range as 10.1.0.0/16';
+
+/** The addresses of proxies whose X-Forwarded-For is believed. */
+export class TrustedProxies {
+  readonly #list = new BlockList();
+
+  /** Errors: `config_invalid` for an entry that is none of these: `loopback`, `private`, an address, a range in CIDR form. */
+  constructor(entries: readonly string[]) {
+    for (const entry of entries.flatMap((name) => RANGES[name] ?? [name])) this.#add(entry);
+  }
+
+  has(address: string): boolean {
+    const plain = plainAddress(address);
+    return isIP(plain) !== 0 && this.#list.check(plain, familyOf(plain));
+  }
+
+  #add(entry: string): void {
+    const [address = '', bits] = entry.split('/');
+    const most = isIPv6(address) ? 128 : 32;
+    if (isIP(address) === 0 || (bits !== undefined && !(/^\d{1,3}$/.test(bits) && Number(bits) <= most)))
+      throw new WherryError('config_invalid', `a trusted proxy is ${JSON.stringify(entry.slice(0, 60))}; allowed is ${TRUSTED_PROXY_RULE}`);
+    if (bits === undefined) this.#list.addAddress(address, familyOf(address));
+    else this.#list.addSubnet(address, Number(bits), familyOf(address));
+  }
+}
+
+/**
+ * What log-ins from `address` are counted under: IPv4 whole, of IPv6 the 64 bits of its network, because a customer has
+ * all addresses below. undefined for a proxy of ours that does not say whom it stands for, and for what is no address.
+ */
+export function countedAddress(address: string, proxies: TrustedProxies): string | undefined {
+  const plain = plainAddress(address);
+  if (isIP(plain) === 0 || proxies.has(plain)) return undefined;
+  if (!isIPv6(plain)) return plain;
+  // The URL's host has one form of each address (RFC 5952), without a zone.
+  const [left = '', right] = new URL(`http://[${plain.split('%')[0]}]`).hostname.slice(1, -1).split('::');
+  const [head, tail] = [left, right ?? ''].map((text) => (text === '' ? [] : text.split(':')));
+  const zeros = right === undefined ? 0 : 8 - (head?.length ?? 0) - (tail?.length ?? 0);
+  return [...(head ?? []), ...Array.from({ length: zeros }, () => '0'), ...(tail ?? [])].slice(0, 4).join(':');
+}
+
+/** An IPv4 address that came over an IPv6 socket, as itself. */
+function plainAddress(address: string): string {
+  return /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i.exec(address)?.[1] ?? address;
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIPv6(address) ? 'ipv6' : 'ipv4';
+}

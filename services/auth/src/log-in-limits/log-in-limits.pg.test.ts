@@ -1,0 +1,209 @@
+import { PATIENT_MS } from '@wherry/embedded/testing';
+import { silentLogger, type WherryError } from '@wherry/core';
+import { createMetrics } from '@wherry/core/metrics';
+import type { Cluster } from '@wherry/shards/testing';
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, onTestFinished } from 'vitest';
+import { startAuthCluster } from '../testing/cluster.ts';
+import { PASSWORD, expectProblem, register } from '../testing/people.ts';
+import { startService, type Answer, type Running } from '../testing/service.ts';
+import { openWay } from '../testing/severable.ts';
+import { LocalBuckets } from './local-buckets.ts';
+import { LogInLimits, type Allowance } from './log-in-limits.ts';
+import type { LogInLimitOptions } from './options.ts';
+
+/** Nothing comes back within a test, however slow it is, and control is waited for. */
+const STILL = { accountRefillSeconds: 86_400, addressRefillSeconds: 86_400, controlMs: PATIENT_MS } as const;
+
+let cluster: Cluster;
+beforeAll(async () => {
+  cluster = await startAuthCluster(inject('postgresUrl'));
+});
+afterAll(() => cluster[Symbol.asyncDispose]());
+beforeEach(async () => {
+  await cluster.control.query('TRUNCATE login_allowance');
+});
+
+const limitsOf = (limits: LogInLimitOptions, control = cluster.control): LogInLimits =>
+  new LogInLimits({ control, limits: { ...STILL, ...limits }, log: silentLogger });
+const taken = async (limits: LogInLimits, account: string | undefined, address: string | undefined): Promise<Allowance | undefined> =>
+  limits.take(account, address).catch((error: WherryError) => {
+    expect(error.code).toBe('too_many_attempts');
+    return undefined;
+  });
+async function countTaken(limits: LogInLimits, tries: number, account: string | undefined, address: string | undefined): Promise<number> {
+  const results = await Promise.all(Array.from({ length: tries }, () => taken(limits, account, address)));
+  return results.filter((result) => result !== undefined).length;
+}
+async function rows(): Promise<number> {
+  return (await cluster.control.query('SELECT FROM login_allowance')).rows.length;
+}
+
+describe('the allowance for log-ins that fail', () => {
+  it('is shared by all instances, and holds when many come at once', async () => {
+    const [one, other] = [limitsOf({ failuresPerAccountAndAddress: 5 }), limitsOf({ failuresPerAccountAndAddress: 5 })];
+    const counts = await Promise.all([countTaken(one, 20, 'ada', '192.0.2.1'), countTaken(other, 20, 'ada', '192.0.2.1')]);
+    expect(counts[0] + counts[1]).toBe(5);
+    // From another address the account's owner is let in.
+    expect(await taken(one, 'ada', '192.0.2.2')).toBeDefined();
+    expect(await taken(one, 'grace', '192.0.2.1')).toBeDefined();
+  });
+
+  it('bounds an account over all addresses, and an address over all accounts', async () => {
+    const limits = limitsOf({ failuresPerAccount: 4, failuresPerAddress: 3 });
+    let some = 0;
+    for (let n = 0; n < 8; n++) if ((await taken(limits, 'ada', `192.0.2.${n}`)) !== undefined) some++;
+    expect(some).toBe(4);
+    some = 0;
+    for (let n = 0; n < 8; n++) if ((await taken(limits, `user${n}`, '198.51.100.1')) !== undefined) some++;
+    expect(some).toBe(3);
+  });
+
+  it('is not used up for the owner by somebody who goes on at one address, nor is room for him in the table', async () => {
+    const options = { failuresPerAccountAndAddress: 2, failuresPerAccount: 5, failuresPerAddress: 3 };
+    expect(await countTaken(limitsOf(options), 50, 'ada', '192.0.2.1')).toBe(2);
+    // Each instance anew, so that what it remembers does not help.
+    for (let n = 0; n < 5; n++) expect(await taken(limitsOf(options), 'ada', '192.0.2.1')).toBeUndefined();
+    expect(await countTaken(limitsOf(options), 5, 'ada', '192.0.2.9')).toBe(2);
+    const before = await rows();
+    await taken(limitsOf(options), 'nobody0', '192.0.2.1');
+    expect(await rows()).toBe(before + 2);
+    for (let n = 1; n < 5; n++) expect(await taken(limitsOf(options), `nobody${n}`, '192.0.2.1')).toBeUndefined();
+    expect(await rows()).toBe(before + 2);
+  });
+
+  it('is given back by a log-in that succeeds, with what had failed from there; one that came to nothing counts not at all', async () => {
+    const limits = limitsOf({ failuresPerAccountAndAddress: 3, failuresPerAddress: 3 });
+    for (let n = 0; n < 20; n++) await (await taken(limits, 'ada', '192.0.2.1'))?.undecided();
+    await taken(limits, 'ada', '192.0.2.1');
+    await taken(limits, 'ada', '192.0.2.1');
+    await (await taken(limits, 'ada', '192.0.2.1'))?.succeeded();
+    // Of the address two have failed; of the account there none counts any more.
+    expect(await countTaken(limits, 5, 'ada', '192.0.2.1')).toBe(1);
+    expect(await countTaken(limitsOf({ failuresPerAccountAndAddress: 3, failuresPerAddress: 0 }), 5, 'ada', '192.0.2.1')).toBe(2);
+  });
+
+  it('comes back with time, and Retry-After says when', async () => {
+    const limits = limitsOf({ failuresPerAccountAndAddress: 2, accountRefillSeconds: 100 });
+    const before = Date.now();
+    expect(await countTaken(limits, 2, 'ada', undefined)).toBe(2);
+    const refusal = (await limits.take('ada', undefined).catch((error: unknown) => error)) as WherryError;
+    const spentS = (Date.now() - before) / 1000;
+    expect(refusal.retryAfter).toBeLessThanOrEqual(100);
+    expect(refusal.retryAfter).toBeGreaterThanOrEqual(Math.floor(100 - spentS));
+    await cluster.control.query('UPDATE login_allowance SET full_at = full_at - 100000');
+    expect(await countTaken(limitsOf({ failuresPerAccountAndAddress: 2, accountRefillSeconds: 100 }), 1, 'ada', undefined)).toBe(1);
+  });
+
+  it('forgets what is full again', async () => {
+    const limits = limitsOf({});
+    await taken(limits, 'ada', '192.0.2.1');
+    await taken(limits, 'grace', '192.0.2.1');
+    await cluster.control.query(
+      'UPDATE login_allowance SET full_at = wherry_now() WHERE full_at < (SELECT max(full_at) FROM login_allowance)',
+    );
+    await expect.poll(async () => (await limits.sweep(), rows())).toBe(1);
+  });
+
+  it('has one rule, here and in the database', async () => {
+    const key = fc.constantFrom('a', 'b', 'c');
+    const step = fc.record({ keys: fc.uniqueArray(key, { minLength: 1 }), end: fc.constantFrom('fail', 'give-back', 'empty') });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+        await cluster.control.query('TRUNCATE login_allowance');
+        const local = new LocalBuckets();
+        for (const { keys, end } of steps) {
+          const buckets = keys.map((name, at) => ({
+            kind: 'account' as const,
+            key: Buffer.from(name).toString('hex'),
+            size: 2 + at,
+            refillMs: 86_400_000,
+          }));
+          const columns = [buckets.map((bucket) => Buffer.from(bucket.key, 'hex')), buckets.map(({ refillMs }) => refillMs)];
+          const { rows: answers } = await cluster.control.query<{ refused: number }>('SELECT refused FROM wherry_take_login($1, $2, $3)', [
+            ...columns,
+            buckets.map(({ size }) => size),
+          ]);
+          const refused = local.take(buckets, performance.now()) !== undefined;
+          expect((answers[0]?.refused ?? 0) > 0).toBe(refused);
+          if (refused || end === 'fail') continue;
+          const emptied = end === 'empty' ? buckets.slice(0, 1) : [];
+          local.giveBack(buckets, emptied);
+          await cluster.control.query('SELECT wherry_return_login($1, $2, $3)', [
+            ...columns,
+            emptied.map((bucket) => Buffer.from(bucket.key, 'hex')),
+          ]);
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe('without the control database', () => {
+  it('every instance counts by itself', async () => {
+    const way = await openWay(cluster.controlUrl);
+    const { control, shards } = cluster.connect({ controlUrl: way.url });
+    onTestFinished(async () => {
+      way.mend();
+      await shards.stop();
+      await control.end();
+      await way[Symbol.asyncDispose]();
+    });
+    const limits = limitsOf({ failuresPerAccountAndAddress: 3, controlMs: 10 }, control);
+    way.sever();
+    expect(await countTaken(limits, 10, 'ada', '192.0.2.1')).toBe(3);
+    await (await taken(limits, 'grace', '192.0.2.1'))?.succeeded();
+    expect(await rows()).toBe(0);
+  });
+});
+
+describe('POST /v1/login', () => {
+  async function service(logInLimits: LogInLimitOptions): Promise<Running> {
+    const running = await startService(cluster, { logInLimits: { ...STILL, ...logInLimits }, metrics: createMetrics() });
+    onTestFinished(() => running[Symbol.asyncDispose]());
+    return running;
+  }
+  const attempt = (at: Running, username: string, password: string, forwarded?: string): Promise<Answer> =>
+    at.send('POST', '/v1/login', {
+      body: { username, password },
+      ...(forwarded === undefined ? {} : { headers: { 'x-forwarded-for': forwarded } }),
+    });
+
+  it('answers 429 with Retry-After, computes no hash, and says it in the metrics', async () => {
+    const auth = await service({ failuresPerAccountAndAddress: 3 });
+    const { username } = await register(auth);
+    for (let n = 0; n < 3; n++) expectProblem(await attempt(auth, username, 'wrong', '192.0.2.1'), 401, 'login_failed');
+    const before = auth.service.passwordsComputed;
+    // However the name is spelt.
+    const refused = await attempt(auth, username.toUpperCase(), PASSWORD, '192.0.2.1');
+    expectProblem(refused, 429, 'too_many_attempts');
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(auth.service.passwordsComputed).toBe(before);
+    expect((await attempt(auth, username, PASSWORD, '192.0.2.2')).status).toBe(200);
+    const page = (await auth.send('GET', '/metrics')).text;
+    expect(page).toMatch(/wherry_auth_log_ins_throttled_total\{limit="account_and_address"\} 1/);
+    expect(page).toMatch(/wherry_auth_refused_total\{route="\/v1\/login",code="too_many_attempts"\} 1/);
+  });
+
+  it('tells nothing about which names exist', async () => {
+    const auth = await service({ failuresPerAccountAndAddress: 2 });
+    for (let n = 0; n < 2; n++) expectProblem(await attempt(auth, 'nobody-here', 'wrong', '192.0.2.3'), 401, 'login_failed');
+    expectProblem(await attempt(auth, 'nobody-here', 'wrong', '192.0.2.3'), 429, 'too_many_attempts');
+  });
+
+  it('does not slow down whoever knows his password', async () => {
+    const auth = await service({ failuresPerAccountAndAddress: 2, failuresPerAddress: 2 });
+    const { username } = await register(auth);
+    for (let n = 0; n < 6; n++) expect((await attempt(auth, username, PASSWORD, '192.0.2.4')).status).toBe(200);
+  });
+
+  it('believes the address that a proxy of ours tells, and not what the client has told the proxy', async () => {
+    const auth = await service({ failuresPerAddress: 2 });
+    for (let n = 0; n < 2; n++)
+      expectProblem(await attempt(auth, `somebody${n}`, 'wrong', `203.0.113.${n}, 192.0.2.5`), 401, 'login_failed');
+    expectProblem(await attempt(auth, 'somebody9', 'wrong', '203.0.113.9, 192.0.2.5'), 429, 'too_many_attempts');
+    // A proxy that tells nothing is not a client.
+    for (let n = 0; n < 4; n++) expectProblem(await attempt(auth, `other${n}`, 'wrong'), 401, 'login_failed');
+  });
+});

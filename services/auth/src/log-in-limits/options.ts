@@ -1,0 +1,15 @@
+/** How many log-ins may fail. 0 for a number: no bound. */
+export interface LogInLimitOptions {
+  /** For one account from one address, in a row; default 10. */
+  readonly failuresPerAccountAndAddress?: number;
+  /** For one account from all addresses together; default 100, the most that NIST SP 800-63B section 3.2.2 allows. */
+  readonly failuresPerAccount?: number;
+  /** Until one more may fail for the account, seconds; default 60. */
+  readonly accountRefillSeconds?: number;
+  /** From one address, whatever the account; default 100. */
+  readonly failuresPerAddress?: number;
+  /** Until one more may fail from the address, seconds; default 6. */
+  readonly addressRefillSeconds?: number;
+  /** Longest wait for the control database before this instance counts by itself, milliseconds; default 1000. */
+  readonly controlMs?: number;
+}
