@@ -1,6 +1,6 @@
 import { isWherryError } from '@wherry/core';
 import { Instance, applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
-import { createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { advance, moveRollout, rollback, rolloutHistory, setPercent } from './commands.ts';
 import type { RolloutPhase } from './phase.ts';
@@ -11,7 +11,7 @@ let home: TestDatabase;
 let database: Database;
 beforeAll(async () => {
   home = await createTestDatabase(inject('postgresUrl'));
-  database = openDatabase({ url: home.url });
+  database = openDatabase({ url: home.url, statementMs: PATIENT_MS });
   await applySchema(database, [coreSchema, rolloutSchema]);
 });
 afterAll(async () => {
@@ -107,7 +107,7 @@ describe('RolloutState', () => {
   async function follow(): Promise<{ state: RolloutState; instance: Instance; seen: string[] }> {
     const seen: string[] = [];
     const state = new RolloutState({ database, onChange: (rollout) => seen.push(phaseOf(rollout)) });
-    const instance = new Instance({ database, role: 'test', topics: [state], renewMs: 200 });
+    const instance = new Instance({ database, role: 'test', topics: [state], renewMs: 200, leaseMs: 3_600_000 });
     instances.push(instance);
     await instance.run();
     return { state, instance, seen };
@@ -118,7 +118,7 @@ describe('RolloutState', () => {
     const followers = [await follow(), await follow()];
     for (const { state } of followers) expect(state.policyFor('1')).toMatchObject({ issueJwts: false, acceptJwts: true });
     const dual = await advance(database, { expectedVersion: 1, actor });
-    expect(await followers[0]?.instance.acknowledged('rollout', dual.seq, 5000)).toBe(true);
+    expect(await followers[0]?.instance.acknowledged('rollout', dual.seq, PATIENT_MS)).toBe(true);
     // Acknowledged means acting on it: no instance is behind any more.
     for (const { state } of followers) expect(state.rollout).toEqual(dual);
     const led = await advance(database, { expectedVersion: 2, actor }, 100);
@@ -132,7 +132,7 @@ describe('RolloutState', () => {
   });
 
   it('keeps the last state while the database is away', async () => {
-    const away = openDatabase({ url: home.url });
+    const away = openDatabase({ url: home.url, statementMs: PATIENT_MS });
     const state = new RolloutState({ database: away });
     await state.load();
     await away.end();

@@ -1,3 +1,4 @@
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { advance } from '@wherry/rollout';
 import { ExpressCookie, carriedSessionKey, expressJsonDecoder, type SourceStore } from '@wherry/sessions';
 import { createRedisSource } from '@wherry/sessions/redis';
@@ -12,8 +13,9 @@ import { EXCHANGE, startService, type Answer, type Running } from './testing/ser
 
 /** Shorter than the life of an access token, so that its cap shows. */
 const TTL_SECONDS = 120;
-/** Times of tokens are whole seconds: used in the second before it has one less; with clocks a millisecond apart, one more at the border. */
-const wholeLife: unknown = expect.toBeOneOf([TTL_SECONDS, TTL_SECONDS - 1, TTL_SECONDS + 1]);
+/** The seconds of a whole life, rounded at both ends, give or take what has passed since `begun`. */
+const wholeLife = (begun: number): unknown =>
+  expect.toSatisfy((seconds: number) => Math.abs(seconds - TTL_SECONDS) <= 1 + (performance.now() - begun) / 1000);
 const PREFIX = `auth-${randomUUID()}:`;
 const cookie = new ExpressCookie({ secrets: [COOKIE_SECRET] });
 const decode = expressJsonDecoder({
@@ -29,7 +31,7 @@ describe.each(['source', 'target'] as const)('a legacy session whose primary sid
     cluster = await startAuthCluster(inject('postgresUrl'), 'source');
     await advance(cluster.control, { expectedVersion: 1, actor: 'test' });
     app = await startLegacyApp(inject('redisUrl'), PREFIX, TTL_SECONDS);
-    store = createRedisSource({ url: inject('redisUrl'), prefix: PREFIX });
+    store = createRedisSource({ url: inject('redisUrl'), prefix: PREFIX, timeoutMs: PATIENT_MS });
     auth = await startService(cluster, { source: { store, decode, cookie } satisfies LegacySource });
   });
   afterAll(async () => {
@@ -54,7 +56,7 @@ describe.each(['source', 'target'] as const)('a legacy session whose primary sid
     // The application writes to the source alone, so its new session has to lie in a slot that has not been switched.
     if (primary === 'target') return signIn(n);
     await exchange(value);
-    const closing = await beginClosing(cluster.control, [slot], [epoch], 5000);
+    const closing = await beginClosing(cluster.control, [slot], [epoch], 3_600_000);
     await commitSide(cluster.control, closing, { side: 'target' });
     await installSlotMap(
       cluster.control,
@@ -73,12 +75,13 @@ describe.each(['source', 'target'] as const)('a legacy session whose primary sid
     [status, ...[body['error'], body['code']].filter((part) => typeof part === 'string')].join(' ');
 
   it('is exchanged, percent-encoded or not, for a token of that very session', async () => {
+    const begun = performance.now();
     const value = await signIn(7);
     expect(value).toMatch(/^s%3A/);
     const answers = [await exchange(value), await exchange(plain(value)), await exchange(value)];
     const key = carriedSessionKey(rawIdOf(value));
     for (const { status, body } of answers) {
-      expect([status, body['expires_in']]).toEqual([200, wholeLife]);
+      expect([status, body['expires_in']]).toEqual([200, wholeLife(begun)]);
       expect(claims(body['access_token'])).toMatchObject({
         sub: '10007',
         userId: 10_007,
@@ -98,6 +101,7 @@ describe.each(['source', 'target'] as const)('a legacy session whose primary sid
   });
 
   it('is used by an exchange, so that its life begins anew on the primary side', async () => {
+    const begun = performance.now();
     const value = await signIn(8);
     const key = carriedSessionKey(rawIdOf(value));
     const { target, now } = auth.service.runtime;
@@ -116,17 +120,20 @@ describe.each(['source', 'target'] as const)('a legacy session whose primary sid
     const soon = now() + 20_000;
     if (side === 'source') await store.touch(rawIdOf(value), 20_000, 0);
     else await target.touchNow(key, { lastAccessTime: soon - TTL_SECONDS * 1000, expireTime: soon, touchVersion: now() });
-    expect(Math.abs((await expireTime()) - soon)).toBeLessThan(2000);
+    const shortened = await expireTime();
+    expect(shortened).toBeGreaterThanOrEqual(soon - 1000);
+    expect(shortened).toBeLessThanOrEqual(now() + 20_000 + 1000);
     await later();
-    expect((await exchange(value)).body['expires_in']).toEqual(wholeLife);
-    expect((await expireTime()) - Date.now()).toBeGreaterThan((TTL_SECONDS - 10) * 1000);
+    const asked = now();
+    expect((await exchange(value)).body['expires_in']).toEqual(wholeLife(begun));
+    expect(await expireTime()).toBeGreaterThanOrEqual(asked + TTL_SECONDS * 1000 - 1000);
   });
 
   it('is refused when it is not there, not signed, not anybody’s, or unreadable', async () => {
     const value = await signIn(9);
     const save = async (text: string): Promise<string> => {
       const rawId = randomUUID();
-      await store.save(rawId, text, 60_000, 0);
+      await store.save(rawId, text, 3_600_000, 0);
       return cookie.build(rawId).slice('connect.sid='.length);
     };
     const absent = cookie.build(randomUUID()).slice('connect.sid='.length);
@@ -151,8 +158,11 @@ describe.each(['source', 'target'] as const)('a legacy session whose primary sid
     expect(await app.accepts(value)).toBe(true);
     const credential = by === 'cookie' ? { headers: { cookie: `connect.sid=${value}` } } : { bearer: token };
     for (const _ of ['first', 'repeated']) {
-      const answer = await auth.send('POST', '/v1/logout', credential);
-      expect([answer.status, answer.headers.get('x-wherry-propagated')]).toEqual([204, 'true']);
+      // Where the machine stood still, the others have not acknowledged it in time, and it is asked for once more.
+      await vi.waitFor(async () => {
+        const answer = await auth.send('POST', '/v1/logout', credential);
+        expect([answer.status, answer.headers.get('x-wherry-propagated')]).toEqual([204, 'true']);
+      });
     }
     expect(await app.accepts(value)).toBe(false);
     expect(codeOf(await exchange(value))).toBe('400 invalid_grant session_ended');
@@ -195,6 +205,7 @@ describe.each(['source', 'target'] as const)('a legacy session whose primary sid
       auth.send('POST', '/v1/logins', { body, ...options });
 
     it('gives a token of that session, as often as it is asked, and no second session', async () => {
+      const begun = performance.now();
       const value = await signIn(20);
       const { body: me } = await whoami(value);
       const body = { userId: 10_020, username: 'user20', authorities: me['authorities'], sourceSessionId: rawIdOf(value) };
@@ -204,7 +215,7 @@ describe.each(['source', 'target'] as const)('a legacy session whose primary sid
       const second = await handOver({ ...body, userId: '10020', authorities: (me['authorities'] as string[]).toReversed() });
       expect([first.status, second.status, (await count()) - before]).toEqual([200, 200, 0]);
       for (const answer of [first, second]) {
-        expect(answer.body).toMatchObject({ tokenType: 'Bearer', expiresIn: wholeLife, userId: 10_020, sessionId: me['sessionId'] });
+        expect(answer.body).toMatchObject({ tokenType: 'Bearer', expiresIn: wholeLife(begun), userId: 10_020, sessionId: me['sessionId'] });
         expect(claims(answer.body['accessToken'])).toMatchObject({ sub: '10020', sid: me['sessionId'], client_id: 'shop' });
       }
     });

@@ -74,7 +74,7 @@ describe('without the control database', () => {
     const [stays, ends, leaves] = [await loggedIn(), await loggedIn(), await loggedIn()];
     ways.control.sever();
     try {
-      await vi.waitFor(() => expect(cut.service.runtime.ended.staleMs).toBeGreaterThan(5000), { timeout: 20_000, interval: 100 });
+      await vi.waitFor(() => expect(cut.service.runtime.ended.staleMs).toBeGreaterThan(5000), { interval: 100 });
       expect((await whole.send('POST', '/v1/logout', { bearer: ends.accessToken })).status).toBe(204);
       expect((await whole.send('POST', '/v1/logout-everywhere', { bearer: leaves.accessToken })).status).toBe(204);
       expect((await whoami(cut, stays.accessToken)).status).toBe(200);
@@ -83,8 +83,7 @@ describe('without the control database', () => {
     } finally {
       ways.control.mend();
     }
-    await vi.waitFor(() => expect(cut.service.runtime.ended.staleMs).toBeLessThan(2000), { timeout: 10_000 });
-    expect(codeOf(await whoami(cut, leaves.accessToken))).toBe('401 token_generation_old');
+    await vi.waitFor(async () => expect(codeOf(await whoami(cut, leaves.accessToken))).toBe('401 token_generation_old'));
   });
 });
 
@@ -107,10 +106,7 @@ describe('without a shard', () => {
     } finally {
       ways.shard.mend();
     }
-    await vi.waitFor(async () => expect(await metrics.page()).toContain('wherry_auth_user_ends_left 0'), {
-      timeout: 20_000,
-      interval: 100,
-    });
+    await vi.waitFor(async () => expect(await metrics.page()).toContain('wherry_auth_user_ends_left 0'), { interval: 100 });
     const { rows } = await cluster.shards
       .shard(0)
       .database.query('SELECT FROM user_session WHERE user_id = $1 AND deleted_at IS NULL', [here.userId]);

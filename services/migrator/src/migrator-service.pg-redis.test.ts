@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { silentLogger } from '@wherry/core';
 import { createMetrics } from '@wherry/core/metrics';
-import '@wherry/embedded/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { changeMigration } from '@wherry/migration';
 import { TEST_IDENTITY, Workbench } from '@wherry/migration/testing';
 import { expressJsonDecoder } from '@wherry/sessions';
@@ -15,7 +15,7 @@ const IDENTITY = expressJsonDecoder({ identity: TEST_IDENTITY });
 test('drives a migration and tells of it: probes, status, gates, metrics', async () => {
   const bench = await Workbench.create(inject('postgresUrl'));
   onTestFinished(() => bench.close());
-  const source = createRedisSource({ url: inject('redisUrl'), prefix: `svc-${randomBytes(4).toString('hex')}:` });
+  const source = createRedisSource({ url: inject('redisUrl'), prefix: `svc-${randomBytes(4).toString('hex')}:`, timeoutMs: PATIENT_MS });
   onTestFinished(() => source.close());
   const { runtime } = await bench.process('migrator');
   const value = JSON.stringify({ cookie: { originalMaxAge: 600_000 }, user: { id: 1, name: 'a', roles: ['x'] } });

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import '@wherry/embedded/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { changeMigration } from '@wherry/migration';
 import { Workbench } from '@wherry/migration/testing';
 import { carriedSessionKey, type CarriedSessions, type SourceStore } from '@wherry/sessions';
@@ -19,7 +19,7 @@ let sessions: CarriedSessions;
 
 beforeAll(async () => {
   bench = await Workbench.create(inject('postgresUrl'));
-  source = createRedisSource({ url: inject('redisUrl'), prefix: `fault-${randomBytes(4).toString('hex')}:` });
+  source = createRedisSource({ url: inject('redisUrl'), prefix: `fault-${randomBytes(4).toString('hex')}:`, timeoutMs: PATIENT_MS });
   link = await openLink(bench.controlUrl);
   deaf = await startProcess({ bench, role: 'writer', controlUrl: link.url });
   deafSessions = deaf.carried(source);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import '@wherry/embedded/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { changeMigration } from '@wherry/migration';
 import { Workbench } from '@wherry/migration/testing';
 import { carriedSessionKey, type SourceStore } from '@wherry/sessions';
@@ -20,7 +20,7 @@ async function runOut(source: SourceStore, rawId: string): Promise<void> {
 
 test('sessions that ran out at the source while the target was primary answer after a rollback', async () => {
   const bench = await Workbench.create(inject('postgresUrl'));
-  const source = createRedisSource({ url: inject('redisUrl'), prefix: `fault-${randomBytes(4).toString('hex')}:` });
+  const source = createRedisSource({ url: inject('redisUrl'), prefix: `fault-${randomBytes(4).toString('hex')}:`, timeoutMs: PATIENT_MS });
   const writer = await startProcess({ bench, role: 'writer' });
   try {
     const sessions = writer.carried(source);

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import '@wherry/embedded/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { changeMigration } from '@wherry/migration';
 import { Workbench } from '@wherry/migration/testing';
 import { carriedSessionKey, type CarriedSessions, type SourceStore } from '@wherry/sessions';
@@ -22,7 +22,7 @@ let sessions: CarriedSessions;
 beforeEach(async () => {
   prefix = `fault-${randomBytes(4).toString('hex')}:`;
   bench = await Workbench.create(inject('postgresUrl'));
-  source = createRedisSource({ url: inject('redisUrl'), prefix });
+  source = createRedisSource({ url: inject('redisUrl'), prefix, timeoutMs: PATIENT_MS });
   const { runtime } = await bench.process('gateway');
   sessions = bench.carried(runtime, source);
   for (const [n, id] of [rawId, 'other-1', 'other-2'].entries()) await source.save(id, sessionValue(n, 0), LIFE_MS, 1);
@@ -48,7 +48,7 @@ async function startWriter(signal: WriterOrder['signal']): Promise<{ readonly ch
   children.push(child);
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
-  await vi.waitFor(() => expect(output).toContain('written'), { timeout: 20_000 });
+  await vi.waitFor(() => expect(output).toContain('written'));
   return { child, said: () => output };
 }
 
@@ -84,7 +84,7 @@ test('a writer that is killed between source and mirror: a comparison finds what
   expect(await shown(rawId)).toBe(1);
   const { rows } = await running.context.control.query('SELECT class, repaired FROM migration_difference WHERE id = $1', [key.id]);
   expect(rows).toEqual([{ class: 'differs', repaired: true }]);
-}, 90_000);
+});
 
 test('a writer that sleeps through the switch of its slot does its save again where it counts now', async () => {
   const running = await migrate(0);
@@ -95,8 +95,8 @@ test('a writer that sleeps through the switch of its slot does its save again wh
   expect(await sessions.save(rawId, sessionValue(0, 2), LIFE_MS)).toBe('saved');
   expect(said()).toBe('written\n');
   child.kill('SIGCONT');
-  await vi.waitFor(() => expect(said()).toBe('written\nsaved\n'), { timeout: 20_000 });
+  await vi.waitFor(() => expect(said()).toBe('written\nsaved\n'));
   expect(await shown(rawId)).toBe(1);
   expect(await shown('other-1')).toBe(0);
   await vi.waitFor(async () => expect(JSON.parse((await source.get([rawId]))[0]?.value ?? '{}')).toMatchObject({ value: 1 }));
-}, 90_000);
+});

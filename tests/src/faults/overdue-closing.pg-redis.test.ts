@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import '@wherry/embedded/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { changeMigration } from '@wherry/migration';
 import { Workbench } from '@wherry/migration/testing';
 import { carriedSessionKey } from '@wherry/sessions';
@@ -12,7 +12,7 @@ const CANDIDATES = 20_000;
 
 test('writers go on while a migrator that closed their slots on the shards hangs', async () => {
   const bench = await Workbench.create(inject('postgresUrl'));
-  const source = createRedisSource({ url: inject('redisUrl'), prefix: `fault-${randomBytes(4).toString('hex')}:` });
+  const source = createRedisSource({ url: inject('redisUrl'), prefix: `fault-${randomBytes(4).toString('hex')}:`, timeoutMs: PATIENT_MS });
   try {
     const { runtime } = await bench.process('writer');
     const sessions = bench.carried(runtime, source);
@@ -40,4 +40,4 @@ test('writers go on while a migrator that closed their slots on the shards hangs
     await bench.close();
     await source.close();
   }
-}, 60_000);
+});

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import '@wherry/embedded/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { Workbench } from '@wherry/migration/testing';
 import { createRedisSource } from '@wherry/sessions/redis';
 import { expect, inject, test } from 'vitest';
@@ -11,7 +11,7 @@ import { LIFE_MS, sessionValue } from './session-value.ts';
 // at the source keeps the session from it, in the moment in which the target has none yet.
 test('a save that was under way while its session was ended does not bring it back at the source', async () => {
   const bench = await Workbench.create(inject('postgresUrl'));
-  const source = createRedisSource({ url: inject('redisUrl'), prefix: `fault-${randomBytes(4).toString('hex')}:` });
+  const source = createRedisSource({ url: inject('redisUrl'), prefix: `fault-${randomBytes(4).toString('hex')}:`, timeoutMs: PATIENT_MS });
   const slow = await startProcess({ bench, role: 'writer' });
   const other = await startProcess({ bench, role: 'writer' });
   const entered = new Hold('save.entered');

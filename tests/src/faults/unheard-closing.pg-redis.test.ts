@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { isWherryError } from '@wherry/core';
-import '@wherry/embedded/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { changeMigration } from '@wherry/migration';
 import { Workbench } from '@wherry/migration/testing';
 import { carriedSessionKey } from '@wherry/sessions';
@@ -24,7 +24,7 @@ test.for([
   { name: 'is killed while slots are closing', killed: true },
 ])('what a process acknowledged that $name is there when the slot has changed sides', async ({ killed }) => {
   const bench = await Workbench.create(inject('postgresUrl'));
-  const source = createRedisSource({ url: inject('redisUrl'), prefix: `fault-${randomBytes(4).toString('hex')}:` });
+  const source = createRedisSource({ url: inject('redisUrl'), prefix: `fault-${randomBytes(4).toString('hex')}:`, timeoutMs: PATIENT_MS });
   const link = await openLink(bench.controlUrl);
   const deaf = await startProcess({ bench, role: 'writer', controlUrl: link.url });
   const { runtime: gateway } = await bench.process('gateway');

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import '@wherry/embedded/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { changeMigration } from '@wherry/migration';
 import { Workbench } from '@wherry/migration/testing';
 import { createRedisSource } from '@wherry/sessions/redis';
@@ -9,7 +9,7 @@ import { LIFE_MS, sessionValue } from './session-value.ts';
 
 test('a slot does not change sides while a process holds a repair that it could not store', async () => {
   const bench = await Workbench.create(inject('postgresUrl'));
-  const source = createRedisSource({ url: inject('redisUrl'), prefix: `fault-${randomBytes(4).toString('hex')}:` });
+  const source = createRedisSource({ url: inject('redisUrl'), prefix: `fault-${randomBytes(4).toString('hex')}:`, timeoutMs: PATIENT_MS });
   const writer = await startProcess({ bench, role: 'writer' });
   try {
     const sessions = writer.carried(source);
@@ -32,7 +32,7 @@ test('a slot does not change sides while a process holds a repair that it could 
         const { rows } = await control.query<{ tries: bigint }>(`SELECT seq AS tries FROM feed_topic WHERE topic = 'slot-map'`);
         expect(rows[0]?.tries).toBeGreaterThan(6n);
       },
-      { timeout: 20_000, interval: 20 },
+      { interval: 20 },
     );
     await running.context.slots.refresh();
     expect(running.context.slots.counts().every(({ target }) => target === 0)).toBe(true);
@@ -47,4 +47,4 @@ test('a slot does not change sides while a process holds a repair that it could 
     await bench.close();
     await source.close();
   }
-}, 90_000);
+});

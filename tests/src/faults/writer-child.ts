@@ -1,11 +1,12 @@
 // An application whose process is stopped or killed between the write to the source and its mirror.
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { Workbench } from '@wherry/migration/testing';
 import { createRedisSource } from '@wherry/sessions/redis';
 import type { WriterOrder } from './writer-order.ts';
 
 const order = JSON.parse(process.argv[2] ?? '') as WriterOrder;
 const bench = Workbench.attach(order.bench);
-const source = createRedisSource({ url: order.redisUrl, prefix: order.prefix });
+const source = createRedisSource({ url: order.redisUrl, prefix: order.prefix, timeoutMs: PATIENT_MS });
 const { runtime } = await bench.process('writer');
 let signalled = false;
 const sessions = bench.carried(runtime, source, async (step) => {

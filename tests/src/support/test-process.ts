@@ -1,4 +1,5 @@
 import { openDatabase } from '@wherry/core/control';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { TEST_IDENTITY, type Workbench } from '@wherry/migration/testing';
 import {
   SessionRuntime,
@@ -41,8 +42,11 @@ export interface TestProcess {
 export async function startProcess({ bench, role, controlUrl = bench.controlUrl }: TestProcessOptions): Promise<TestProcess> {
   const faults = new Faults();
   const clock = new ShiftedClock();
-  const control = openDatabase({ url: controlUrl });
-  const shards = new FaultyShards({ shards: bench.shardUrls.map((url, i) => ({ name: `shard${i}`, url })) }, faults);
+  const control = openDatabase({ url: controlUrl, statementMs: PATIENT_MS });
+  const shards = new FaultyShards(
+    { shards: bench.shardUrls.map((url, i) => ({ name: `shard${i}`, url })), statementMs: PATIENT_MS, deadlineMs: PATIENT_MS },
+    faults,
+  );
   const runtime = new SessionRuntime({ control, shards, masterKey: bench.masterKey, role, clock, touchEveryMs: TOUCH_EVERY_MS });
   await runtime.run();
   return {

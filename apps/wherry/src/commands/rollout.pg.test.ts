@@ -1,5 +1,5 @@
 import { Instance, applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
-import { createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
 import { RolloutState, readRollout, rolloutSchema } from '@wherry/rollout';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { run, type Run } from '../testing/recording-terminal.ts';
@@ -8,7 +8,7 @@ let home: TestDatabase;
 let database: Database;
 beforeAll(async () => {
   home = await createTestDatabase(inject('postgresUrl'));
-  database = openDatabase({ url: home.url });
+  database = openDatabase({ url: home.url, statementMs: PATIENT_MS });
 });
 afterAll(async () => {
   await database.end();
@@ -70,16 +70,16 @@ describe('wherry rollout', () => {
     let held: { readonly promise: Promise<void>; resolve(): void } | undefined;
     const state = new RolloutState({ database });
     const topic = { topic: state.topic, load: () => state.load(), acting: () => held?.promise ?? Promise.resolve() };
-    const instance = new Instance({ database, role: 'test', topics: [topic], renewMs: 100 });
+    const instance = new Instance({ database, role: 'test', topics: [topic], renewMs: 100, leaseMs: 3_600_000 });
     await instance.run();
     try {
-      expect(await instance.acknowledged('rollout', state.rollout.seq, 5000)).toBe(true);
+      expect(await instance.acknowledged('rollout', state.rollout.seq, PATIENT_MS)).toBe(true);
       expect((await out('status')).at(-1)).toBe('instances every live instance acts on it');
       held = Promise.withResolvers<void>();
       expect((await out('advance')).at(-1)).toBe('instances not every live instance acts on it yet');
       expect(JSON.parse((await out('status --json')).join(''))).toMatchObject({ phase: 'dual', acknowledged: false });
       held.resolve();
-      expect(await instance.acknowledged('rollout', (await readRollout(database)).seq, 5000)).toBe(true);
+      expect(await instance.acknowledged('rollout', (await readRollout(database)).seq, PATIENT_MS)).toBe(true);
       expect(JSON.parse((await out('status --json')).join(''))).toMatchObject({ phase: 'dual', acknowledged: true });
     } finally {
       held?.resolve();

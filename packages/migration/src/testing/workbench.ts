@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
-import { createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
 import { revocationSchema } from '@wherry/revocation';
 import {
   SessionRuntime,
@@ -75,7 +75,7 @@ export class Workbench {
 
   /** A pool that ends with the bench. */
   database(url: string): Database {
-    const database = openDatabase({ url });
+    const database = openDatabase({ url, statementMs: PATIENT_MS });
     this.#closers.push(() => database.end());
     return database;
   }
@@ -85,9 +85,13 @@ export class Workbench {
     role: SessionRuntimeOptions['role'],
     options: Pick<SessionRuntimeOptions, 'shadowGraceMs'> = {},
   ): Promise<{ readonly runtime: SessionRuntime; leave(): Promise<void> }> {
-    const control = openDatabase({ url: this.controlUrl });
-    const shards = new ShardSet({ shards: this.shardUrls.map((url, i) => ({ name: `shard${i}`, url })) });
-    const runtime = new SessionRuntime({ control, shards, masterKey: this.masterKey, role, ...options });
+    const control = openDatabase({ url: this.controlUrl, statementMs: PATIENT_MS });
+    const shards = new ShardSet({
+      shards: this.shardUrls.map((url, i) => ({ name: `shard${i}`, url })),
+      statementMs: PATIENT_MS,
+      deadlineMs: PATIENT_MS,
+    });
+    const runtime = new SessionRuntime({ control, shards, masterKey: this.masterKey, role, deadlineMs: PATIENT_MS, ...options });
     await runtime.run();
     let left = false;
     const leave = async (): Promise<void> => {

@@ -1,5 +1,6 @@
 import { Sealer } from '@wherry/core';
 import { Instance, openDatabase, type Database, type FeedTopic } from '@wherry/core/control';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { createIssuer, type Issuer } from '../issuer.ts';
 import { KeyKeeper, type KeyKeeperOptions } from '../key-keeper.ts';
 import { KeyRing } from '../key-ring.ts';
@@ -9,8 +10,10 @@ import { createVerifier, type Verifier } from '../verifier.ts';
 import { AUDIENCE, ISSUER, TestRevocations } from './fixtures.ts';
 
 const MASTER_KEY = Buffer.alloc(32, 7);
-/** Short enough for tests to see a lease end, long enough for a loaded machine to renew it. */
-const LEASE_MS = 2500;
+/** Of a process that is killed: short enough for tests to see it end. */
+export const SHORT_LEASE_MS: number = 2500;
+/** Of all others: it ends in no pause of the machine. */
+const LONG_LEASE_MS = 3_600_000;
 
 /** Options of {@link startKeyProcess}. */
 export interface KeyProcessOptions {
@@ -19,6 +22,7 @@ export interface KeyProcessOptions {
   readonly alg?: KeyKeeperOptions['alg'];
   readonly store?: Partial<KeyStoreOptions>;
   readonly masterKey?: Buffer;
+  readonly leaseMs?: number;
   /** Put around the topic, to hold it up. */
   readonly wrap?: (topic: FeedTopic) => FeedTopic;
 }
@@ -38,7 +42,7 @@ export interface KeyProcess extends AsyncDisposable {
 
 /** Starts what a process of its own would have; nothing is shared with the others but the database. */
 export async function startKeyProcess(url: string, options: KeyProcessOptions = {}): Promise<KeyProcess> {
-  const database = openDatabase({ url, poolSize: 4 });
+  const database = openDatabase({ url, poolSize: 4, statementMs: PATIENT_MS });
   const sealer = new Sealer(options.masterKey ?? MASTER_KEY, 'signing-key');
   const issues = options.mode !== undefined;
   const ring = new KeyRing({ database, staleMs: () => instance.staleMs(KEY_TOPIC), ...(issues ? { sealer } : {}) });
@@ -46,7 +50,7 @@ export async function startKeyProcess(url: string, options: KeyProcessOptions = 
     database,
     role: issues ? 'auth' : 'gateway',
     topics: [options.wrap?.(ring) ?? ring],
-    leaseMs: LEASE_MS,
+    leaseMs: options.leaseMs ?? LONG_LEASE_MS,
     renewMs: 100,
   });
   const store = new KeyStore({ database, sealer, lifeS: 600, jwksMaxAgeS: 0, ...options.store });
@@ -60,7 +64,7 @@ export async function startKeyProcess(url: string, options: KeyProcessOptions = 
     issuer: ISSUER,
     audience: AUDIENCE,
     maxLifeS: 3600,
-    keyFreshMs: LEASE_MS,
+    keyFreshMs: SHORT_LEASE_MS,
   });
   const issuer = createIssuer({ keys: ring, issuer: ISSUER, audience: AUDIENCE, lifeS: 600 });
   let ended = false;

@@ -62,7 +62,7 @@ export function describeWrapped({ location, open }: WrappedSuite): void {
     expect(await sides()).toEqual(phase === 'switched' ? { source: 0, target: 16_384 } : { source: 16_384, target: 0 });
   }
 
-  test('a session that nobody can decode blocks the switch until somebody decides', { timeout: 120_000 }, async () => {
+  test('a session that nobody can decode blocks the switch until somebody decides', async () => {
     for (let n = 0; n < 5; n++) stay.set(n, { cookie: await application.logIn(n), items: 0 });
     const cookie = { originalMaxAge: 600_000, maxAge: 600_000, expires: new Date(Date.now() + 600_000).toISOString() };
     await application.writeRaw('nobody-can-tell-whose', { cookie, user: { id: { of: 'another kind' } } });
@@ -71,7 +71,6 @@ export function describeWrapped({ location, open }: WrappedSuite): void {
       progress: { progress: () => undefined, note: (text) => notes.push(text) },
     });
     await vi.waitFor(() => expect(notes.some((note) => note.startsWith('gate closed') && note.includes('1 sessions'))).toBe(true), {
-      timeout: 90_000,
       interval: 50,
     });
     expect(await sides()).toEqual({ source: 16_384, target: 0 });
@@ -84,7 +83,7 @@ export function describeWrapped({ location, open }: WrappedSuite): void {
   });
 
   describe.each(PHASES)('%s', (phase) => {
-    beforeAll(() => reach(phase), 120_000);
+    beforeAll(() => reach(phase));
 
     test('whoever was signed in still is, with his cart', async () => {
       for (const [n, session] of stay) {
@@ -119,7 +118,7 @@ export function describeWrapped({ location, open }: WrappedSuite): void {
           expect(await known(cookie)).toBe(200);
           expect(await expiry()).toBeGreaterThan(before);
         },
-        { timeout: 10_000, interval: 200 },
+        { interval: 200 },
       );
     });
 

@@ -20,7 +20,7 @@ export interface ModelSuite {
 const RUNS = process.env['WHERRY_MODEL_RUNS'];
 const SEED = Number(process.env['WHERRY_MODEL_SEED'] ?? Math.trunc(Math.random() * 0x7f_ff_ff_ff));
 
-const RUN_MS = 20_000;
+const RUN_MS = 60_000;
 
 const logIn = fc.nat({ max: LOG_INS - 1 });
 const request: fc.Arbitrary<Request> = fc.record({
