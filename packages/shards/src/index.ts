@@ -11,6 +11,16 @@ export {
 export { DECODE_OFFSET, GatheredRead, type GatheredReadOptions, type SlotKey } from './gathered-read.ts';
 export { shardSchema, shardsControlSchema } from './schema.ts';
 export { sqlState } from './shard-error.ts';
+export {
+  POSTGRES_URL_RULE,
+  SHARD_NAME,
+  SHARD_NAME_RULE,
+  isPostgresUrl,
+  requiredShardAddresses,
+  shardAddresses,
+  shardNames,
+  shardVariable,
+} from './shard-addresses.ts';
 export { ShardSet, type ShardSetOptions } from './shard-set.ts';
 export {
   Shard,

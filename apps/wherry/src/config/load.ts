@@ -1,3 +1,4 @@
+import { shardVariable } from '@wherry/shards';
 import type { WherryConfig } from './config.ts';
 import { CONFIG_VARIABLE, applyEnvironment, refuseUnknownVariables } from './environment.ts';
 import { configFault } from './fault.ts';
@@ -11,7 +12,6 @@ import {
   cookieSecretsOf,
   masterKeyOf,
   operatorSecretOf,
-  shardVariable,
   shardsOf,
   sourceUrlOf,
   upstreamSecretsOf,

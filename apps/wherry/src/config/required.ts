@@ -1,6 +1,7 @@
+import { requiredShardAddresses } from '@wherry/shards';
 import type { WherryConfig } from './config.ts';
 import { configFault } from './fault.ts';
-import { clientVariable, shardVariable } from './secret-values.ts';
+import { clientVariable } from './secret-values.ts';
 import { parseSourceUrl, type SourceAddress } from './source-url.ts';
 
 /** The address of the control database. Errors: `config_invalid` when none is set. */
@@ -15,12 +16,7 @@ export function requireMasterKey(config: WherryConfig): Buffer {
 
 /** Every shard with its address, in the order of the slot map. Errors: `config_invalid` when there is none or one lacks its address. */
 export function requireShards(config: WherryConfig): readonly { readonly name: string; readonly url: string }[] {
-  if (config.shards.list.length === 0)
-    missing('shards.list', 'at least one shard: WHERRY_SHARDS_URLS, or shards.list and WHERRY_SHARDS_<NAME>_URL');
-  return config.shards.list.map(({ name, url }) => ({
-    name,
-    url: url?.reveal() ?? missing(`shards.${name}.url`, `${shardVariable(name)} or ${shardVariable(name)}_FILE`),
-  }));
+  return requiredShardAddresses(config.shards.list.map(({ name, url }) => ({ name, url: url?.reveal() })));
 }
 
 /** Where the source is. Errors: `config_invalid` when it is not set. */

@@ -1,3 +1,4 @@
+import { POSTGRES_URL_RULE, isPostgresUrl, shardAddresses } from '@wherry/shards';
 import { configFault } from './fault.ts';
 import type { ClientConfig, ShardConfig } from './config.ts';
 import { SECRET_VARIABLES } from './environment.ts';
@@ -13,7 +14,6 @@ const MASTER_KEY_BYTES = 32;
 const LEAST_UPSTREAM_SECRET_BYTES = 32;
 const LEAST_CLIENT_SECRET_LENGTH = 16;
 const LEAST_OPERATOR_SECRET_LENGTH = 24;
-const POSTGRES_ALLOWED = 'postgres://user:password@host:port/database';
 
 type Key = keyof typeof SECRET_VARIABLES;
 
@@ -31,7 +31,7 @@ export function masterKeyOf(environment: Environment): Secret<Buffer> | undefine
 /** The address of the control database. */
 export function controlUrlOf(environment: Environment): Secret<string> | undefined {
   const url = read(environment, 'control.url');
-  if (url !== undefined && !isPostgresUrl(url)) throw fault('control.url', 'is not an address', POSTGRES_ALLOWED);
+  if (url !== undefined && !isPostgresUrl(url)) throw fault('control.url', 'is not an address', POSTGRES_URL_RULE);
   return url === undefined ? undefined : new Secret(url);
 }
 
@@ -61,11 +61,6 @@ export function operatorSecretOf(environment: Environment): Secret<string> | und
   return secret === undefined ? undefined : new Secret(secret);
 }
 
-/** The variable that holds the address of one shard. */
-export function shardVariable(name: string): string {
-  return variableOf('shards', name, 'url');
-}
-
 /** The variable that holds the secret of one client. */
 export function clientVariable(id: string): string {
   return variableOf('auth', 'client', id, 'secret');
@@ -73,26 +68,11 @@ export function clientVariable(id: string): string {
 
 /** The shards with their addresses, from one variable for all or one for each. */
 export function shardsOf(environment: Environment, list: readonly { readonly name: string }[]): readonly ShardConfig[] {
-  const text = read(environment, 'shards.urls');
-  const urls = text === undefined ? undefined : secretList(text);
-  if (text !== undefined && (urls === undefined || !urls.every(isPostgresUrl))) {
-    throw fault('shards.urls', 'has something that is not an address', `${POSTGRES_ALLOWED} with commas between, or a JSON list of them`);
-  }
-  const named = list.length === 0 && urls !== undefined ? urls.map((_, at) => ({ name: `shard${at}` })) : list;
-  if (urls !== undefined && urls.length !== named.length) {
-    throw fault('shards.urls', `has ${urls.length} addresses`, `one for each of the ${named.length} shards in shards.list`);
-  }
-  return named.map(({ name }, at) => {
-    const key = `shards.${name}.url`;
-    const own = readSecret(environment, key, shardVariable(name));
-    const common = urls?.[at];
-    if (own !== undefined && common !== undefined)
-      throw configFault({ key, is: 'is set twice', allowed: `one of ${shardVariable(name)} and WHERRY_SHARDS_URLS` });
-    if (own !== undefined && !isPostgresUrl(own))
-      throw configFault({ key, origin: shardVariable(name), is: 'is not an address', allowed: POSTGRES_ALLOWED });
-    const url = own ?? common;
-    return { name, url: url === undefined ? undefined : new Secret(url) };
-  });
+  const names = list.map(({ name }) => name);
+  return shardAddresses(names, (variable, key) => readSecret(environment, key, variable)).map(({ name, url }) => ({
+    name,
+    url: url === undefined ? undefined : new Secret(url),
+  }));
 }
 
 /** The clients with their secrets. */
@@ -135,9 +115,4 @@ function listOf(
 
 function fault(key: Key, is: string, allowed: string): Error {
   return configFault({ key, origin: SECRET_VARIABLES[key], is, allowed });
-}
-
-function isPostgresUrl(text: string): boolean {
-  const url = URL.parse(text);
-  return url !== null && (url.protocol === 'postgres:' || url.protocol === 'postgresql:') && url.pathname.length > 1 && !/\s/.test(text);
 }

@@ -7,7 +7,7 @@ import type { IdentityMapping } from '../legacy/identity-mapping.ts';
 import { SessionRuntime } from '../runtime.ts';
 import { parseSourceRefKey } from '../source-ref-key.ts';
 import type { SourceStore } from '../source/contract.ts';
-import { identityFrom, refuseMasterKey, secretFrom, secretsFrom, sourceRefKeyFrom } from './environment.ts';
+import { identityFrom, refuseMasterKey, secretFrom, shardsFrom, sourceRefKeyFrom } from './environment.ts';
 import { recogniseStore, type RecognisedStore } from './recognise-store.ts';
 import { loadStoreDrivers, type StoreDrivers } from './store-drivers.ts';
 import { WrappedStore } from './wrap-store.ts';
@@ -16,7 +16,7 @@ import { WrappedStore } from './wrap-store.ts';
 export interface ConnectOptions {
   /** Connection URL of the control database; `WHERRY_CONTROL_URL`. */
   readonly controlUrl?: string;
-  /** Connection URLs of the shards, in their order; `WHERRY_SHARDS_URLS`, separated by commas or as a JSON list. */
+  /** Connection URLs of the shards, in their order; `WHERRY_SHARDS_URLS`, or `WHERRY_SHARDS_LIST` and `WHERRY_SHARDS_<NAME>_URL`, as for the services. */
   readonly shardUrls?: readonly string[];
   /** As `wherry config app-key` gives it out; `WHERRY_SOURCE_REF_KEY`. The master key is refused: it opens the signing keys too. */
   readonly sourceRefKey?: string;
@@ -44,11 +44,11 @@ export async function connectWherry(options: ConnectOptions = {}): Promise<Wherr
   const { env } = process;
   refuseMasterKey(env);
   const controlUrl = options.controlUrl ?? secretFrom(env, 'WHERRY_CONTROL_URL');
-  const urls = options.shardUrls ?? secretsFrom(env, 'WHERRY_SHARDS_URLS');
+  const addresses = options.shardUrls?.map((url, index) => ({ name: `shard${index}`, url })) ?? shardsFrom(env);
   const sourceRefKey = options.sourceRefKey === undefined ? sourceRefKeyFrom(env) : parseSourceRefKey(options.sourceRefKey);
   const drivers = await loadStoreDrivers();
   const control = openDatabase({ url: controlUrl, applicationName: 'wherry-writer' });
-  const shards = new ShardSet({ shards: urls.map((url, index) => ({ name: `shard${index}`, url })) });
+  const shards = new ShardSet({ shards: addresses });
   const runtime = new SessionRuntime({ control, shards, sourceRefKey, role: 'writer', log });
   const lifecycle = new Lifecycle({ log });
   lifecycle.add({ name: 'control', stop: () => control.end() });

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { identityFrom, refuseMasterKey, secretFrom, secretsFrom, sourceRefKeyFrom } from './environment.ts';
+import { identityFrom, refuseMasterKey, secretFrom, shardsFrom, sourceRefKeyFrom } from './environment.ts';
 import { sourceRefKeyOf, sourceRefKeyText } from '../source-ref-key.ts';
 
 let folder: string;
@@ -34,10 +34,25 @@ test('a secret comes from its variable or from the file that is named, and not f
   expect(() => secretFrom({ S_FILE: '/nowhere/hunter2' }, 'S')).toThrow(/^S_FILE names a file that cannot be read \(ENOENT\)$/);
 });
 
-test('several come with commas between, or as JSON', () => {
-  expect(secretsFrom({ S: 'a, b' }, 'S')).toEqual(['a', 'b']);
-  expect(secretsFrom({ S_FILE: fileWith('["a,b","c"]\n') }, 'S')).toEqual(['a,b', 'c']);
-  for (const S of ['a,,b', '[', '[]', '[1]']) expect(() => secretsFrom({ S }, 'S')).toThrow(/^S is not a list/);
+test('the shards are found as the services find them: all in one variable, or by name', () => {
+  const [a, b] = ['postgres://h/a', 'postgres://h/b'];
+  expect(shardsFrom({ WHERRY_SHARDS_URLS: `${a}, ${b}` })).toEqual([
+    { name: 'shard0', url: a },
+    { name: 'shard1', url: b },
+  ]);
+  const named = [
+    { name: 'eu-1', url: a },
+    { name: 'us', url: b },
+  ];
+  expect(shardsFrom({ WHERRY_SHARDS_LIST: 'eu-1,us', WHERRY_SHARDS_URLS_FILE: fileWith(`["${a}","${b}"]\n`) })).toEqual(named);
+  const each = { WHERRY_SHARDS_EU_1_URL: a, WHERRY_SHARDS_US_URL_FILE: fileWith(`${b}\n`) };
+  expect(shardsFrom({ WHERRY_SHARDS_LIST: 'eu-1,us', ...each })).toEqual(named);
+  expect(shardsFrom({ WHERRY_SHARDS_LIST: '[{"name":"us"},{"name":"eu-1"}]', ...each })).toEqual(named.toReversed());
+  // The order is in the list alone.
+  expect(() => shardsFrom(each)).toThrow(/^shards\.list is not set; allowed is at least one shard: WHERRY_SHARDS_URLS, or shards\.list/);
+  expect(() => shardsFrom({ WHERRY_SHARDS_LIST: 'eu-1,us,asia', ...each })).toThrow(
+    /^shards\.asia\.url is not set; allowed is WHERRY_SHARDS_ASIA_URL or/,
+  );
 });
 
 test('the source-ref key is taken, and the master key is refused in both places', () => {

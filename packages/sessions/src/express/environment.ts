@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { WherryError } from '@wherry/core';
+import { requiredShardAddresses, shardAddresses, shardNames } from '@wherry/shards';
 import type { IdentityMapping } from '../legacy/identity-mapping.ts';
 import { parseSourceRefKey } from '../source-ref-key.ts';
 
@@ -12,21 +13,24 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  * when neither or both are set, or the file cannot be read; what was set is not repeated.
  */
 export function secretFrom(environment: Environment, name: string): string {
+  const value = secretIn(environment, name);
+  if (value === undefined) throw invalid(`${name} is not set; allowed is ${name} or ${name}_FILE`);
+  return value;
+}
+
+/** undefined: neither is set, or it is empty. */
+function secretIn(environment: Environment, name: string): string | undefined {
   const direct = environment[name];
   const file = environment[`${name}_FILE`];
   if (direct !== undefined && file !== undefined) throw invalid(`${name} and ${name}_FILE are both set; allowed is one of them`);
   const value = file === undefined ? direct : contentOf(file, name);
-  if (value === undefined || value === '') throw invalid(`${name} is not set; allowed is ${name} or ${name}_FILE`);
-  return value;
+  return value === '' ? undefined : value;
 }
 
-/** Several secrets, as {@link secretFrom}: texts with commas between, or a JSON list of texts. */
-export function secretsFrom(environment: Environment, name: string): readonly string[] {
-  const text = secretFrom(environment, name);
-  const list = text.trimStart().startsWith('[') ? jsonList(text) : text.split(',').map((member) => member.trim());
-  if (list === undefined || list.length === 0 || list.includes(''))
-    throw invalid(`${name} is not a list; allowed are texts with commas between, or a JSON list of texts`);
-  return list;
+/** The shards, by the rule of the services: `WHERRY_SHARDS_URLS`, or `WHERRY_SHARDS_LIST` and a variable for each. Errors: `config_invalid`. */
+export function shardsFrom(environment: Environment): readonly { readonly name: string; readonly url: string }[] {
+  const names = shardNames(environment['WHERRY_SHARDS_LIST']);
+  return requiredShardAddresses(shardAddresses(names, (variable) => secretIn(environment, variable)));
 }
 
 const SOURCE_REF_KEY = 'WHERRY_SOURCE_REF_KEY';
@@ -64,15 +68,6 @@ function contentOf(file: string, name: string): string {
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
     throw invalid(`${name}_FILE names a file that cannot be read (${reason})`);
-  }
-}
-
-function jsonList(text: string): readonly string[] | undefined {
-  try {
-    const list = JSON.parse(text) as unknown;
-    return Array.isArray(list) && list.every((member) => typeof member === 'string') ? list : undefined;
-  } catch {
-    return undefined;
   }
 }
 

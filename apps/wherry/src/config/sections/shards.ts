@@ -1,3 +1,5 @@
+import { SHARD_NAME, SHARD_NAME_RULE } from '@wherry/shards';
+
 /** The databases that hold the sessions. Their addresses are secrets. */
 export interface ShardsSection {
   /** In an order that never changes: a slot's owner is a place in this list. New shards go to its end. */
@@ -29,8 +31,8 @@ export const shardsSchema = {
           name: {
             type: 'string',
             description: 'Its name in metrics, logs and the environment.',
-            pattern: '^[a-z][a-z0-9-]{0,31}$',
-            'x-allowed': 'a letter and up to 31 more of a-z, 0-9 and -',
+            pattern: SHARD_NAME,
+            'x-allowed': SHARD_NAME_RULE,
           },
         },
       },
