@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { MicroBatcher } from './micro-batcher.ts';
 
 test('every item is answered once with its own result or its own batch failure, whatever the sizes and failures', async () => {
@@ -88,6 +88,7 @@ test('calls of one turn go together; while all batches are under way, calls gath
   expect(batches).toEqual([[1, 2]]);
   gates[0]!.resolve();
   expect(await Promise.all(first)).toEqual([1, 2]);
+  await turn();
   expect(batches).toEqual([
     [1, 2],
     [3, 4],
@@ -116,4 +117,78 @@ test('a run that throws at once fails its items only', async () => {
   broken = false;
   expect(await batcher.add(2)).toBe(2);
   await batcher.drained();
+});
+
+/** Batches of which one goes beside another only when it is worth it, answered by hand. */
+function byHand(
+  maxInFlight = 2,
+  maxSize = 200,
+): { batcher: MicroBatcher<number, string>; sent: { items: readonly number[]; answer: () => void; fail: () => void }[] } {
+  const sent: { items: readonly number[]; answer: () => void; fail: () => void }[] = [];
+  const run = (items: readonly number[]): Promise<readonly string[]> =>
+    new Promise((resolve, reject) => {
+      sent.push({ items, answer: () => resolve(items.map(String)), fail: () => reject(new Error('lost')) });
+    });
+  return { batcher: new MicroBatcher({ run, maxSize, maxInFlight, worthOneMore: 32 }), sent };
+}
+
+test('calls of one turn are one batch, and those answered join the next one', async () => {
+  const { batcher: calls, sent } = byHand();
+  const first = [1, 2, 3].map((n) => calls.add(n));
+  await turn();
+  expect(sent.map(({ items }) => items)).toEqual([[1, 2, 3]]);
+  // Comes while the first is under way: a few are not worth a batch beside it.
+  const second = calls.add(4);
+  await turn();
+  expect(sent).toHaveLength(1);
+  const again = first.map(async (answer) => calls.add(Number(await answer) * 10));
+  sent[0]?.answer();
+  await expect.poll(() => sent.length).toBe(2);
+  expect(sent[1]?.items).toEqual([4, 10, 20, 30]);
+  sent[1]?.answer();
+  expect(await Promise.all([second, ...again])).toEqual(['4', '10', '20', '30']);
+});
+
+test('a large batch goes beside the one under way, as often as is allowed', async () => {
+  const { batcher: calls, sent } = byHand(2, 40);
+  const answers = Array.from({ length: 120 }, (_, n) => calls.add(n));
+  await turn();
+  expect(sent.map(({ items }) => items.length)).toEqual([40, 40]);
+  for (let at = 0; at < 3; at++) {
+    sent[at]?.answer();
+    await turn();
+  }
+  expect(await Promise.all(answers)).toEqual(answers.map((_, n) => String(n)));
+});
+
+test('a batch that hangs holds up nobody who comes later', async () => {
+  // The only timer is that of a small batch's patience: it runs when the test says so, however slow the machine is.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { batcher: calls, sent } = byHand();
+  const hanging = calls.add(1);
+  await turn();
+  const later = calls.add(2);
+  await turn();
+  expect(sent).toHaveLength(1);
+  vi.runAllTimers();
+  expect(sent).toHaveLength(2);
+  sent[1]?.answer();
+  expect(await later).toBe('2');
+  sent[0]?.fail();
+  await expect(hanging).rejects.toThrow('lost');
+  const after = calls.add(3);
+  await expect.poll(() => sent.length).toBe(3);
+  sent[2]?.answer();
+  expect(await after).toBe('3');
+});
+
+test('a result may be a promise, which fails alone', async () => {
+  const batcher = new MicroBatcher<number, number>({
+    maxSize: 10,
+    maxInFlight: 1,
+    run: (items) => Promise.resolve(items.map((item) => (item === 2 ? Promise.reject(new Error('alone')) : item))),
+  });
+  const answers = await Promise.allSettled([1, 2, 3].map((item) => batcher.add(item)));
+  expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
 });

@@ -1,10 +1,9 @@
-import { WherryError, backoffDelay, pause } from '@wherry/core';
+import { MicroBatcher, WherryError, backoffDelay, pause } from '@wherry/core';
 import { byteaArray, integerArray, textArray } from './array-literal.ts';
 import { FENCE_CODES, fencedSql, type FenceColumn } from './fence.ts';
 import type { SlotKey } from './gathered-read.ts';
-import { Lane } from './lane.ts';
 import { isRowFault } from './shard-error.ts';
-import type { RowArray } from './shard.ts';
+import { WORTH_A_STATEMENT, type RowArray } from './shard.ts';
 import type { ShardSet } from './shard-set.ts';
 import type { SlotFollower } from './slot-follower.ts';
 import type { SlotMap } from './slot-map.ts';
@@ -74,7 +73,7 @@ const NOT_OWNED: Written = { outcome: 'not_owned', row: [] };
  */
 export class FencedWrite<I extends SlotKey> {
   readonly #options: FencedWriteOptions<I>;
-  readonly #lanes: readonly Lane<Item<I>, Answer>[];
+  readonly #lanes: readonly MicroBatcher<Item<I>, Answer>[];
   readonly #text: string;
   readonly #deadlineMs: number;
 
@@ -84,10 +83,11 @@ export class FencedWrite<I extends SlotKey> {
     this.#text = fencedSql(options);
     this.#lanes = options.shards.all.map(
       (_, shard) =>
-        new Lane({
+        new MicroBatcher({
           run: (items) => this.#run(shard, items),
           maxSize: options.maxRows ?? 200,
           maxInFlight: options.maxInFlight ?? 2,
+          worthOneMore: WORTH_A_STATEMENT,
         }),
     );
   }

@@ -15,7 +15,7 @@ const LONG_MS = 3_600_000;
 const IDS = Array.from({ length: 300 }, (_, i) => BigInt(i * 7919));
 
 let cluster: Cluster;
-let reader: GatheredRead<SlotKey, string>;
+let reader: GatheredRead<SlotKey, string | undefined>;
 beforeAll(async () => {
   cluster = await startCluster(inject('postgresUrl'), { shardCount: 3 });
   for (const [index, { database }] of cluster.shards.all.entries()) {
@@ -32,14 +32,15 @@ beforeAll(async () => {
 });
 afterAll(async () => cluster[Symbol.asyncDispose]());
 
-function readerWith(map: SlotMap, maxKeys = 200): GatheredRead<SlotKey, string> {
+function readerWith(map: SlotMap, maxKeys = 200): GatheredRead<SlotKey, string | undefined> {
   const { shards } = cluster;
   const decode = (row: readonly unknown[]): string => row[DECODE_OFFSET] as string;
-  return new GatheredRead({
+  return new GatheredRead<SlotKey, string | undefined>({
     name: 'item-get',
     table: 'item',
     columns: ['value'],
     decode,
+    absent: undefined,
     shards,
     map,
     follower: new SlotFollower({ map, shards }),

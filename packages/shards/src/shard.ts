@@ -52,6 +52,9 @@ export interface ShardCounts {
 /** A column of rows in the order of the statement's columns. bigint columns that hold times, epochs and versions come as numbers. */
 export type RowArray = readonly unknown[];
 
+/** Calls for which a statement goes out beside others: the fixed cost of one is that of a dozen rows. */
+export const WORTH_A_STATEMENT = 32;
+
 const INT8 = 20;
 const BOOL = 16;
 const INT4 = 23;

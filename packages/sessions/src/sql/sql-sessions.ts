@@ -28,7 +28,7 @@ import {
   type RecordItem,
   type TouchItem,
 } from './statements.ts';
-import type { SessionRead, SessionTouch, StoredSession } from './stored-session.ts';
+import type { SessionRead, SessionTouch } from './stored-session.ts';
 import { TouchBuffer } from './touch-buffer.ts';
 
 /** Options of {@link SqlSessions}. Times in milliseconds. */
@@ -67,7 +67,7 @@ export class SqlSessions implements Component {
   readonly #shards: ShardSet;
   readonly #map: SlotMap;
   readonly #follower: SlotFollower;
-  readonly #rows: GatheredRead<LookUp, StoredSession>;
+  readonly #rows: GatheredRead<LookUp, SessionRead>;
   readonly #put: FencedWrite<RecordItem>;
   readonly #restore: FencedWrite<RecordItem>;
   readonly #save: FencedWrite<RecordItem>;
@@ -83,11 +83,12 @@ export class SqlSessions implements Component {
     const deadlineMs = options.deadlineMs ?? 2000;
     this.#follower = new SlotFollower({ map, shards });
     const context = { shards, map, follower: this.#follower, deadlineMs };
-    this.#rows = new GatheredRead<LookUp, StoredSession>({
+    this.#rows = new GatheredRead<LookUp, SessionRead>({
       name: 'session-get',
       table: 'user_session',
       columns: SESSION_COLUMNS,
       decode: decodeRow,
+      absent: ABSENT,
       ...context,
     });
     this.#put = putStatement(context);
@@ -111,8 +112,8 @@ export class SqlSessions implements Component {
   }
 
   /** What lies under `key`; the digest is compared in constant time. */
-  async get(key: SessionKey): Promise<SessionRead> {
-    return (await this.#rows.get(key)) ?? ABSENT;
+  get(key: SessionKey): Promise<SessionRead> {
+    return this.#rows.get(key);
   }
 
   /** What lies under the keys, in their order. */
@@ -121,8 +122,8 @@ export class SqlSessions implements Component {
   }
 
   /** The same without a digest, for ids out of tokens that we have signed ourselves. */
-  async getById(slot: number, id: bigint): Promise<SessionRead> {
-    return (await this.#rows.get({ slot, id })) ?? ABSENT;
+  getById(slot: number, id: bigint): Promise<SessionRead> {
+    return this.#rows.get({ slot, id });
   }
 
   /**
@@ -264,8 +265,8 @@ function afterTouch(outcome: WriteOutcome): WriteOutcome {
   return outcome === 'ended' ? 'older' : outcome;
 }
 
-function decodeRow(row: RowArray, key: LookUp): StoredSession | undefined {
+function decodeRow(row: RowArray, key: LookUp): SessionRead {
   const digest = digestOf(row, DECODE_OFFSET);
   if (key.digest === undefined) return storedSession(row, DECODE_OFFSET, { slot: key.slot, id: key.id, digest });
-  return sameDigest(digest, key.digest) ? storedSession(row, DECODE_OFFSET, key) : undefined;
+  return sameDigest(digest, key.digest) ? storedSession(row, DECODE_OFFSET, key) : ABSENT;
 }

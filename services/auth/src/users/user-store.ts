@@ -40,14 +40,14 @@ export interface UserStoreOptions {
  */
 export class UserStore {
   readonly #shards: ShardSet;
-  readonly #users: GatheredRead<SlotKey, User>;
-  readonly #names: GatheredRead<NameKey, bigint>;
+  readonly #users: GatheredRead<SlotKey, User | undefined>;
+  readonly #names: GatheredRead<NameKey, bigint | undefined>;
   readonly #writes: UserWrites;
 
   constructor({ shards, map }: UserStoreOptions) {
     const context = { shards, map, follower: new SlotFollower({ map, shards }) };
     this.#shards = shards;
-    this.#users = new GatheredRead<SlotKey, User>({
+    this.#users = new GatheredRead<SlotKey, User | undefined>({
       name: 'user-get',
       table: 'app_user',
       columns: ['username', 'password_hash', 'authorities', 'state', 'create_time'],
@@ -59,15 +59,17 @@ export class UserStore {
         state: row[DECODE_OFFSET + 3] as UserState,
         createTime: row[DECODE_OFFSET + 4] as number,
       }),
+      absent: undefined,
       ...context,
     });
-    this.#names = new GatheredRead<NameKey, bigint>({
+    this.#names = new GatheredRead<NameKey, bigint | undefined>({
       name: 'username-get',
       table: 'username',
       // As text: numbers in gathered rows are below 2^53, and user ids are not.
       columns: ['username', 'user_id::text'],
       // Another name of the same hash is not this one.
       decode: (row, { canonical }) => (row[DECODE_OFFSET] === canonical ? BigInt(row[DECODE_OFFSET + 1] as string) : undefined),
+      absent: undefined,
       ...context,
     });
     this.#writes = userWrites(context);
