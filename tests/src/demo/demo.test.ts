@@ -13,14 +13,14 @@ test('carries sessions across, back and across again under load, and ends with a
   expect(output).toMatch(/^carried \d+, lost 0, resurrected 0, signed out 0, authorities changed 0, rollbacks 1$/m);
   expect(Number(/^carried (\d+)/m.exec(output)?.[1])).toBeGreaterThan(1100);
   expect(code).toBe(0);
-}, 400_000);
+}, 1_200_000);
 
 test('refuses what it cannot do in one line', async () => {
   const few = await run(['demo', '--sessions', '5', '--users', '10']);
   expect(few).toMatchObject({ code: 2, output: expect.stringContaining('--sessions is 5') });
   const source = await run(['demo', '--source', 'mongodb://127.0.0.1/x']);
   expect(source).toMatchObject({ code: 2, output: expect.stringContaining('redis://host:port') });
-}, 60_000);
+});
 
 function run(words: readonly string[]): Promise<{ readonly code: number | null; readonly output: string }> {
   return new Promise((resolve) => {
