@@ -34,8 +34,6 @@ export interface MigrationContext {
   readonly batchSize: number;
   /** Grace after which a difference is looked at again, ms. */
   readonly graceMs: number;
-  /** Grace of the readers' own comparisons, ms. */
-  readonly shadowGraceMs: number;
   readonly progress: ProgressListener;
   readonly log: Logger;
 }

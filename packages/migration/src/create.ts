@@ -75,7 +75,6 @@ export async function createMigration(options: MigrationOptions): Promise<Migrat
     sourceOffsetMs: offset.ms,
     batchSize: options.batchSize ?? 1000,
     graceMs: options.graceMs ?? 2000,
-    shadowGraceMs: runtime.shadow.graceMs,
     progress,
     log,
   };

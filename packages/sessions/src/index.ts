@@ -17,7 +17,7 @@ export type { EndOutcome } from './carried/end.ts';
 export type { CarriedRead, LiveSession } from './carried/read.ts';
 export { Repairs, type DueRepair, type RepairCause, type RepairEntry } from './carried/repairs.ts';
 export type { SaveOutcome } from './carried/save.ts';
-export { setShadowShare, shadowCounts, type ShadowCounts } from './carried/shadow.ts';
+export { SHADOW_TOPIC, setShadowShare, shadowCounts, type ShadowCounts } from './carried/shadow.ts';
 export { convertSession, type Conversion, type Converted } from './carried/source-record.ts';
 export { SourceOffset } from './carried/source-offset.ts';
 export { SourceRefs } from './carried/source-ref.ts';

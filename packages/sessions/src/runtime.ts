@@ -37,7 +37,7 @@ interface RuntimeOptions {
   readonly absoluteMs?: number;
   /** Longest wait before a touch is written; default 1000. A verification's grace must be longer. */
   readonly touchEveryMs?: number;
-  /** Grace after which a shadow read that differs is looked at again; default 2000, more than `touchEveryMs`. The migrator's must not be shorter than its readers'. */
+  /** Grace after which a shadow read that differs is looked at again; default 2000, more than `touchEveryMs`. A migrator waits for its slowest reader. */
   readonly shadowGraceMs?: number;
   /** How long this process's lease lasts without a renewal; default 5000. */
   readonly leaseMs?: number;

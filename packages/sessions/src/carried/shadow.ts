@@ -3,7 +3,7 @@ import { nextSeq, transaction, type Database, type FeedTopic, type Queryable } f
 import type { LiveSession } from './read.ts';
 
 /** The feed topic of shadow reads. */
-const SHADOW_TOPIC = 'shadow';
+export const SHADOW_TOPIC = 'shadow';
 
 /** What a reader compares: the answer that it gave, and how to look at both sides again. */
 export interface ShadowRead {
@@ -42,22 +42,21 @@ const EXPIRY_TOLERANCE_MS = 1000;
 export class ShadowReads implements FeedTopic, Component {
   readonly name = 'shadow-reads';
   readonly topic: string = SHADOW_TOPIC;
-  /** Grace after which a difference is looked at again, ms. */
-  readonly graceMs: number;
+  readonly #graceMs: number;
   readonly #options: ShadowReadsOptions;
   readonly #log: Logger;
   readonly #ending = new AbortController();
+  readonly #comparing = new Set<Promise<void>>();
   #share = 0;
   #round = 0n;
   #compared = 0;
   #different = 0;
   #reported = '';
-  #atOnce = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: ShadowReadsOptions) {
     this.#options = options;
-    this.graceMs = options.graceMs ?? 2000;
+    this.#graceMs = options.graceMs ?? 2000;
     this.#log = options.log ?? silentLogger;
   }
 
@@ -74,23 +73,31 @@ export class ShadowReads implements FeedTopic, Component {
     }
     this.#share = row.share;
     clearInterval(this.#timer);
-    if (row.share > 0) this.#timer = setInterval(() => void this.#report(), REPORT_EVERY_MS).unref();
-    else await this.#report();
+    if (row.share > 0) this.#timer = setInterval(() => void this.#report().catch(this.#unreported), REPORT_EVERY_MS).unref();
     return row.seq;
+  }
+
+  /**
+   * The end of a round counts as heard when what was compared has come to its end, its grace included, and is reported:
+   * whoever sums up then misses nothing, whatever the grace of each reader is.
+   */
+  async acting(): Promise<void> {
+    if (this.#share > 0) return;
+    await Promise.all(this.#comparing);
+
+    await this.#report();
   }
 
   /** True when this read is to be compared. */
   get wanted(): boolean {
-    return this.#share > 0 && this.#atOnce < MOST_AT_ONCE && (this.#options.random ?? Math.random)() < this.#share;
+    return this.#share > 0 && this.#comparing.size < MOST_AT_ONCE && (this.#options.random ?? Math.random)() < this.#share;
   }
 
   /** Compares in the background. Never throws; a side that does not answer says nothing. */
   compare(read: ShadowRead): void {
-    this.#atOnce++;
-    const round = this.#round;
-    void this.#compare(read, round)
-      .catch(() => undefined)
-      .finally(() => this.#atOnce--);
+    const comparison = this.#compare(read, this.#round).catch(() => undefined);
+    this.#comparing.add(comparison);
+    void comparison.finally(() => this.#comparing.delete(comparison));
   }
 
   async stop(): Promise<void> {
@@ -102,7 +109,7 @@ export class ShadowReads implements FeedTopic, Component {
   async #compare({ answered, other, again }: ShadowRead, round: bigint): Promise<void> {
     let different = !sameMeaning(answered, await other());
     if (different) {
-      await pause(this.graceMs, this.#ending.signal);
+      await pause(this.#graceMs, this.#ending.signal);
       const [now, there] = await Promise.all([again(), other()]);
       // Ended or expired meanwhile: nothing left to compare.
       different = now !== undefined && !sameMeaning(now, there) && !isInUse(answered, now, there);
@@ -121,28 +128,30 @@ export class ShadowReads implements FeedTopic, Component {
   async #report(): Promise<void> {
     const text = `${this.#round} ${this.#compared} ${this.#different}`;
     if (text === this.#reported || this.#compared === 0) return;
-    try {
-      await this.#options.database.query(
-        `INSERT INTO shadow_count (instance, round, compared, different) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (instance) DO UPDATE SET round = excluded.round, compared = excluded.compared, different = excluded.different`,
-        [this.#options.instance(), this.#round, this.#compared, this.#different],
-      );
-      this.#reported = text;
-    } catch (error) {
-      this.#log.debug('shadow counts could not be reported', { error });
-    }
+    await this.#options.database.query(
+      `INSERT INTO shadow_count (instance, round, compared, different) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (instance) DO UPDATE SET round = excluded.round, compared = excluded.compared, different = excluded.different`,
+      [this.#options.instance(), this.#round, this.#compared, this.#different],
+    );
+    this.#reported = text;
   }
+
+  readonly #unreported = (error: unknown): void => this.#log.debug('shadow counts could not be reported', { error });
 }
 
-/** Sets the share of reads to compare; `fresh` starts a new round of counts. */
-export async function setShadowShare(database: Database, share: number, fresh: boolean): Promise<void> {
-  await transaction(database, async (tx) => {
+/**
+ * Sets the share of reads to compare; `fresh` starts a new round of counts. Answers the sequence number under which
+ * readers acknowledge it in the topic {@link SHADOW_TOPIC}: a share of 0 when all that they compared is reported.
+ */
+export async function setShadowShare(database: Database, share: number, fresh: boolean): Promise<bigint> {
+  return transaction(database, async (tx) => {
     const seq = await nextSeq(tx, SHADOW_TOPIC);
     await tx.query(
       `INSERT INTO shadow AS s (share, round, seq) VALUES ($1, 1, $2)
        ON CONFLICT (id) DO UPDATE SET share = excluded.share, seq = excluded.seq, round = s.round + $3`,
       [share, seq, fresh ? 1 : 0],
     );
+    return seq;
   });
 }
 
