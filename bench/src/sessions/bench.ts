@@ -11,9 +11,9 @@ import { populate } from './population.ts';
 import { newKey, newSession } from './sample.ts';
 
 const IN_FLIGHT = 64;
-/** Ids in one statement of the raw loop, and statements of it under way on each database. */
+/** Ids in one statement of the raw loop, and loops on each database: more keys under way than callers of ours. */
 const RAW_IDS = 50;
-const RAW_IN_FLIGHT = 2;
+const RAW_IN_FLIGHT = 1;
 
 /** Look-ups and log-ins: ours through the sharded store, theirs by one prepared statement a call, on the same tables. */
 export async function benchSessions(quick: boolean): Promise<BenchResult> {
