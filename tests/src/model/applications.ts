@@ -1,7 +1,7 @@
-import { isWherryError } from '@wherry/core';
+import { isWherryError, pause } from '@wherry/core';
 import type { CarriedSessions } from '@wherry/sessions';
 import type { Call, Identity, Ledger, Moment } from './ledger.ts';
-import { LIVES_MS, type Request } from './plan.ts';
+import { IDLE_MS, SHORT_MS, type Lives, type Request } from './plan.ts';
 import type { Turns } from './turns.ts';
 import { Violation } from './violation.ts';
 
@@ -35,6 +35,7 @@ export interface Scene {
   readonly ledger: Ledger;
   readonly logIns: LogIns;
   readonly turns: Turns;
+  readonly lives: Lives;
 }
 
 /** A session's text as an application writes it. */
@@ -59,7 +60,7 @@ export async function runRequests(scene: Scene, sessions: CarriedSessions, reque
   for (const { kind, logIn, life } of requests) {
     await scene.turns.at(`request ${kind}`);
     const id = scene.logIns.id(logIn);
-    const ttlMs = LIVES_MS[life] ?? LIVES_MS[0];
+    const ttlMs = lifeOf(scene, id, life);
     switch (kind) {
       case 'save':
         await save(scene, sessions, id, ttlMs);
@@ -72,6 +73,9 @@ export async function runRequests(scene: Scene, sessions: CarriedSessions, reque
         break;
       case 'rotate':
         await rotate(scene, sessions, logIn, ttlMs);
+        break;
+      case 'idle':
+        await pause(IDLE_MS);
         break;
     }
   }
@@ -94,6 +98,12 @@ export async function readAndJudge(ledger: Ledger, sessions: CarriedSessions, id
   if (fault !== undefined) throw new Violation(`${read.state === 'live' ? `at the ${read.side}: ` : ''}${fault}`);
 }
 
+/** A life that is nearly nothing is not given to a session that was given a longer one: cut short, it ends at different times on the two sides. */
+function lifeOf({ ledger, lives }: Scene, id: string, life: number): number {
+  const asked = lives[life] ?? lives[0];
+  return asked === SHORT_MS ? Math.max(asked, ledger.longestLife(id)) : asked;
+}
+
 async function save({ ledger }: Scene, sessions: CarriedSessions, id: string, ttlMs: number): Promise<void> {
   const value = nextValue();
   const call = ledger.save(id, value, ttlMs);
@@ -104,6 +114,8 @@ async function save({ ledger }: Scene, sessions: CarriedSessions, id: string, tt
 }
 
 async function touch({ ledger }: Scene, sessions: CarriedSessions, id: string, ttlMs: number): Promise<void> {
+  // At the very moment of the expiry each side may decide for itself.
+  if (!ledger.timeIsCertain(id)) return;
   const existed = ledger.existsBefore(id, ledger.now());
   const call = ledger.touch(id, ttlMs);
   const outcome = await known(() => sessions.touch(id, ttlMs));
@@ -136,7 +148,8 @@ function acknowledge(ledger: Ledger, id: string, call: Call): void {
 
 function refuse(ledger: Ledger, id: string, call: Call, done: Moment): void {
   call.void = true;
-  if (!ledger.endAskedBefore(id, done)) throw new Violation('I1: a call was refused on a session that nobody had ended');
+  if (!ledger.endAskedBefore(id, done) && !ledger.mayHaveRunOut(id, done))
+    throw new Violation('I1: a call was refused on a session that nobody had ended');
 }
 
 /** The outcome, undefined where the caller cannot know it. */

@@ -1,13 +1,17 @@
 import type { CarriedRead } from '@wherry/sessions';
+import { Lives } from './lives.ts';
 
-/**
- * Touches have no order but their time: each process reckons the source's clock for itself and writes some of them behind.
- * What is this close together may count in either order, which with one and the same life would be no difference at all.
- */
-const SAME_MOMENT_MS = 60;
+/** Legacy stores count in seconds, and readers reckon the target's clock for themselves. */
 const EXPIRY_TOLERANCE_MS = 1000;
 
-/** A moment: its place in the order of all that this process saw, and its wall time. */
+/** The time by the servers' clock, epoch ms. */
+export interface LedgerClock {
+  now(): number;
+  /** How far anybody who writes or reads may have been wrong about it lately, ms. */
+  doubtMs(): number;
+}
+
+/** A moment: its place in the order of all that this process saw, and its time by the servers' clock, epoch ms. */
 export interface Moment {
   readonly order: number;
   readonly ms: number;
@@ -22,7 +26,7 @@ export interface Call {
 }
 
 /** A save (with its value) or a touch, and the life that it gave. */
-interface Extension extends Call {
+export interface Extension extends Call {
   readonly value: number | undefined;
   readonly ttlMs: number;
 }
@@ -43,14 +47,19 @@ interface History {
 /** What was asked of every session and what was acknowledged: it judges any answer without knowing how the engine works. */
 export class Ledger {
   readonly #histories = new Map<string, History>();
+  readonly #clock: LedgerClock;
   #order = 0;
+
+  constructor(clock: LedgerClock) {
+    this.#clock = clock;
+  }
 
   get ids(): readonly string[] {
     return [...this.#histories.keys()];
   }
 
   now(): Moment {
-    return { order: ++this.#order, ms: Date.now() };
+    return { order: ++this.#order, ms: this.#clock.now() };
   }
 
   add(id: string, identity: Identity): void {
@@ -93,7 +102,42 @@ export class Ledger {
   /** True when it is known which save or touch gave the session its life. */
   lifeIsCertain(id: string): boolean {
     const now = this.now();
-    return new Set(this.#lasting(id, now, now).map(({ ttlMs }) => ttlMs)).size <= 1;
+    return (
+      new Set(
+        this.#lives(id)
+          .lasting(now, now)
+          .map(({ ttlMs }) => ttlMs),
+      ).size <= 1
+    );
+  }
+
+  /** True when it is certain that the session lives now, as far as its time goes, or that its time is over. */
+  timeIsCertain(id: string): boolean {
+    const now = this.now();
+    return this.#lives(id).surely(now, now) || this.#lives(id).isOver(now, now);
+  }
+
+  /** True when the session's time may have been over before `done`: then nobody can be blamed for its absence. */
+  mayHaveRunOut(id: string, done: Moment): boolean {
+    return this.#lives(id).mayHaveRunOut(done);
+  }
+
+  /** True when the session's time was over for certain before `moment`. */
+  isOver(id: string, moment: Moment): boolean {
+    return this.#lives(id).isOver(moment, moment);
+  }
+
+  /** The longest life that was asked for, ms; 0: none. */
+  longestLife(id: string): number {
+    return Math.max(0, ...this.#of(id).extensions.map(({ ttlMs }) => ttlMs));
+  }
+
+  /** When every life of at most `ttlMs` that was given is certain to be over, servers' clock, epoch ms. */
+  overAt(ttlMs: number): number {
+    const ends = [...this.#histories.values()].flatMap(({ extensions }) =>
+      extensions.filter((call) => call.ttlMs <= ttlMs).map((call) => (call.done ?? call.started).ms + call.ttlMs),
+    );
+    return Math.max(0, ...ends) + this.#clock.doubtMs();
   }
 
   /**
@@ -107,9 +151,10 @@ export class Ledger {
       case 'undecodable':
         return 'it cannot be decoded';
       case 'ended':
-        return this.endAskedBefore(id, done) ? undefined : 'it ended, and nobody had asked for it';
+        // What ran out at the source a moment earlier than at the target is ended there for good.
+        return this.endAskedBefore(id, done) || this.mayHaveRunOut(id, done) ? undefined : 'it ended, and nobody had asked for it';
       case 'absent':
-        return this.endAskedBefore(id, done) || !this.existsBefore(id, started) || this.#mayHaveExpired(id, started, done)
+        return this.endAskedBefore(id, done) || !this.existsBefore(id, started) || this.mayHaveRunOut(id, done)
           ? undefined
           : 'I1: a live session is lost';
     }
@@ -123,6 +168,7 @@ export class Ledger {
     settled: boolean,
   ): string | undefined {
     if (this.endedBefore(id, started)) return 'I2: an ended session is live';
+    if (this.#lives(id).isOver(started, done)) return 'I3: it is live, and its time is over';
     const { identity } = this.#of(id);
     if (read.userId !== identity.userId || read.username !== identity.username) return 'it is somebody else';
     if (read.authorities.join() !== identity.authorities.join()) return 'I4: the authorities changed';
@@ -134,31 +180,30 @@ export class Ledger {
 
   #faultOfExpiry(id: string, expireTime: number | null, started: Moment, done: Moment, settled: boolean): string | undefined {
     if (expireTime === null) return 'I3: it never expires';
-    if (started.ms > expireTime + EXPIRY_TOLERANCE_MS) return 'I3: it is live after its expiry';
+    if (started.ms > expireTime + this.#tolerance()) return 'I3: it is live after its expiry';
     if (!settled) return undefined;
-    const windows = this.#lives(id, started, done);
+    const windows = this.#windows(id, started, done);
     if (windows.some(({ from, to }) => expireTime >= from && expireTime <= to)) return undefined;
     const earliest = Math.min(...windows.map(({ from }) => from));
     const off = windows.map(({ from, to }) => `${Math.round(expireTime - from)}…${Math.round(expireTime - to)}`).join(' or ');
     return `${expireTime < earliest ? 'I1: an acknowledged touch is lost' : 'I3: it lives too long'}: it expires ${off} ms off`;
   }
 
-  #mayHaveExpired(id: string, started: Moment, done: Moment): boolean {
-    return this.#lives(id, started, done).some(({ from }) => from <= done.ms);
+  #windows(id: string, started: Moment, done: Moment): { readonly from: number; readonly to: number }[] {
+    return this.#lives(id)
+      .lasting(started, done)
+      .map((call) => ({
+        from: call.started.ms + call.ttlMs - this.#tolerance(),
+        to: (call.done?.ms ?? done.ms) + call.ttlMs + this.#tolerance(),
+      }));
   }
 
-  #lives(id: string, started: Moment, done: Moment): { readonly from: number; readonly to: number }[] {
-    return this.#lasting(id, started, done).map((call) => ({
-      from: call.started.ms + call.ttlMs - EXPIRY_TOLERANCE_MS,
-      to: (call.done?.ms ?? done.ms) + call.ttlMs + EXPIRY_TOLERANCE_MS,
-    }));
+  #tolerance(): number {
+    return EXPIRY_TOLERANCE_MS + this.#clock.doubtMs();
   }
 
-  #lasting(id: string, started: Moment, done: Moment): Extension[] {
-    return undominated(
-      this.#of(id).extensions.filter((call) => call.started.order < done.order && !call.void),
-      started,
-    );
+  #lives(id: string): Lives {
+    return new Lives(this.#of(id).extensions, this.#clock.doubtMs());
   }
 
   /** Saves whose value a read may answer: begun before its end, and not followed by another that was acknowledged before its start. */
@@ -185,18 +230,4 @@ export class Ledger {
 /** True when `later` began after `earlier` had been answered. A call whose outcome is not known may take effect at any time. */
 function follows(later: Call, earlier: Call): boolean {
   return earlier.done !== undefined && earlier.done.order < later.started.order;
-}
-
-/** Extensions that no other one, acknowledged before `moment`, has followed by a measurable time. */
-function undominated(extensions: readonly Extension[], moment: Moment): Extension[] {
-  return extensions.filter(
-    (one) =>
-      !extensions.some(
-        (later) =>
-          later.done !== undefined &&
-          later.done.order < moment.order &&
-          follows(later, one) &&
-          later.started.ms - (one.done?.ms ?? 0) > SAME_MOMENT_MS,
-      ),
-  );
 }

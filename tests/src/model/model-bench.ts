@@ -2,6 +2,7 @@ import { createMigration, type JournalPoint, type MigrationContext } from '@wher
 import { TEST_IDENTITY, Workbench } from '@wherry/migration/testing';
 import { expressJsonDecoder, type SourceStore } from '@wherry/sessions';
 import { startProcess, type TestProcess } from '../support/test-process.ts';
+import { Pulse } from './pulse.ts';
 
 /** Longer than touches wait, with room for a machine under load. */
 const GRACE_MS = 80;
@@ -12,13 +13,16 @@ export class ModelBench {
   readonly applications: readonly [TestProcess, TestProcess];
   readonly gateway: TestProcess;
   readonly migrator: TestProcess;
+  readonly pulse: Pulse;
   readonly #stop = new AbortController();
 
   private constructor(
     workbench: Workbench,
+    pulse: Pulse,
     [first, second, gateway, migrator]: readonly [TestProcess, TestProcess, TestProcess, TestProcess],
   ) {
     this.workbench = workbench;
+    this.pulse = pulse;
     this.applications = [first, second];
     this.gateway = gateway;
     this.migrator = migrator;
@@ -34,7 +38,8 @@ export class ModelBench {
         'BEGIN INSERT INTO slot_history VALUES (NEW.slot, NEW.epoch, NEW.primary_side); RETURN NULL; END';
       CREATE TRIGGER note_owner AFTER UPDATE ON slot_map FOR EACH ROW EXECUTE FUNCTION note_owner()`);
     const start = (role: 'writer' | 'gateway' | 'migrator'): Promise<TestProcess> => startProcess({ bench, role });
-    return new ModelBench(bench, [await start('writer'), await start('writer'), await start('gateway'), await start('migrator')]);
+    const pulse = await Pulse.start(control);
+    return new ModelBench(bench, pulse, [await start('writer'), await start('writer'), await start('gateway'), await start('migrator')]);
   }
 
   get #processes(): readonly TestProcess[] {
@@ -86,6 +91,7 @@ export class ModelBench {
 
   async close(): Promise<void> {
     this.#stop.abort();
+    await this.pulse.close();
     for (const process of this.#processes.toReversed()) await process.leave();
     await this.workbench.close();
   }

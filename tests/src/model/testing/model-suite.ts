@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Fault, FaultPoint } from '../../support/faults.ts';
 import { ModelBench } from '../model-bench.ts';
 import type { ModelSource } from '../model-source.ts';
-import { LIVES_MS, LOG_INS, type Phase, type Plan, type Request } from '../plan.ts';
+import { LIVES_MS, LOG_INS, SHORT_LIVES_MS, type Phase, type Plan, type Request } from '../plan.ts';
 import { runPlan } from '../run-plan.ts';
 
 /** Options of {@link describeModel}. */
@@ -60,6 +60,7 @@ const phases: fc.Arbitrary<Phase[]> = fc
   .map(({ copy, rest }) => (copy ? ['copy', ...rest] : rest));
 const anything: fc.Arbitrary<Plan> = fc.record({
   prepared: fc.boolean(),
+  lives: fc.constant(LIVES_MS),
   requests: fc.tuple(requests, requests),
   reads: fc.array(logIn, { minLength: 2, maxLength: 10 }),
   phases,
@@ -78,13 +79,37 @@ const failedMirror: fc.Arbitrary<Fault> = fc.record({ point: fc.constantFrom('se
 /** Everything about one session, whose mirror fails while slots change sides and processes lapse: where most can go wrong. */
 const narrow: fc.Arbitrary<Plan> = fc.record({
   prepared: fc.constant(true),
+  lives: fc.constant(LIVES_MS),
   requests: fc.tuple(oneLogIn, oneLogIn),
   reads: fc.array(fc.constant(0), { minLength: 1, maxLength: 4 }),
   phases: fc.array(fc.constantFrom<Phase[]>('forward', 'back'), { minLength: 1, maxLength: 3 }),
   faults: fc.tuple(fc.array(failedMirror, { maxLength: 2 }), fc.array(failedMirror, { maxLength: 2 })),
   lapses: fc.array(fc.constantFrom<(0 | 1)[]>(0, 1), { maxLength: 1 }),
 });
-const plan = fc.oneof(anything, narrow);
+
+const shortLived = fc.array(
+  fc.record<Request>({
+    kind: fc.constantFrom('save', 'save', 'touch', 'touch', 'touch', 'end', 'rotate', 'idle'),
+    logIn,
+    life: fc.nat({ max: SHORT_LIVES_MS.length - 1 }),
+  }),
+  { minLength: 3, maxLength: 6 },
+);
+const missedBySource: fc.Arbitrary<Fault> = fc.record({
+  point: fc.constantFrom('source.touch', 'source.touch', 'source.put', 'session-put'),
+  when: fc.constant('before'),
+});
+/** Sessions run out, or get a longer life of which one side hears late, while slots change sides and come back. */
+const expiring: fc.Arbitrary<Plan> = fc.record({
+  prepared: fc.constant(true),
+  lives: fc.constant(SHORT_LIVES_MS),
+  requests: fc.tuple(shortLived, shortLived),
+  reads: fc.array(logIn, { minLength: 2, maxLength: 10 }),
+  phases: fc.array(fc.constantFrom<Phase[]>('forward', 'forward', 'back', 'repair'), { minLength: 1, maxLength: 3 }),
+  faults: fc.tuple(fc.array(missedBySource, { maxLength: 2 }), fc.array(missedBySource, { maxLength: 2 })),
+  lapses: fc.constant([]),
+});
+const plan = fc.oneof({ arbitrary: anything, weight: 2 }, { arbitrary: narrow, weight: 2 }, { arbitrary: expiring, weight: 1 });
 
 /** The invariants I1 to I7 under every order of statements that the scheduler finds. */
 export function describeModel({ open, runs, limitMs }: ModelSuite): void {
