@@ -134,7 +134,12 @@ async function end({ ledger }: Scene, sessions: CarriedSessions, id: string, rea
 
 async function rotate(scene: Scene, sessions: CarriedSessions, logIn: number, ttlMs: number): Promise<void> {
   const id = scene.logIns.id(logIn);
-  if (!(await end(scene, sessions, id, 'rotation'))) return;
+  if (await end(scene, sessions, id, 'rotation')) await logInAnew(scene, sessions, logIn, ttlMs);
+}
+
+/** Gives a log-in a new session under the next id. */
+export async function logInAnew(scene: Scene, sessions: CarriedSessions, logIn: number, ttlMs: number): Promise<void> {
+  const id = scene.logIns.id(logIn);
   const next = scene.logIns.rotate(logIn);
   if (next === undefined) return;
   scene.ledger.add(next, scene.ledger.identity(id));

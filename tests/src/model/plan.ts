@@ -7,11 +7,11 @@ export const LIVES_MS: Lives = [600_000, 1_200_000, 2_400_000];
 /** A life that runs out in the middle of a run. */
 export const SHORT_MS = 600;
 /** Lives of runs in which sessions run out, or are saved from it by a longer life. */
-export const SHORT_LIVES_MS: Lives = [SHORT_MS, SHORT_MS, 600_000];
+export const SHORT_LIVES_MS: Lives = [SHORT_MS, 600_000, 600_000];
 /** How long an application is idle at a time, ms. */
 export const IDLE_MS = 200;
 
-/** What saves and touches choose from, ms; log-ins begin with the first. */
+/** What saves and touches choose from, ms. */
 export type Lives = readonly [number, number, number];
 
 /** What a request of an application does to a log-in's session. */
@@ -30,6 +30,8 @@ export type Phase = 'copy' | 'verify' | 'repair' | 'forward' | 'back';
 export interface Plan {
   /** True: everything was copied and compared before the actors begin. */
   readonly prepared: boolean;
+  /** The primary side at the beginning; `target` only where all is prepared. */
+  readonly side: 'source' | 'target';
   readonly lives: Lives;
   /** Requests of two application processes. */
   readonly requests: readonly [readonly Request[], readonly Request[]];

@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { pause } from '@wherry/core';
 import { compareSides, verifyUntilEqual, workOff, type SideView } from '@wherry/migration/testing';
 import { carriedSessionKey, convertSession, type CarriedSessions } from '@wherry/sessions';
-import { LogIns, nextValue, readAndJudge, runReads, runRequests, sessionText } from './applications.ts';
+import { LogIns, logInAnew, nextValue, readAndJudge, runReads, runRequests, sessionText } from './applications.ts';
 import { Ledger } from './ledger.ts';
 import { changeSides, runPhases, type MigrationActor } from './migration-actor.ts';
 import type { ModelBench } from './model-bench.ts';
 import type { ModelSource } from './model-source.ts';
-import { LIVES_MS, LOG_INS, SHORT_MS, type Lives, type Plan } from './plan.ts';
+import { LIVES_MS, LOG_INS, SHORT_MS, type Plan } from './plan.ts';
 import { Turns, type Scheduler } from './turns.ts';
 import { Violation } from './violation.ts';
 
@@ -36,12 +36,15 @@ export async function runPlan(
   const slots = [...new Set(ids.map((id) => carriedSessionKey(id).slot))];
   const context = await bench.migrate(store.source, (point) => turns.at(`migrator ${point}`));
   const actor: MigrationActor = { context, runtime: bench.migrator.runtime, slots };
-  await logInAll(scene.ledger, store, ids.slice(0, LOG_INS), plan.lives);
+  await logInAll(scene.ledger, store, ids.slice(0, LOG_INS));
   if (plan.prepared) await runPhases(actor, ['copy', 'verify']);
+  if (plan.side === 'target') await changeSides(actor, 'target');
   const [first, second] = bench.applications.map((process, n) =>
     process.carried(store.source, (step) => turns.at(`application ${n} ${step}`)),
   ) as [CarriedSessions, CarriedSessions];
   const reader = bench.gateway.carried(store.source, (step) => turns.at(`gateway ${step}`));
+  // Those of the beginning live long, because the legacy store counts in seconds.
+  if (plan.lives.includes(SHORT_MS)) for (const logIn of [0, 1]) await logInAnew(scene, first, logIn, SHORT_MS);
   for (const [n, process] of bench.applications.entries()) for (const fault of plan.faults[n] ?? []) process.faults.add(fault);
 
   stage('running');
@@ -87,11 +90,10 @@ function needsComparison({ prepared, phases, lapses, faults }: Plan): boolean {
 }
 
 /** Half of the sessions come from a time before any instrumented writer: without a version. */
-async function logInAll(ledger: Ledger, store: ModelSource, ids: readonly string[], lives: Lives): Promise<void> {
+async function logInAll(ledger: Ledger, store: ModelSource, ids: readonly string[]): Promise<void> {
   for (const [n, id] of ids.entries()) {
     ledger.add(id, { userId: `u${n}`, username: `user ${n}`, authorities: ['member', `role${n}`] });
-    // The legacy store counts in seconds, too coarsely for a short life.
-    const [ttlMs] = n % 2 === 0 ? lives : LIVES_MS;
+    const [ttlMs] = LIVES_MS;
     const value = nextValue();
     const call = ledger.save(id, value, ttlMs);
     const text = sessionText(ledger.identity(id), value, ttlMs);
