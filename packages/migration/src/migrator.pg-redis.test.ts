@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { carriedSessionKey, listDeadLetters, undecidedDeadLetters } from '@wherry/sessions';
 import { createRedisSource } from '@wherry/sessions/redis';
-import '@wherry/embedded/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { askVerification, changeMigration, readMigration } from './journal/state.ts';
@@ -33,7 +33,7 @@ test('a dead letter is forgotten when a comparison no longer meets it, and kept 
   const letters = `letters-${prefix}`;
   const own = await Workbench.create(inject('postgresUrl'));
   onTestFinished(() => own.close());
-  const source = createRedisSource({ client, prefix: letters });
+  const source = createRedisSource({ client, prefix: letters, timeoutMs: PATIENT_MS });
   await client.set(`${letters}mended`, 'no JSON', { expiration: { type: 'EX', value: 600 } });
   await client.set(`${letters}broken`, 'no JSON', { expiration: { type: 'EX', value: 600 } });
   const running = await own.migrator(source);
@@ -51,7 +51,7 @@ test('what keeps a migration from going on is kept as its fault, and it goes on 
   const own = await Workbench.create(inject('postgresUrl'));
   onTestFinished(() => own.close());
   let broken = true;
-  const source = createRedisSource({ client, prefix: faulty });
+  const source = createRedisSource({ client, prefix: faulty, timeoutMs: PATIENT_MS });
   const get = source.get.bind(source);
   // A source that answers another value than was written, as one with a proxy of its own in between might.
   source.get = async (ids) =>
@@ -69,7 +69,7 @@ test('reads as many sessions at a time as it is told, when it copies and when it
   const own = await Workbench.create(inject('postgresUrl'));
   onTestFinished(() => own.close());
   for (let n = 0; n < 100; n++) await client.set(`${many}s${n}`, session(n), { expiration: { type: 'EX', value: 600 } });
-  const source = createRedisSource({ client, prefix: many });
+  const source = createRedisSource({ client, prefix: many, timeoutMs: PATIENT_MS });
   const limits = new Set<number>();
   const scan = source.scan.bind(source);
   source.scan = (partition, cursor, limit, signal) => {
@@ -90,7 +90,7 @@ test('a settled migration is verified again when somebody asks for it, and mends
   const own = await Workbench.create(inject('postgresUrl'));
   onTestFinished(() => own.close());
   for (let n = 0; n < 5; n++) await client.set(`${settled}s${n}`, session(n), { expiration: { type: 'EX', value: 3600 } });
-  const running = await own.migrator(createRedisSource({ client, prefix: settled }));
+  const running = await own.migrator(createRedisSource({ client, prefix: settled, timeoutMs: PATIENT_MS }));
   const { control } = running.context;
   await running.migrator.atGoal();
   expect((await readMigration(control)).step).toBe('settled');
@@ -106,7 +106,7 @@ test('a settled migration is verified again when somebody asks for it, and mends
 
 test('a whole migration: copy, verify, switch, half-way back, forward again', async () => {
   for (let n = 0; n < 500; n++) await client.set(`${prefix}sid-${n}`, session(n), { expiration: { type: 'EX', value: 3600 } });
-  const source = createRedisSource({ client, prefix });
+  const source = createRedisSource({ client, prefix, timeoutMs: PATIENT_MS });
   const notes: string[] = [];
   const running = await bench.migrator(source, { progress: { progress: () => undefined, note: (text) => notes.push(text) } });
   const control = running.context.control;

@@ -19,7 +19,11 @@ let writer: CarriedSessions;
 
 beforeAll(async () => {
   bench = await Workbench.create(inject('postgresUrl'), 'source');
-  source = createRedisSource({ url: inject('redisUrl'), prefix: `${randomBytes(6).toString('hex')}:`, timeoutMs: PATIENT_MS });
+  source = createRedisSource({
+    url: inject('redisUrl'),
+    prefix: `${randomBytes(6).toString('hex')}:`,
+    timeoutMs: PATIENT_MS,
+  });
   one = await bench.gateway({ source, cookie });
   two = await bench.gateway({ source, cookie, sessionCache: { source: true, ttlMs: HOUR } });
   stale = await bench.gateway({ source, cookie, freshMs: -1 });
@@ -179,7 +183,7 @@ describe('a token without news of revocations', () => {
   it('is judged by the row of a session that was born here', async () => {
     const live = await newSession(one);
     const old = await newSession(one, { userGeneration: 3 });
-    const over = await newSession(one, { expireTime: Date.now() - 1 });
+    const over = await newSession(one, { expireTime: Date.now() - HOUR });
     expect((await check(stale, bearer(one.issue({ sessionId: live.key.id })))).status).toBe(200);
     expect((await check(stale, bearer(live.token))).status).toBe(200);
     expect((await check(stale, bearer(one.issue({ sessionId: old.key.id, generation: 2 })))).code).toBe('token_generation_old');
@@ -192,7 +196,7 @@ describe('a token without news of revocations', () => {
 
 describe('a store that does not answer', () => {
   it('is 503 with Retry-After for those whose session lies there, and nothing for the others', async () => {
-    const away = createRedisSource({ url: 'redis://127.0.0.1:9', prefix: 'x:' });
+    const away = createRedisSource({ url: 'redis://127.0.0.1:9', prefix: 'x:', timeoutMs: PATIENT_MS });
     try {
       const gateway = await bench.gateway({ source: away, cookie });
       const { status, code, answer } = await check(gateway, withCookie('any'));

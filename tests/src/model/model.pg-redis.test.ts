@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import '@wherry/embedded/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { createRedisSource } from '@wherry/sessions/redis';
 import { inject } from 'vitest';
 import { openLegacyStore } from '../support/legacy-store.ts';
@@ -12,7 +12,7 @@ describeModel({
     const url = inject('redisUrl');
     const prefix = `model-${randomBytes(6).toString('hex')}:`;
     const legacy = await openLegacyStore({ kind: 'redis', url }, prefix);
-    const source = createRedisSource({ url, prefix });
+    const source = createRedisSource({ url, prefix, timeoutMs: PATIENT_MS });
     return {
       source,
       legacySet: legacy.set,

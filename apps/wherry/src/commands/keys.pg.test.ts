@@ -1,5 +1,5 @@
 import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
-import { createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
 import { tokensSchema } from '@wherry/tokens';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { run, type Run } from '../testing/recording-terminal.ts';
@@ -8,7 +8,7 @@ let home: TestDatabase;
 let control: Database;
 beforeAll(async () => {
   home = await createTestDatabase(inject('postgresUrl'));
-  control = openDatabase({ url: home.url });
+  control = openDatabase({ url: home.url, statementMs: PATIENT_MS });
 });
 afterAll(async () => {
   await control.end();

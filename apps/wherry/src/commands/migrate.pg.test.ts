@@ -1,5 +1,5 @@
 import { openDatabase, type Database } from '@wherry/core/control';
-import { createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
 import { addDeadLetters, listDeadLetters } from '@wherry/sessions';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { loadConfig } from '../config/index.ts';
@@ -12,7 +12,7 @@ let control: Database;
 beforeAll(async () => {
   home = await createTestDatabase(inject('postgresUrl'));
   shard = await createTestDatabase(inject('postgresUrl'));
-  control = openDatabase({ url: home.url });
+  control = openDatabase({ url: home.url, statementMs: PATIENT_MS });
 });
 afterAll(async () => {
   await control.end();

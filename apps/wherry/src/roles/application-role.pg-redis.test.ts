@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Lifecycle, silentLogger } from '@wherry/core';
 import { openDatabase, type Database } from '@wherry/core/control';
-import { createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
 import { changeMigration } from '@wherry/migration';
 import { carriedSessionKey, listDeadLetters, sourceRefKeyOf, sourceRefKeyText, type CarriedSessions } from '@wherry/sessions';
 import { connectWherry } from '@wherry/sessions/express';
@@ -79,7 +79,7 @@ test('an application whose database users have what the page of operations gives
     sourceRefKey: sourceRefKeyText(sourceRefKeyOf(requireMasterKey(config))),
   });
   onTestFinished(() => application.close());
-  const source = createRedisSource({ url: inject('redisUrl'), prefix });
+  const source = createRedisSource({ url: inject('redisUrl'), prefix, timeoutMs: PATIENT_MS });
   onTestFinished(() => source.close());
   const { runtime } = application;
   const sessions = runtime.carry({ source, decode: sourceDecoder(config) });
@@ -118,4 +118,4 @@ test('an application whose database users have what the page of operations gives
   await expect(asApplication.query(`INSERT INTO signing_key (kid) VALUES ('own')`)).rejects.toMatchObject({ code: '42501' });
   for (const table of ['app_user', 'username'])
     await expect(onShard.query(`SELECT FROM ${table}`)).rejects.toMatchObject({ code: '42501' });
-}, 120_000);
+});

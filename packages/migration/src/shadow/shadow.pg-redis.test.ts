@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import '@wherry/embedded/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { carriedSessionKey, expressJsonDecoder, shadowCounts } from '@wherry/sessions';
 import { createRedisSource } from '@wherry/sessions/redis';
 import { expect, inject, onTestFinished, test } from 'vitest';
@@ -14,7 +14,7 @@ const READERS_GRACE_MS = 3000;
 test('a difference counts although its reader has a longer grace than the migrator', async () => {
   const bench = await Workbench.create(inject('postgresUrl'));
   onTestFinished(() => bench.close());
-  const source = createRedisSource({ url: inject('redisUrl'), prefix: `shadow-${randomBytes(4).toString('hex')}:` });
+  const source = createRedisSource({ url: inject('redisUrl'), prefix: `shadow-${randomBytes(4).toString('hex')}:`, timeoutMs: PATIENT_MS });
   onTestFinished(() => source.close());
   const { runtime } = await bench.process('gateway', { shadowGraceMs: READERS_GRACE_MS });
   const reader = bench.carried(runtime, source);
