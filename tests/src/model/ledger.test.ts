@@ -193,8 +193,11 @@ describe('the time is judged', () => {
 
   test('a touch that may have come too late saves nothing for certain', () => {
     done(ledger.save('a', 1, 600));
+    const [early, late] = [clock.ms + 600, clock.ms + LIFE_MS];
     clock.ms += 600 - DOUBT_MS;
     done(ledger.touch('a', LIFE_MS));
+    for (const expireTime of [early, late]) expect(judge(live({ expireTime }), true)).toBeUndefined();
+    expect(ledger.lifeIsCertain('a')).toBe(false);
     clock.ms += 1000;
     expect([judge({ state: 'absent' }), judge(live())]).toEqual([undefined, undefined]);
   });
