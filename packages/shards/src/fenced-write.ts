@@ -1,5 +1,5 @@
 import { MicroBatcher, WherryError, backoffDelay, pause } from '@wherry/core';
-import { byteaArray, integerArray, textArray } from './array-literal.ts';
+import { bigintArray, byteaArray, intArray, textArray } from './array-parameter.ts';
 import { FENCE_CODES, fencedSql, type FenceColumn } from './fence.ts';
 import type { SlotKey } from './gathered-read.ts';
 import { isRowFault } from './shard-error.ts';
@@ -224,9 +224,9 @@ export class FencedWrite<I extends SlotKey> {
   async #send(shard: number, items: readonly Item<I>[]): Promise<RowArray[]> {
     const { name, columns, value, shards } = this.#options;
     const values = [
-      integerArray(items.map(({ data }) => data.slot)),
-      integerArray(items.map(({ epoch }) => epoch)),
-      integerArray(items.map(({ data }) => data.id)),
+      intArray(items.map(({ data }) => data.slot)),
+      bigintArray(items.map(({ epoch }) => epoch)),
+      bigintArray(items.map(({ data }) => data.id)),
       ...columns.map(({ type }, column) =>
         arrayOf(
           type,
@@ -263,8 +263,15 @@ function compareKeys(a: Item<SlotKey>, b: Item<SlotKey>): number {
   return a.data.slot - b.data.slot || (a.data.id < b.data.id ? -1 : a.data.id > b.data.id ? 1 : 0);
 }
 
-function arrayOf(type: FenceColumn['type'], values: unknown[]): string {
-  if (type === 'text') return textArray(values as (string | null)[]);
-  if (type === 'bytea') return byteaArray(values as (Buffer | null)[]);
-  return integerArray(values as (number | bigint | null)[]);
+function arrayOf(type: FenceColumn['type'], values: unknown[]): Buffer {
+  switch (type) {
+    case 'text':
+      return textArray(values as (string | null)[]);
+    case 'bytea':
+      return byteaArray(values as (Buffer | null)[]);
+    case 'int':
+      return intArray(values as number[]);
+    case 'bigint':
+      return bigintArray(values as (number | bigint | null)[]);
+  }
 }

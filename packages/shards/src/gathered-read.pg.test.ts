@@ -1,7 +1,6 @@
 import { PATIENT_MS } from '@wherry/embedded/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { byteaArray, integerArray, textArray } from './array-literal.ts';
 import { DECODE_OFFSET, GatheredRead, type SlotKey } from './gathered-read.ts';
 import { SlotFollower } from './slot-follower.ts';
 import { beginClosing, commitSide, readSlotMap } from './slot-map-changes.ts';
@@ -84,32 +83,4 @@ test('a process with an old map reads under the new epoch, also before the shard
   await cluster.map.refresh();
   expect(await readerWith(cluster.map).getMany(keys)).toEqual(keys.map(({ id }) => `v${id}`));
   expect(await readerWith(old).getMany(keys)).toEqual(keys.map(({ id }) => `v${id}`));
-});
-
-test('array parameters arrive as they were', async () => {
-  const { database } = cluster.shards.shard(0);
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(
-        fc.tuple(
-          fc.option(fc.string({ unit: 'binary' })),
-          fc.option(fc.uint8Array()),
-          fc.option(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })),
-        ),
-      ),
-      async (rows) => {
-        const clean = rows.map(([text, bytes, int]) => ({
-          t: text?.replaceAll('\0', '') ?? null,
-          b: bytes === null ? null : Buffer.from(bytes),
-          i: int,
-        }));
-        const answer = await database.query('SELECT * FROM unnest($1::text[], $2::bytea[], $3::bigint[]) k(t, b, i)', [
-          textArray(clean.map(({ t }) => t)),
-          byteaArray(clean.map(({ b }) => b)),
-          integerArray(clean.map(({ i }) => i)),
-        ]);
-        expect(answer.rows).toEqual(clean);
-      },
-    ),
-  );
 });

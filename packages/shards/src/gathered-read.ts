@@ -1,5 +1,5 @@
 import { MicroBatcher } from '@wherry/core';
-import { integerArray } from './array-literal.ts';
+import { bigintArray, intArray } from './array-parameter.ts';
 import { KnownOwners, type OwnedSlots } from './known-owners.ts';
 import { WORTH_A_STATEMENT, type RowArray } from './shard.ts';
 import type { ShardSet } from './shard-set.ts';
@@ -125,7 +125,7 @@ export class GatheredRead<K extends SlotKey, T> {
     const slots = keys.map(({ slot }) => slot);
     const ids = keys.map(({ id }) => id);
     const answers: T[] = keys.map(() => absent);
-    const values = [integerArray(slots), integerArray(ids)];
+    const values = [intArray(slots), bigintArray(ids)];
     for (let attempt = 1; ; attempt++) {
       const owned = (attempt === 1 ? this.#owners.known(shard) : undefined) ?? (await this.#owners.load(shard));
       const rows = await shards.queryArrays(shard, { name, text: this.#text, values });

@@ -18,6 +18,7 @@ export function isOutage(error: unknown): boolean {
 
 /** True when the values of a row are at fault, so that the same statement without it would succeed. */
 export function isRowFault(error: unknown): boolean {
+  if (error instanceof WherryError && error.code === 'record_unstorable') return true;
   return /^2[23]/.test(sqlState(error) ?? '');
 }
 
