@@ -18,12 +18,14 @@ export interface DatabaseOptions {
   readonly url: string;
   /** Most connections; default 8. */
   readonly poolSize?: number;
-  /** Bound of one statement in milliseconds; default 5000. */
+  /** Bound of one statement in milliseconds; default 5000. Whoever gives statements longer than 3000 waits as long for a connection too. */
   readonly statementMs?: number;
   /** Shown in pg_stat_activity. */
   readonly applicationName?: string;
 }
 
+/** Least wait for a connection. */
+const CONNECT_MS = 3000;
 const INT8 = 20;
 
 /** Parsers of column types: bigint columns become bigint, so that no id loses its low bits. */
@@ -37,7 +39,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.poolSize ?? 8,
-    connectionTimeoutMillis: 3000,
+    connectionTimeoutMillis: Math.max(CONNECT_MS, options.statementMs ?? 0),
     idleTimeoutMillis: 30_000,
     statement_timeout: options.statementMs ?? 5000,
     query_timeout: (options.statementMs ?? 5000) + 1000,
