@@ -36,6 +36,8 @@ describe('a plain request', () => {
     ['no Host', 'GET /auth HTTP/1.1\r\nAccept: a\r\n\r\n'],
     ['two Hosts', `${HEAD}host: b\r\n\r\n`],
     ['a body', `${HEAD}Content-Length: 1\r\n\r\n`],
+    ['a length twice', `${HEAD}Content-Length: 0\r\ncontent-length: 0\r\n\r\n`],
+    ['more than 500 header lines', `${HEAD}${'a:\r\n'.repeat(500)}\r\n`],
     ['a length that is no number', `${HEAD}Content-Length: 0, 0\r\n\r\n`],
     ['a coded body', `${HEAD}Transfer-Encoding: chunked\r\n\r\n`],
     ['a coded body, oddly spelled', `${HEAD}tRANSFER-eNCODING: identity\r\n\r\n`],
@@ -82,6 +84,20 @@ describe('beside node:http', () => {
     return { requests: [...seen], answer };
   }
 
+  it.each([
+    ['a length twice', `${HEAD}Content-Length: 0\r\nContent-Length: 0\r\n\r\n`],
+    ['as many lines as the bytes have room for', `${HEAD}${'a:\r\n'.repeat(4000)}\r\n`],
+    ['500 lines', `${HEAD}${'a:\r\n'.repeat(499)}\r\n`],
+    ['a fragment, and another', 'GET /auth?a#b#c HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['white space alone', `${HEAD}X-A: \t \t\r\n\r\n`],
+    ['no name for the host', 'GET /auth HTTP/1.1\r\nHost:\r\n\r\n'],
+  ])('%s: read the same or not at all', async (_what, text) => {
+    const ours = read(text);
+    const theirs = await readByNode(Buffer.from(text, 'latin1'));
+    if (ours !== undefined) expect(theirs.requests).toEqual([ours]);
+    else expect(theirs.answer).toMatch(/^HTTP\/1\.1 4\d\d /);
+  });
+
   it('whatever is read here is read the same there: one request, the same target and headers, nothing left over', async () => {
     const piece = fc.oneof(
       {
@@ -92,6 +108,7 @@ describe('beside node:http', () => {
         weight: 3,
         arbitrary: fc.constantFrom(
           'Content-Length: 0',
+          'Content-Length: 0\r\nContent-Length: 0',
           'Content-Length: 1',
           'content-length:',
           'Connection: keep-alive',

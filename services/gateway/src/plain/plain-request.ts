@@ -7,6 +7,8 @@ export interface PlainRequest {
 
 /** Longest request that is read here, bytes; node:http refuses longer ones. */
 const MAX_BYTES = 16_384;
+/** Most header lines; node:http refuses more than about twice as many. */
+const MAX_LINES = 500;
 
 /** RFC 9112: request line of a GET in origin form, header lines without folding, and the end. No line can be read in two ways. */
 const GRAMMAR = /^GET \/[!-~]* HTTP\/1\.1\r\n(?:[\w!#$%&'*+.^`|~-]+:[\t -~]*\r\n)+\r\n$/;
@@ -40,12 +42,16 @@ export function readPlainRequest(bytes: Buffer): PlainRequest | undefined {
   const first = text.indexOf('\r\n');
   const rawHeaders: string[] = [];
   let hosts = 0;
+  let lengths = 0;
   for (let start = first + 2, end = text.indexOf('\r\n', start); end > start; start = end + 2, end = text.indexOf('\r\n', start)) {
     const colon = text.indexOf(':', start);
     const name = text.slice(start, colon);
     const value = trimmed(text, colon + 1, end);
     const { length } = name;
+    if (rawHeaders.length === 2 * MAX_LINES) return undefined;
     if (length === 4 && name.toLowerCase() === 'host') hosts++;
+    // The length said twice is refused there, though it says the same.
+    else if (length === 14 && name.toLowerCase() === 'content-length' && lengths++ > 0) return undefined;
     else if (DECIDING_LENGTHS[length] === true && decides(name, value)) return undefined;
     rawHeaders.push(name, value);
   }
