@@ -114,7 +114,9 @@ async function repairSource(
   }
   if (there.state === 'absent') return 'repaired';
   const { record } = there;
-  if (record.expireTime !== null && record.expireTime <= context.now()) return 'repaired';
+  // A touch that it still had in its life may be on its way to the target.
+  const overSince = record.expireTime === null ? 0 : context.now() - record.expireTime;
+  if (overSince > 0 && overSince < context.graceMs && !afterGrace) return 'retry';
   const expireTime = record.expireTime === null ? null : record.expireTime - context.sourceOffsetMs();
   const written = await context.source.put(rawId, record.attributes, expireTime, record.version);
   if (written.outcome === 'ended') {
@@ -122,12 +124,26 @@ async function repairSource(
     await context.target.end(key, context.now());
     return 'repaired';
   }
+  if (written.outcome === 'applied') return 'repaired';
+  const ttlMs = expireTime === null ? null : expireTime - (await context.source.now());
+  if (ttlMs !== null && ttlMs <= 0) return endLife(context, key, rawId, epoch);
   // The same version may still lack a touch.
-  if (written.outcome === 'older' && (afterGrace || (await isShorter(context, rawId, expireTime)))) {
-    const ttlMs = expireTime === null ? null : expireTime - (await context.source.now());
-    if (ttlMs === null || ttlMs > 0) await context.source.touch(rawId, ttlMs, epoch);
+  if (afterGrace || (await isShorter(context, rawId, expireTime))) {
+    // It ran out in between: the next try puts it anew.
+    if ((await context.source.touch(rawId, ttlMs, epoch)).outcome === 'missing') return 'retry';
   }
   return 'repaired';
+}
+
+/**
+ * What ran out at the target must not live on at the source, where a return of the primary side would show it again. A
+ * save that came meanwhile is at the target before it is at the source: seen there, it is put anew by the next try.
+ */
+async function endLife(context: MigrationContext, key: SessionKey, rawId: string, epoch: number): Promise<RepairOutcome> {
+  await context.source.touch(rawId, 0, epoch);
+  const again = await context.target.get(key);
+  const lives = again.state === 'live' && (again.record.expireTime === null || again.record.expireTime > context.now());
+  return lives ? 'retry' : 'repaired';
 }
 
 /** True when the source lets the session end earlier than at `expireTime` (source's clock). */

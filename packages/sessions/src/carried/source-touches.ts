@@ -125,9 +125,9 @@ export class SourceTouches implements Component {
    */
   async #reaches({ rawId, touchedAt, ttlMs, epoch, atTarget }: PendingTouch): Promise<boolean> {
     const left = ttlMs === null ? null : ttlMs - (performance.now() - touchedAt);
-    if (left !== null && left <= 0) return true;
     try {
-      if ((await this.#options.source.touch(rawId, left, epoch)).outcome !== 'missing') return true;
+      if (left !== null && left <= 0) this.#log.debug('a life was over before its touch was written; a repair tells the source');
+      else if ((await this.#options.source.touch(rawId, left, epoch)).outcome !== 'missing') return true;
     } catch (error) {
       this.#log.debug('a touch did not reach the source; a repair will', { error });
     }
