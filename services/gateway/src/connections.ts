@@ -17,12 +17,21 @@ interface Marked extends Socket {
 export class Connections {
   readonly #open = new Set<Marked>();
   readonly #timer: NodeJS.Timeout;
+  /** Ticks for which a connection may be silent, and one that has said nothing yet. */
+  readonly #idleTicks: number;
+  readonly #firstTicks: number;
   #tick = 0;
 
-  /** `idleMs`: a connection is closed when it has waited for this long, up to half as long again. */
-  constructor(server: Server, idleMs: number) {
+  /**
+   * `idleMs`: a connection is closed when it has waited for this long, up to half as long again; `firstMs`: the same for
+   * its first request, so that connections on which nothing ever comes do not take the place of others for long.
+   */
+  constructor(server: Server, idleMs: number, firstMs: number = idleMs) {
     server.keepAliveTimeout = 0;
-    this.#timer = setInterval(() => this.#reap(), Math.max(10, idleMs / 2));
+    const tickMs = Math.max(10, Math.min(idleMs, firstMs) / 2);
+    this.#idleTicks = Math.ceil(idleMs / tickMs);
+    this.#firstTicks = Math.ceil(firstMs / tickMs);
+    this.#timer = setInterval(() => this.#reap(), tickMs);
     this.#timer.unref();
   }
 
@@ -33,7 +42,8 @@ export class Connections {
 
   /** A new connection. */
   add(socket: Marked): void {
-    socket.wherrySeen = this.#tick;
+    // As if it had been silent for the difference already.
+    socket.wherrySeen = this.#tick - (this.#idleTicks - this.#firstTicks);
     this.#open.add(socket);
     socket.once('close', () => this.#open.delete(socket));
   }
@@ -65,7 +75,10 @@ export class Connections {
   #reap(): void {
     this.#tick++;
     for (const socket of this.#open) {
-      if ((socket.wherryBusy ?? 0) === 0 && this.#tick - (socket.wherrySeen ?? this.#tick) > 2) socket.destroySoon();
+      if ((socket.wherryBusy ?? 0) > 0 || this.#tick - (socket.wherrySeen ?? this.#tick) <= this.#idleTicks) continue;
+      // Whoever does not read what was written would keep a connection that only waits for its end for ever.
+      if (socket.writableEnded) socket.destroy();
+      else socket.destroySoon();
     }
   }
 }

@@ -78,10 +78,11 @@ class HttpGateway implements Gateway {
     this.#admin = new Admin({ unready: () => this.#unready(), metrics });
     this.#authPath = options.forwardAuth?.path ?? '/auth';
     const requestMs = options.requestMs ?? 300_000;
+    const headersMs = Math.min(HEADERS_MS, requestMs);
     this.#server = createServer(
       {
         optimizeEmptyRequests: true,
-        headersTimeout: Math.min(HEADERS_MS, requestMs),
+        headersTimeout: headersMs,
         requestTimeout: requestMs,
         connectionsCheckingInterval: 2000,
         maxHeaderSize: 16_384,
@@ -96,7 +97,7 @@ class HttpGateway implements Gateway {
       routes: this.#routes,
       uriHeader: options.forwardAuth?.uriHeader?.toLowerCase(),
     });
-    this.#connections = new Connections(this.#server, options.idleMs ?? 65_000);
+    this.#connections = new Connections(this.#server, options.idleMs ?? 65_000, headersMs);
     this.#plain = new PlainLane({
       server: this.#server,
       connections: this.#connections,

@@ -35,12 +35,13 @@ afterEach(() => {
 
 interface StageOptions {
   readonly idleMs?: number;
+  readonly firstMs?: number;
   readonly headersTimeout?: number;
 }
 
 async function stage(
   answer: (request: PlainRequest) => Answer | Promise<Answer> = () => ANSWER,
-  { idleMs = 600_000, headersTimeout = 600_000 }: StageOptions = {},
+  { idleMs = 600_000, firstMs = idleMs, headersTimeout = 600_000 }: StageOptions = {},
 ): Promise<Stage> {
   const byNode: string[] = [];
   const server = createServer(
@@ -54,7 +55,7 @@ async function stage(
       });
     },
   );
-  const connections = new Connections(server, idleMs);
+  const connections = new Connections(server, idleMs, firstMs);
   const lane = new PlainLane({ server, connections, path: '/auth', answer });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -80,6 +81,14 @@ async function stage(
     };
   };
   return { lane, connections, server, byNode, open };
+}
+
+/** A client whose first question came in, `asked` says so: one that was closed before, on a machine that stood still, is replaced. */
+async function asking(open: () => Promise<Client>, asked: (client: Client) => boolean): Promise<Client> {
+  const client = await open();
+  client.socket.write(ASK);
+  await vi.waitFor(() => expect(client.closed() || asked(client)).toBe(true));
+  return asked(client) ? client : asking(open, asked);
 }
 
 it('answers one plain question after the other on a connection, with the date', async () => {
@@ -236,11 +245,39 @@ it('a drain closes what is idle at once, and the rest with its answer', async ()
 it('a connection that asks nothing is closed as idle, one that waits for its answer is not', async () => {
   const waiting: ((answer: Answer) => void)[] = [];
   const { open } = await stage(() => new Promise((resolve) => waiting.push(resolve)), { idleMs: 50 });
-  const [silent, busy] = [await open(), await open()];
-  busy.socket.write(ASK);
-  await vi.waitFor(() => expect(waiting).toHaveLength(1));
+  const busy = await asking(open, () => waiting.length === 1);
+  const silent = await open();
   await vi.waitFor(() => expect(silent.closed()).toBe(true));
   expect(busy.closed()).toBe(false);
   waiting[0]?.(ANSWER);
   await busy.answers(1);
+});
+
+it('a connection on which nothing ever comes is closed sooner than one that waits for its next question', async () => {
+  const { open } = await stage(undefined, { firstMs: 50 });
+  const used = await asking(open, (client) => client.got() !== '');
+  const silent = await open();
+  await vi.waitFor(() => expect(silent.closed()).toBe(true));
+  used.socket.write(ASK);
+  await used.answers(2);
+  expect(used.closed()).toBe(false);
+});
+
+it('who reads nothing is cut off in the end, though his answer is not written yet', async () => {
+  // More than the buffers of both sides take.
+  const great = new Answer(401, ['Content-Length', '40000000'], 'x'.repeat(40_000_000));
+  const { open, connections } = await stage(() => great, { idleMs: 50 });
+  const client = await open();
+  client.socket.pause();
+  client.socket.write(ASK);
+  await vi.waitFor(() => expect(connections.size).toBe(0));
+});
+
+it('after the end nobody is let in, and the server closes', async () => {
+  const { lane, open, server } = await stage();
+  await open();
+  lane.destroy();
+  const late = await open();
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  await vi.waitFor(() => expect(late.closed()).toBe(true));
 });

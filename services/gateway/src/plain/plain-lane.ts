@@ -36,6 +36,7 @@ export class PlainLane {
   readonly #next: readonly ConnectionListener[];
   readonly #open = new Map<Socket, State>();
   #ending = false;
+  #destroyed = false;
   #date = '';
   #dateUntil = 0;
 
@@ -54,12 +55,17 @@ export class PlainLane {
     for (const [socket, { asked }] of this.#open) if (!asked) socket.destroySoon();
   }
 
-  /** Cuts all. */
+  /** Cuts all, those too that are still to come: a server that listens a moment longer must not wait for them. */
   destroy(): void {
+    this.#destroyed = true;
     for (const socket of this.#open.keys()) socket.destroy();
   }
 
   #accept(socket: Socket): void {
+    if (this.#destroyed) {
+      socket.destroy();
+      return;
+    }
     const state: State = { asked: false, ended: false };
     this.#open.set(socket, state);
     this.#options.connections.add(socket);
