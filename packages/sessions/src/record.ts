@@ -1,4 +1,4 @@
-import { hash, timingSafeEqual } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { slotOf } from '@wherry/shards';
 
 /** Where a session lives and how its bearer is told from others: slot and id select the row, the digest verifies. */
@@ -53,11 +53,6 @@ export function carriedSessionKey(canonicalId: string): SessionKey {
   // The top bit goes, so that the key is positive in a signed 64-bit column.
   const id = digest.readBigUInt64BE(0) >> 1n;
   return { slot: slotOf(id), id, digest };
-}
-
-/** True when two digests are the same, in constant time. */
-export function sameDigest(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 /** The id as it leaves the system, in `sid` claims and headers: decimal text. */

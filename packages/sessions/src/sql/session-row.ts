@@ -35,6 +35,14 @@ export function digestOf(row: RowArray, offset: number): Buffer {
   return (row[offset] as Buffer).subarray(0, DIGEST_BYTES);
 }
 
+/** True when the digest in a row is `digest`, in constant time: no step depends on a byte. Cheaper than a view for the library's comparison. */
+export function hasDigest(row: RowArray, offset: number, digest: Uint8Array): boolean {
+  const bytes = row[offset] as Buffer;
+  let difference = digest.length ^ DIGEST_BYTES;
+  for (let i = 0; i < DIGEST_BYTES; i++) difference |= (bytes[i] as number) ^ (digest[i] as number);
+  return difference === 0;
+}
+
 /** The session in a row whose session columns start at `offset`. */
 export function storedSession(row: RowArray, offset: number, key: SessionKey): StoredSession {
   const bytes = row[offset] as Buffer;

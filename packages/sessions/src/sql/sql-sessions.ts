@@ -11,10 +11,10 @@ import {
   type SlotMap,
   type WriteOutcome,
 } from '@wherry/shards';
-import { sameDigest, type SessionKey, type SessionRecord, type SessionVersion } from '../record.ts';
+import type { SessionKey, SessionRecord, SessionVersion } from '../record.ts';
 import { sessionKeysOfUser } from './by-user.ts';
 import { countSessions, scanSessions, type ScanOptions, type SessionCounts, type SessionScanPage } from './scan.ts';
-import { SESSION_COLUMNS, digestOf, storedSession } from './session-row.ts';
+import { SESSION_COLUMNS, digestOf, hasDigest, storedSession } from './session-row.ts';
 import {
   createStatement,
   endStatement,
@@ -266,7 +266,6 @@ function afterTouch(outcome: WriteOutcome): WriteOutcome {
 }
 
 function decodeRow(row: RowArray, key: LookUp): SessionRead {
-  const digest = digestOf(row, DECODE_OFFSET);
-  if (key.digest === undefined) return storedSession(row, DECODE_OFFSET, { slot: key.slot, id: key.id, digest });
-  return sameDigest(digest, key.digest) ? storedSession(row, DECODE_OFFSET, key) : ABSENT;
+  if (key.digest === undefined) return storedSession(row, DECODE_OFFSET, { ...key, digest: digestOf(row, DECODE_OFFSET) });
+  return hasDigest(row, DECODE_OFFSET, key.digest) ? storedSession(row, DECODE_OFFSET, key) : ABSENT;
 }
