@@ -31,12 +31,14 @@ export function refusal(kind: CredentialKind, code: ErrorCode): Refusal {
 /** The refusal that answers an error. */
 export function refusalOf(kind: CredentialKind, error: WherryError): Refusal {
   const { code, status, retryAfter } = error;
-  const body = JSON.stringify(problemOf(error));
+  // Characters and bytes are then the same number, however it is written: a length that is not that of the body would
+  // shift all that comes after it on the connection.
+  const body = JSON.stringify(problemOf(error)).replaceAll(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
   const headers = [
     'Content-Type',
     'application/problem+json',
     'Content-Length',
-    String(Buffer.byteLength(body)),
+    String(body.length),
     'Cache-Control',
     'no-store',
     'X-Wherry-Reason',
