@@ -1,6 +1,6 @@
 import { MicroBatcher } from '@wherry/core';
 import { bigintArray, intArray } from './array-parameter.ts';
-import { KnownOwners, type OwnedSlots } from './known-owners.ts';
+import { KnownOwners } from './known-owners.ts';
 import { WORTH_A_STATEMENT, type RowArray } from './shard.ts';
 import type { ShardSet } from './shard-set.ts';
 import type { SlotFollower } from './slot-follower.ts';
@@ -38,8 +38,11 @@ export interface GatheredReadOptions<K extends SlotKey, T> {
 /** Index of the first column of the table in the rows that `decode` is given. */
 export const DECODE_OFFSET = 1;
 
-/** How often a statement is repeated at once because the owners changed under it; then each key waits for itself. */
-const STAMP_TRIES = 4;
+/** Epoch by slot; 0 or nothing: not owned. */
+type Epochs = Readonly<Record<number, number>>;
+
+/** How often a statement is sent to be judged by the owners known here; if they changed each time, the next one brings their epochs itself. */
+const STAMP_TRIES = 2;
 
 /**
  * Looks rows up by primary key: calls made together become one statement per shard, and 64 callers in flight are served
@@ -47,7 +50,8 @@ const STAMP_TRIES = 4;
  *
  * A row counts only where the shard owns its slot under the epoch known here (else it may be a leftover of a move, or
  * the map here is old): the statement answers rows and stamp of one snapshot, and where the stamp is that under which the
- * shard's owners are known here, each slot is judged by them. A key whose slot is not owned so is asked for again alone,
+ * shard's owners are known here, each slot is judged by them. Where they change faster than they can be loaded, the
+ * statement joins them, which costs more and always answers. A key whose slot is not owned so is asked for again alone,
  * after the map was reloaded. Throws `shard_unavailable`, `slot_not_owned`.
  */
 export class GatheredRead<K extends SlotKey, T> {
@@ -55,6 +59,7 @@ export class GatheredRead<K extends SlotKey, T> {
   readonly #lanes: readonly MicroBatcher<K, T>[];
   readonly #owners: KnownOwners;
   readonly #text: string;
+  readonly #joined: string;
   readonly #deadlineMs: number;
 
   constructor(options: GatheredReadOptions<K, T>) {
@@ -63,11 +68,16 @@ export class GatheredRead<K extends SlotKey, T> {
     this.#deadlineMs = options.deadlineMs ?? 2000;
     // The stamp comes whatever is found. LATERAL with LIMIT keeps the planner at one index look-up a key: a join
     // might become a hash over the whole table.
-    this.#text = `
-      SELECT -s.stamp${', NULL'.repeat(options.columns.length)} FROM slot_owner_stamp s
-      UNION ALL
-      SELECT k.n, t.* FROM unnest($1::int[], $2::bigint[]) WITH ORDINALITY k(slot, id, n)
+    const nulls = ', NULL'.repeat(options.columns.length);
+    const keys = 'unnest($1::int[], $2::bigint[]) WITH ORDINALITY k(slot, id, n)';
+    const rows = `
+      SELECT k.n, t.* FROM ${keys}
       JOIN LATERAL (SELECT ${options.columns.join(', ')} FROM ${options.table} t WHERE t.slot = k.slot AND t.id = k.id LIMIT 1) t ON true`;
+    this.#text = `SELECT -s.stamp${nulls} FROM slot_owner_stamp s UNION ALL ${rows}`;
+    this.#joined = `
+      SELECT -k.n${nulls} FROM unnest($1::int[], $3::bigint[]) WITH ORDINALITY k(slot, epoch, n)
+      JOIN LATERAL (SELECT FROM slot_owner o WHERE o.slot = k.slot AND o.epoch = k.epoch LIMIT 1) o ON true
+      UNION ALL ${rows}`;
     this.#lanes = options.shards.all.map(
       (_, shard) =>
         new MicroBatcher({
@@ -96,49 +106,71 @@ export class GatheredRead<K extends SlotKey, T> {
       await follower.follow(key.slot, map.epochOf(key.slot), attempt);
       if (map.knows(key.slot)) {
         const shard = map.shardOf(key.slot);
-        const { owned, answers } = await this.#find(shard, [key]);
-        if (this.#isOwned(shard, key.slot, owned)) return answers[0] as T;
+        const { epochs, answers } = await this.#find(shard, [key]);
+        if (this.#isOwned(shard, key.slot, epochs)) return answers[0] as T;
       }
       follower.check(key.slot, deadline);
     }
   }
 
   async #read(shard: number, keys: readonly K[]): Promise<(T | Promise<T>)[]> {
-    const { owned, answers } = await this.#find(shard, keys);
+    const { epochs, answers } = await this.#find(shard, keys);
     const owners: (T | Promise<T>)[] = answers;
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as K;
-      if (!this.#isOwned(shard, key.slot, owned)) owners[i] = this.#again(key);
+      if (!this.#isOwned(shard, key.slot, epochs)) owners[i] = this.#again(key);
     }
     return owners;
   }
 
-  /** undefined: the owners changed again and again, so nothing is known of any slot. */
-  #isOwned(shard: number, slot: number, owned: OwnedSlots | undefined): boolean {
+  #isOwned(shard: number, slot: number, epochs: Epochs): boolean {
     const { map } = this.#options;
-    return owned !== undefined && map.knows(slot) && map.shardOf(slot) === shard && owned.epochs[slot] === map.epochOf(slot);
+    return map.knows(slot) && map.shardOf(slot) === shard && epochs[slot] === map.epochOf(slot);
   }
 
-  /** The rows as the shard has them, and its owners in the same snapshot. */
-  async #find(shard: number, keys: readonly K[]): Promise<{ readonly owned: OwnedSlots | undefined; readonly answers: T[] }> {
-    const { name, shards, decode, absent } = this.#options;
+  /** The rows as the shard has them, and its owners in the same snapshot, of the slots of `keys` at least. */
+  async #find(shard: number, keys: readonly K[]): Promise<{ readonly epochs: Epochs; readonly answers: T[] }> {
+    const { name, shards } = this.#options;
     const slots = keys.map(({ slot }) => slot);
-    const ids = keys.map(({ id }) => id);
-    const answers: T[] = keys.map(() => absent);
-    const values = [intArray(slots), bigintArray(ids)];
-    for (let attempt = 1; ; attempt++) {
+    const values = [intArray(slots), bigintArray(keys.map(({ id }) => id))];
+    for (let attempt = 1; attempt <= STAMP_TRIES; attempt++) {
       const owned = (attempt === 1 ? this.#owners.known(shard) : undefined) ?? (await this.#owners.load(shard));
-      const rows = await shards.queryArrays(shard, { name, text: this.#text, values });
-      let stamp = 0;
-      for (const row of rows) {
-        const n = row[0] as number;
-        if (n < 0) stamp = -n;
-        else answers[n - 1] = decode(row, keys[n - 1] as K);
-      }
-      if (stamp === owned.stamp) return { owned, answers };
-      // What was found is left: it counts for no slot, and the next try answers for all keys that have a row then.
-      answers.fill(absent);
-      if (attempt === STAMP_TRIES) return { owned: undefined, answers };
+      const { marks, answers } = this.#answers(keys, await shards.queryArrays(shard, { name, text: this.#text, values }));
+      if (marks[0] === owned.stamp) return { epochs: owned.epochs, answers };
     }
+    return this.#findJoined(shard, keys, slots, values);
+  }
+
+  /** The same in a statement that looks up the owner of each key. */
+  async #findJoined(
+    shard: number,
+    keys: readonly K[],
+    slots: readonly number[],
+    values: readonly unknown[],
+  ): Promise<{ readonly epochs: Epochs; readonly answers: T[] }> {
+    const { name, shards, map } = this.#options;
+    const asked = slots.map((slot) => map.epochOf(slot));
+    const rows = await shards.queryArrays(shard, {
+      name: `${name}-joined`,
+      text: this.#joined,
+      values: [...values, bigintArray(asked)],
+    });
+    const { marks, answers } = this.#answers(keys, rows);
+    const epochs: Record<number, number> = {};
+    for (const n of marks) epochs[slots[n - 1] as number] = asked[n - 1] as number;
+    return { epochs, answers };
+  }
+
+  /** An answer for each key, and what the statement says beside them: as negative numbers. */
+  #answers(keys: readonly K[], rows: readonly RowArray[]): { readonly marks: readonly number[]; readonly answers: T[] } {
+    const { decode, absent } = this.#options;
+    const marks: number[] = [];
+    const answers: T[] = keys.map(() => absent);
+    for (const row of rows) {
+      const n = row[0] as number;
+      if (n < 0) marks.push(-n);
+      else answers[n - 1] = decode(row, keys[n - 1] as K);
+    }
+    return { marks, answers };
   }
 }
