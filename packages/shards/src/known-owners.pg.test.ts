@@ -48,6 +48,27 @@ test.each([
   expect((await stampOf(0)) !== before).toBe(expected);
 });
 
+test.each([
+  ['an UPDATE of the slot itself', 'UPDATE slot_owner SET slot = -1 - slot'],
+  ['MERGE', 'MERGE INTO slot_owner o USING (SELECT 1) k ON true WHEN MATCHED THEN UPDATE SET epoch = o.epoch + 1'],
+  ['an upsert', 'INSERT INTO slot_owner TABLE slot_owner ON CONFLICT (slot) DO UPDATE SET epoch = slot_owner.epoch + 1'],
+  ['TRUNCATE', 'TRUNCATE slot_owner'],
+  ['a session that replicates', 'SET LOCAL session_replication_role = replica; DELETE FROM slot_owner'],
+  ['a session that restores', "SELECT set_config('search_path', '', true); DELETE FROM public.slot_owner"],
+])('no way to change the owners leaves the stamp: %s', async (_what, text) => {
+  const before = await stampOf(0);
+  const client = await cluster.shards.shard(0).database.connect();
+  try {
+    await client.query('BEGIN');
+    await client.query(text);
+    const { rows } = await client.query<{ stamp: bigint }>('SELECT stamp FROM public.slot_owner_stamp');
+    expect(Number(rows[0]?.stamp)).not.toBe(before);
+  } finally {
+    await client.query('ROLLBACK');
+    client.release();
+  }
+});
+
 test('a change that is rolled back leaves the stamp, and one that is not committed is not seen', async () => {
   const { database } = cluster.shards.shard(0);
   const before = await stampOf(0);
