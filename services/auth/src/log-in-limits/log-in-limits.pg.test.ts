@@ -105,6 +105,23 @@ describe('the allowance for log-ins that fail', () => {
     await expect.poll(async () => (await limits.sweep(), rows())).toBe(1);
   });
 
+  it('forgets all of them in one sweep, however many there are', async () => {
+    await cluster.control.query(
+      `INSERT INTO login_allowance SELECT decode(lpad(to_hex(n), 32, '0'), 'hex'), wherry_now() - 1000 FROM generate_series(1, 3500) n`,
+    );
+    await taken(limitsOf({}), 'ada', undefined);
+    await limitsOf({}).sweep();
+    expect(await rows()).toBe(2);
+  });
+
+  it('takes no room for log-ins that came to nothing, whatever names they had', async () => {
+    const limits = limitsOf({});
+    const allowances = await Promise.all(Array.from({ length: 20 }, (_, n) => taken(limits, `nobody${n}`, '192.0.2.1')));
+    expect(await rows()).toBe(41);
+    await Promise.all(allowances.map(async (allowance) => allowance?.undecided()));
+    expect(await rows()).toBe(0);
+  });
+
   it('has one rule, here and in the database', async () => {
     const key = fc.constantFrom('a', 'b', 'c');
     const step = fc.record({ keys: fc.uniqueArray(key, { minLength: 1 }), end: fc.constantFrom('fail', 'give-back', 'empty') });

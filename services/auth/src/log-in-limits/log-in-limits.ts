@@ -33,7 +33,9 @@ export interface Allowance {
 
 /** Most refusals remembered here, so that who goes on trying does not reach the database. */
 const MOST_REFUSED = 10_000;
+/** Rows that go with one statement of a sweep, so that locks are held for a moment only; and most statements of one. */
 const SWEEP = 1000;
+const SWEEP_STATEMENTS = 100;
 
 /**
  * Bounds the log-ins that fail: for an account, for an address, and for the two together (OWASP Authentication Cheat
@@ -79,9 +81,13 @@ export class LogInLimits {
 
   /** Forgets buckets that are full again. Any instance may, at any time. */
   async sweep(): Promise<void> {
-    await this.#options.control.query(
-      `DELETE FROM login_allowance WHERE bucket IN (SELECT bucket FROM login_allowance WHERE full_at < wherry_now() ORDER BY full_at LIMIT ${SWEEP})`,
-    );
+    for (let n = 0; n < SWEEP_STATEMENTS; n++) {
+      const { rowCount } = await this.#options.control.query(
+        `DELETE FROM login_allowance WHERE bucket IN
+         (SELECT bucket FROM login_allowance WHERE full_at < wherry_now() ORDER BY full_at LIMIT ${SWEEP} FOR UPDATE SKIP LOCKED)`,
+      );
+      if ((rowCount ?? 0) < SWEEP) return;
+    }
   }
 
   async #take(buckets: readonly Bucket[]): Promise<{ readonly refusal: Refusal | undefined; readonly shared: boolean }> {
