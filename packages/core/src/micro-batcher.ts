@@ -57,9 +57,9 @@ export class MicroBatcher<I, O> {
 
   readonly #dispatch = (): void => {
     this.#scheduled = false;
-    const { maxInFlight, worthOneMore = 1, patienceMs = 3 } = this.#options;
+    const { maxInFlight, maxSize, worthOneMore = 1, patienceMs = 3 } = this.#options;
     while (this.#waiting.items.length > 0 && this.#inFlight < maxInFlight) {
-      if (this.#inFlight > 0 && this.#waiting.items.length < worthOneMore) {
+      if (this.#inFlight > 0 && this.#waiting.items.length < Math.min(worthOneMore, maxSize)) {
         if (this.#timer === undefined) this.#timer = setTimeout(this.#late, patienceMs);
         return;
       }

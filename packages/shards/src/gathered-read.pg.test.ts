@@ -84,3 +84,26 @@ test('a process with an old map reads under the new epoch, also before the shard
   expect(await readerWith(cluster.map).getMany(keys)).toEqual(keys.map(({ id }) => `v${id}`));
   expect(await readerWith(old).getMany(keys)).toEqual(keys.map(({ id }) => `v${id}`));
 });
+
+test('a row that cannot be decoded fails alone', async () => {
+  const { shards, map } = cluster;
+  const bad = IDS[5];
+  const strict = new GatheredRead<SlotKey, string | undefined>({
+    name: 'item-get',
+    table: 'item',
+    columns: ['value'],
+    decode: (row, { id }) => {
+      if (id === bad) throw new Error('no JSON');
+      return row[DECODE_OFFSET] as string;
+    },
+    absent: undefined,
+    shards,
+    map,
+    follower: new SlotFollower({ map, shards }),
+    deadlineMs: PATIENT_MS,
+  });
+  const answers = await Promise.allSettled(IDS.slice(0, 20).map(async (id) => strict.get(keyOf(id))));
+  expect(answers.map((answer) => (answer.status === 'fulfilled' ? answer.value : String(answer.reason)))).toEqual(
+    IDS.slice(0, 20).map((id) => (id === bad ? 'Error: no JSON' : `v${id}`)),
+  );
+});

@@ -41,6 +41,12 @@ export const DECODE_OFFSET = 1;
 /** Epoch by slot; 0 or nothing: not owned. */
 type Epochs = Readonly<Record<number, number>>;
 
+/** What a statement found: the epochs of the shard's slots, and an answer for each key or the fault of its row. */
+interface Found<T> {
+  readonly epochs: Epochs;
+  readonly answers: (T | Promise<T>)[];
+}
+
 /** How often a statement is sent to be judged by the owners known here; if they changed each time, the next one brings their epochs itself. */
 const STAMP_TRIES = 2;
 
@@ -107,7 +113,7 @@ export class GatheredRead<K extends SlotKey, T> {
       if (map.knows(key.slot)) {
         const shard = map.shardOf(key.slot);
         const { epochs, answers } = await this.#find(shard, [key]);
-        if (this.#isOwned(shard, key.slot, epochs)) return answers[0] as T;
+        if (this.#isOwned(shard, key.slot, epochs)) return answers[0] as T | Promise<T>;
       }
       follower.check(key.slot, deadline);
     }
@@ -115,12 +121,11 @@ export class GatheredRead<K extends SlotKey, T> {
 
   async #read(shard: number, keys: readonly K[]): Promise<(T | Promise<T>)[]> {
     const { epochs, answers } = await this.#find(shard, keys);
-    const owners: (T | Promise<T>)[] = answers;
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as K;
-      if (!this.#isOwned(shard, key.slot, epochs)) owners[i] = this.#again(key);
+      if (!this.#isOwned(shard, key.slot, epochs)) answers[i] = this.#again(key);
     }
-    return owners;
+    return answers;
   }
 
   #isOwned(shard: number, slot: number, epochs: Epochs): boolean {
@@ -129,7 +134,7 @@ export class GatheredRead<K extends SlotKey, T> {
   }
 
   /** The rows as the shard has them, and its owners in the same snapshot, of the slots of `keys` at least. */
-  async #find(shard: number, keys: readonly K[]): Promise<{ readonly epochs: Epochs; readonly answers: T[] }> {
+  async #find(shard: number, keys: readonly K[]): Promise<Found<T>> {
     const { name, shards } = this.#options;
     const slots = keys.map(({ slot }) => slot);
     const values = [intArray(slots), bigintArray(keys.map(({ id }) => id))];
@@ -142,12 +147,7 @@ export class GatheredRead<K extends SlotKey, T> {
   }
 
   /** The same in a statement that looks up the owner of each key. */
-  async #findJoined(
-    shard: number,
-    keys: readonly K[],
-    slots: readonly number[],
-    values: readonly unknown[],
-  ): Promise<{ readonly epochs: Epochs; readonly answers: T[] }> {
+  async #findJoined(shard: number, keys: readonly K[], slots: readonly number[], values: readonly unknown[]): Promise<Found<T>> {
     const { name, shards, map } = this.#options;
     const asked = slots.map((slot) => map.epochOf(slot));
     const rows = await shards.queryArrays(shard, {
@@ -162,15 +162,33 @@ export class GatheredRead<K extends SlotKey, T> {
   }
 
   /** An answer for each key, and what the statement says beside them: as negative numbers. */
-  #answers(keys: readonly K[], rows: readonly RowArray[]): { readonly marks: readonly number[]; readonly answers: T[] } {
-    const { decode, absent } = this.#options;
+  #answers(
+    keys: readonly K[],
+    rows: readonly RowArray[],
+  ): {
+    readonly marks: readonly number[];
+    readonly answers: (T | Promise<T>)[];
+  } {
+    const { absent } = this.#options;
     const marks: number[] = [];
-    const answers: T[] = keys.map(() => absent);
+    const answers: (T | Promise<T>)[] = keys.map(() => absent);
     for (const row of rows) {
       const n = row[0] as number;
       if (n < 0) marks.push(-n);
-      else answers[n - 1] = decode(row, keys[n - 1] as K);
+      else answers[n - 1] = this.#decoded(row, keys[n - 1] as K);
     }
     return { marks, answers };
+  }
+
+  /** A row that cannot be read fails alone. */
+  #decoded(row: RowArray, key: K): T | Promise<T> {
+    try {
+      return this.#options.decode(row, key);
+    } catch (error) {
+      const failed = Promise.reject<T>(error);
+      // It may be left unread, where the statement is repeated.
+      failed.catch(() => undefined);
+      return failed;
+    }
   }
 }

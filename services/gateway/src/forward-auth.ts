@@ -1,4 +1,4 @@
-import { WherryError, asWherryError } from '@wherry/core';
+import { WherryError, asWherryError, type Logger } from '@wherry/core';
 import { authorizationOf, type AuthorizationSource } from '@wherry/http';
 import { Answer } from './answer.ts';
 import type { Authenticator } from './authenticator.ts';
@@ -9,6 +9,7 @@ import { pathOf, type RouteTable } from './routes.ts';
 export interface ForwardAuthSettings {
   readonly authenticator: Authenticator;
   readonly routes: RouteTable;
+  readonly log: Logger;
   /** Lower case; undefined: the original path is not looked at. */
   readonly uriHeader: string | undefined;
 }
@@ -30,8 +31,17 @@ export class ForwardAuth {
     this.#settings = settings;
   }
 
-  /** The answer to a question; never rejects. The way of a token that was seen before takes one turn and makes next to nothing. */
+  /** The answer to a question; never throws nor rejects, because nobody above could say more than 500. The way of a token that was seen before takes one turn and makes next to nothing. */
   answer(request: AuthorizationSource): Answer | Promise<Answer> {
+    try {
+      const answer = this.#judge(request);
+      return answer instanceof Promise ? answer.catch((error: unknown) => this.#failed(error)) : answer;
+    } catch (error) {
+      return this.#failed(error);
+    }
+  }
+
+  #judge(request: AuthorizationSource): Answer | Promise<Answer> {
     const now = Date.now();
     const { authenticator, uriHeader } = this.#settings;
     const mayBeNobody = uriHeader === undefined ? 'never' : this.#mayBeNobody(request.rawHeaders, uriHeader);
@@ -47,6 +57,11 @@ export class ForwardAuth {
     if (!outcome.ok && mayBeNobody && countsAsNobody(outcome)) return this.#nobody();
     counts.judged(outcome);
     return outcome.ok ? outcome.answer(now) : outcome.answer;
+  }
+
+  #failed(thrown: unknown): Answer {
+    this.#settings.log.error('a question could not be answered', { error: thrown });
+    return refusalOf('none', asWherryError(thrown)).answer;
   }
 
   #nobody(): Answer {

@@ -95,6 +95,7 @@ class HttpGateway implements Gateway {
     this.#forwardAuth = new ForwardAuth({
       authenticator: this.#authenticator,
       routes: this.#routes,
+      log: this.#log,
       uriHeader: options.forwardAuth?.uriHeader?.toLowerCase(),
     });
     this.#connections = new Connections(this.#server, options.idleMs ?? 65_000, headersMs);
