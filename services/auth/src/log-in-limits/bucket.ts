@@ -15,11 +15,21 @@ export interface Bucket {
   readonly refillMs: number;
 }
 
+/** What a log-in takes from. */
+export interface LogInBuckets {
+  readonly all: readonly Bucket[];
+  /** The bucket of account and address, the first of all; undefined where there is none. */
+  readonly pair: Bucket | undefined;
+  /** Hexadecimal digest of the account that `pair` is of. */
+  readonly account: string | undefined;
+}
+
 /**
  * The buckets that a log-in takes from. Names that nobody has count like any other, so that the limit tells nothing of
- * them. `account` undefined: the text can be nobody's name; `address` undefined: it is not known.
+ * them. `account` undefined: the text can be nobody's name; `address` undefined: it is not known, and is then left out
+ * rather than be one that all of those share.
  */
-export function bucketsOf(account: string | undefined, address: string | undefined, limits: LogInLimitOptions): readonly Bucket[] {
+export function bucketsOf(account: string | undefined, address: string | undefined, limits: LogInLimitOptions): LogInBuckets {
   const { failuresPerAccountAndAddress = 10, failuresPerAccount = 100, failuresPerAddress = 100 } = limits;
   const accountMs = (limits.accountRefillSeconds ?? 60) * 1000;
   const addressMs = (limits.addressRefillSeconds ?? 6) * 1000;
@@ -29,11 +39,12 @@ export function bucketsOf(account: string | undefined, address: string | undefin
   };
   if (account !== undefined) {
     // Beside the one over all addresses, so that whoever guesses from his own does not lock the owner out.
-    add('account_and_address', failuresPerAccountAndAddress, accountMs, account, address ?? '');
+    if (address !== undefined) add('account_and_address', failuresPerAccountAndAddress, accountMs, account, address);
     add('account', failuresPerAccount, accountMs, account);
   }
   if (address !== undefined) add('address', failuresPerAddress, addressMs, address);
-  return buckets;
+  const pair = buckets.find(({ kind }) => kind === 'account_and_address');
+  return { all: buckets, pair, account: pair === undefined || account === undefined ? undefined : digestOf('account', account) };
 }
 
 function digestOf(...parts: readonly string[]): string {

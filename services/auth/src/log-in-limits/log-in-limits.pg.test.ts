@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster[Symbol.asyncDispose]());
 beforeEach(async () => {
-  await cluster.control.query('TRUNCATE login_allowance');
+  await cluster.control.query('TRUNCATE login_allowance, login_known');
 });
 
 const limitsOf = (limits: LogInLimitOptions, control = cluster.control): LogInLimits =>
@@ -79,20 +79,20 @@ describe('the allowance for log-ins that fail', () => {
     await taken(limits, 'ada', '192.0.2.1');
     await (await taken(limits, 'ada', '192.0.2.1'))?.succeeded();
     // Of the address two have failed; of the account there none counts any more.
-    expect(await countTaken(limits, 5, 'ada', '192.0.2.1')).toBe(1);
-    expect(await countTaken(limitsOf({ failuresPerAccountAndAddress: 3, failuresPerAddress: 0 }), 5, 'ada', '192.0.2.1')).toBe(2);
+    expect(await countTaken(limits, 5, 'grace', '192.0.2.1')).toBe(1);
+    expect(await countTaken(limits, 5, 'ada', '192.0.2.1')).toBe(3);
   });
 
   it('comes back with time, and Retry-After says when', async () => {
     const limits = limitsOf({ failuresPerAccountAndAddress: 2, accountRefillSeconds: 100 });
     const before = Date.now();
-    expect(await countTaken(limits, 2, 'ada', undefined)).toBe(2);
-    const refusal = (await limits.take('ada', undefined).catch((error: unknown) => error)) as WherryError;
+    expect(await countTaken(limits, 2, 'ada', '192.0.2.1')).toBe(2);
+    const refusal = (await limits.take('ada', '192.0.2.1').catch((error: unknown) => error)) as WherryError;
     const spentS = (Date.now() - before) / 1000;
     expect(refusal.retryAfter).toBeLessThanOrEqual(100);
     expect(refusal.retryAfter).toBeGreaterThanOrEqual(Math.floor(100 - spentS));
     await cluster.control.query('UPDATE login_allowance SET full_at = full_at - 100000');
-    expect(await countTaken(limitsOf({ failuresPerAccountAndAddress: 2, accountRefillSeconds: 100 }), 1, 'ada', undefined)).toBe(1);
+    expect(await countTaken(limitsOf({ failuresPerAccountAndAddress: 2, accountRefillSeconds: 100 }), 1, 'ada', '192.0.2.1')).toBe(1);
   });
 
   it('forgets what is full again', async () => {
@@ -111,7 +111,7 @@ describe('the allowance for log-ins that fail', () => {
     );
     await taken(limitsOf({}), 'ada', undefined);
     await limitsOf({}).sweep();
-    expect(await rows()).toBe(2);
+    expect(await rows()).toBe(1);
   });
 
   it('takes no room for log-ins that came to nothing, whatever names they had', async () => {
@@ -157,6 +157,67 @@ describe('the allowance for log-ins that fail', () => {
   });
 });
 
+describe('an account that others try', () => {
+  const OWN = '198.51.100.7';
+  const knownRows = async (): Promise<number> => (await cluster.control.query('SELECT FROM login_known')).rows.length;
+  /** As many guesses as the defaults let strangers have, each at an instance that remembers nothing. */
+  async function guess(addresses: number): Promise<number> {
+    let some = 0;
+    for (let n = 0; n < addresses; n++) some += await countTaken(limitsOf({}), 12, 'ada', `192.0.2.${n}`);
+    return some;
+  }
+
+  it('lets its owner in where he has signed in lately, and strangers no further than before', async () => {
+    const limits = limitsOf({});
+    await (await taken(limits, 'ada', OWN))?.succeeded();
+    expect(await guess(12)).toBe(100);
+    expect(await taken(limits, 'ada', '203.0.113.1')).toBeUndefined();
+    // Also at the instance that remembers the refusal, and at one that knows nothing.
+    for (const instance of [limits, limitsOf({}), limits]) {
+      const allowance = await taken(instance, 'ada', OWN);
+      expect(allowance).toBeDefined();
+      await allowance?.succeeded();
+    }
+    // His success opens nothing to others, nor do his own mistakes last longer than before.
+    expect(await taken(limitsOf({}), 'ada', '203.0.113.2')).toBeUndefined();
+    expect(await countTaken(limits, 20, 'ada', OWN)).toBe(10);
+  });
+
+  it('lets him in too while somebody at his address tries other names', async () => {
+    const limits = limitsOf({ failuresPerAddress: 5 });
+    await (await taken(limits, 'ada', OWN))?.succeeded();
+    for (let n = 0; n < 8; n++) await taken(limits, `other${n}`, OWN);
+    expect(await taken(limits, 'other9', OWN)).toBeUndefined();
+    expect(await taken(limits, 'ada', OWN)).toBeDefined();
+  });
+
+  it('is closed to an address that has not signed in to it, or not for long, or where no bucket would bound it', async () => {
+    const once = { failuresPerAccount: 1 };
+    const limits = limitsOf(once);
+    await (await taken(limits, 'grace', OWN))?.succeeded();
+    expect(await countTaken(limits, 3, 'ada', OWN)).toBe(1);
+    await (await taken(limits, 'mary', OWN))?.succeeded();
+    await cluster.control.query('UPDATE login_known SET until = wherry_now() - 1');
+    expect(await countTaken(limitsOf(once), 3, 'mary', OWN)).toBe(1);
+    for (const off of [{ knownAddressDays: 0 }, { failuresPerAccountAndAddress: 0 }]) {
+      await (await taken(limitsOf({ ...once, ...off }), 'emmy', OWN))?.succeeded();
+      expect(await countTaken(limitsOf({ ...once, ...off }), 3, 'emmy', OWN)).toBe(1);
+      await cluster.control.query('TRUNCATE login_allowance');
+    }
+  });
+
+  it('is known from ten addresses at most, the newest, and from none when it was long ago', async () => {
+    const limits = limitsOf({});
+    for (let n = 0; n < 13; n++) await (await taken(limits, 'ada', `192.0.2.${n}`))?.succeeded();
+    expect(await knownRows()).toBe(10);
+    await guess(12);
+    expect(await taken(limitsOf({}), 'ada', '192.0.2.12')).toBeDefined();
+    await cluster.control.query('UPDATE login_known SET until = wherry_now() - 1');
+    await limits.sweep();
+    expect(await knownRows()).toBe(0);
+  });
+});
+
 describe('without the control database', () => {
   it('every instance counts by itself', async () => {
     const way = await openWay(cluster.controlUrl);
@@ -167,10 +228,14 @@ describe('without the control database', () => {
       await control.end();
       await way[Symbol.asyncDispose]();
     });
-    const limits = limitsOf({ failuresPerAccountAndAddress: 3, controlMs: 10 }, control);
+    const limits = limitsOf({ failuresPerAccountAndAddress: 3, failuresPerAccount: 45, controlMs: 10 }, control);
     way.sever();
     expect(await countTaken(limits, 10, 'ada', '192.0.2.1')).toBe(3);
     await (await taken(limits, 'grace', '192.0.2.1'))?.succeeded();
+    // Whoever has signed in here is known here.
+    for (let n = 0; n < 45; n++) await taken(limits, 'grace', `192.0.2.${100 + n}`);
+    expect(await taken(limits, 'grace', '192.0.2.200')).toBeUndefined();
+    expect(await taken(limits, 'grace', '192.0.2.1')).toBeDefined();
     expect(await rows()).toBe(0);
   });
 });
@@ -201,6 +266,18 @@ describe('POST /v1/login', () => {
     const page = (await auth.send('GET', '/metrics')).text;
     expect(page).toMatch(/wherry_auth_log_ins_throttled_total\{limit="account_and_address"\} 1/);
     expect(page).toMatch(/wherry_auth_refused_total\{route="\/v1\/login",code="too_many_attempts"\} 1/);
+  });
+
+  it('lets the owner in while strangers try his account with all that the defaults allow', async () => {
+    const auth = await service({});
+    const { username } = await register(auth);
+    expect((await attempt(auth, username, PASSWORD, '198.51.100.7')).status).toBe(200);
+    for (let n = 0; n < 10; n++) {
+      const answers = await Promise.all(Array.from({ length: 10 }, () => attempt(auth, username, 'wrong', `192.0.2.${n}`)));
+      for (const answer of answers) expectProblem(answer, 401, 'login_failed');
+    }
+    expectProblem(await attempt(auth, username, PASSWORD, '192.0.2.99'), 429, 'too_many_attempts');
+    expect((await attempt(auth, username, PASSWORD, '198.51.100.7')).status).toBe(200);
   });
 
   it('tells nothing about which names exist', async () => {

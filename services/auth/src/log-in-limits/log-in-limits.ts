@@ -10,8 +10,9 @@ import {
   type Metrics,
 } from '@wherry/core';
 import { controlError, type Database } from '@wherry/core/control';
-import { bucketsOf, type Bucket } from './bucket.ts';
+import { bucketsOf, type Bucket, type LogInBuckets } from './bucket.ts';
 import { LocalBuckets, type Refusal } from './local-buckets.ts';
+import { LocalKnown } from './local-known.ts';
 import type { LogInLimitOptions } from './options.ts';
 
 /** Options of {@link LogInLimits}. */
@@ -31,8 +32,23 @@ export interface Allowance {
   undecided(): Promise<void>;
 }
 
+/** A refusal that holds still; `final`: also for a pair that is known. */
+interface Remembered extends Refusal {
+  readonly final: boolean;
+}
+
+/** What came of taking from the buckets; `known`: only from the pair's. */
+interface Taken {
+  readonly refusal: Refusal | undefined;
+  readonly known: boolean;
+  readonly shared: boolean;
+}
+
 /** Most refusals remembered here, so that who goes on trying does not reach the database. */
 const MOST_REFUSED = 10_000;
+/** Most addresses from which an account is known; who has the password adds no more than these to the table. */
+const MOST_KNOWN = 10;
+const DAY_MS = 86_400_000;
 /** Rows that go with one statement of a sweep, so that locks are held for a moment only; and most statements of one. */
 const SWEEP = 1000;
 const SWEEP_STATEMENTS = 100;
@@ -42,18 +58,25 @@ const SWEEP_STATEMENTS = 100;
  * Sheet, NIST SP 800-63B section 3.2.2). A log-in takes a token before its password is looked at, so that many at once
  * are bound as well, and gets it back when it has not failed: whoever knows his password is never slowed down by himself.
  * The buckets are shared by all instances; while control is away each counts by itself.
+ *
+ * What is counted over all addresses could be used up by others to keep the owner out. So an address from which an account
+ * was signed in to lately is judged by the bucket of the two alone: it bounds the guesses from there, and nobody elsewhere
+ * takes from it. Who shares the owner's address (NAT) shares that bucket, and no more than that.
  */
 export class LogInLimits {
   readonly #options: LogInLimitsOptions;
   readonly #clock: Clock;
   readonly #throttled: Counter;
   readonly #local = new LocalBuckets();
-  /** Keys of buckets that were found empty, and until when (monotonic ms). */
-  readonly #refused = new Map<string, number>();
+  readonly #localKnown = new LocalKnown();
+  readonly #knownMs: number;
+  /** Keys of buckets that were found empty, and of pairs that another's bucket refused, and until when (monotonic ms). */
+  readonly #refused = new Map<string, { readonly bucket: Bucket; readonly until: number }>();
 
   constructor(options: LogInLimitsOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#knownMs = (options.limits.knownAddressDays ?? 30) * DAY_MS;
     this.#throttled = (options.metrics ?? noMetrics).counter({
       name: 'wherry_auth_log_ins_throttled_total',
       help: 'Log-ins refused because too many had failed, by what was counted.',
@@ -64,56 +87,106 @@ export class LogInLimits {
   /** Lets a log-in go on. `account` in its canonical form. Errors: `too_many_attempts`, with the seconds to wait. */
   async take(account: string | undefined, address: string | undefined): Promise<Allowance> {
     const buckets = bucketsOf(account, address, this.#options.limits);
-    if (buckets.length === 0) return { succeeded: nothing, undecided: nothing };
-    const known = this.#knownRefusal(buckets);
-    if (known !== undefined) throw this.#refusal(known);
-    const { refusal, shared } = await this.#take(buckets);
+    if (buckets.all.length === 0) return { succeeded: nothing, undecided: nothing };
+    const remembered = this.#remembered(buckets);
+    if (remembered !== undefined && (remembered.final || !(await this.#isKnown(buckets)))) {
+      if (!remembered.final) this.#remember(buckets, remembered);
+      throw this.#refusal(remembered);
+    }
+    const { refusal, known, shared } = await this.#take(buckets);
     if (refusal !== undefined) {
-      this.#remember(refusal);
+      this.#remember(buckets, refusal);
       throw this.#refusal(refusal);
     }
-    const own = buckets.filter(({ kind }) => kind === 'account_and_address');
+    const taken = known && buckets.pair !== undefined ? [buckets.pair] : buckets.all;
     return {
-      succeeded: () => this.#giveBack(buckets, own, shared),
-      undecided: () => this.#giveBack(buckets, [], shared),
+      succeeded: async () => {
+        await this.#giveBack(taken, buckets.pair === undefined ? [] : [buckets.pair], shared);
+        await this.#know(buckets, known, shared);
+      },
+      undecided: () => this.#giveBack(taken, [], shared),
     };
   }
 
-  /** Forgets buckets that are full again. Any instance may, at any time. */
+  /** Forgets buckets that are full again, and addresses that nobody has signed in from for long. Any instance may, at any time. */
   async sweep(): Promise<void> {
+    await this.#sweep('login_allowance', 'bucket', 'full_at');
+    await this.#sweep('login_known', 'account, pair', 'until');
+  }
+
+  async #sweep(table: string, key: string, until: string): Promise<void> {
     for (let n = 0; n < SWEEP_STATEMENTS; n++) {
       const { rowCount } = await this.#options.control.query(
-        `DELETE FROM login_allowance WHERE bucket IN
-         (SELECT bucket FROM login_allowance WHERE full_at < wherry_now() ORDER BY full_at LIMIT ${SWEEP} FOR UPDATE SKIP LOCKED)`,
+        `DELETE FROM ${table} WHERE (${key}) IN
+         (SELECT ${key} FROM ${table} WHERE ${until} < wherry_now() ORDER BY ${until} LIMIT ${SWEEP} FOR UPDATE SKIP LOCKED)`,
       );
       if ((rowCount ?? 0) < SWEEP) return;
     }
   }
 
-  async #take(buckets: readonly Bucket[]): Promise<{ readonly refusal: Refusal | undefined; readonly shared: boolean }> {
-    const late = new AbortController();
+  async #take(buckets: LogInBuckets): Promise<Taken> {
+    // Should it come too late it is counted twice, here and there.
+    const answer = await this.#inTime(this.#takeShared(buckets));
+    if (answer !== undefined) return { ...answer, shared: true };
+    const { all, pair } = buckets;
+    const now = this.#clock.monotonic();
+    const known = pair !== undefined && this.#localKnown.has(pair.key, now);
+    return { refusal: this.#local.take(known ? [pair] : all, now), known, shared: false };
+  }
+
+  async #takeShared({ all, account }: LogInBuckets): Promise<Omit<Taken, 'shared'>> {
+    const { rows } = await this.#options.control.query<{ refused: number; wait: bigint; known: boolean }>(
+      'SELECT refused, wait, known FROM wherry_take_login($1, $2, $3, $4)',
+      [...columnsOf(all), all.map(({ size }) => size), account === undefined || this.#knownMs === 0 ? null : Buffer.from(account, 'hex')],
+    );
+    const row = rows[0];
+    const bucket = row === undefined ? undefined : all[row.refused - 1];
+    return {
+      refusal: bucket === undefined || row === undefined ? undefined : { bucket, waitMs: Number(row.wait) },
+      known: row?.known === true,
+    };
+  }
+
+  /** Whether the pair has signed in lately: a read without a lock, for the many that somebody else's failures refuse. */
+  async #isKnown({ pair, account }: LogInBuckets): Promise<boolean> {
+    if (pair === undefined || account === undefined || this.#knownMs === 0) return false;
+    const asked = this.#options.control.query('SELECT FROM login_known WHERE account = $1 AND pair = $2 AND until > wherry_now()', [
+      Buffer.from(account, 'hex'),
+      Buffer.from(pair.key, 'hex'),
+    ]);
+    const answer = await this.#inTime(asked);
+    return answer === undefined ? this.#localKnown.has(pair.key, this.#clock.monotonic()) : answer.rows.length > 0;
+  }
+
+  async #know({ pair, account }: LogInBuckets, known: boolean, shared: boolean): Promise<void> {
+    if (pair === undefined || account === undefined || this.#knownMs === 0) return;
+    const now = this.#clock.monotonic();
+    // Written a short time ago, and still there.
+    if (known && this.#localKnown.has(pair.key, now + 0.9 * this.#knownMs)) return;
+    this.#localKnown.add(pair.key, now + this.#knownMs);
+    this.#refused.delete(pair.key);
+    if (!shared) return;
     try {
-      const asked = this.#takeShared(buckets);
-      // Should it come too late it is counted twice, here and there.
-      asked.catch(() => undefined);
+      const row = [Buffer.from(account, 'hex'), Buffer.from(pair.key, 'hex'), this.#knownMs, MOST_KNOWN];
+      await this.#options.control.query('SELECT wherry_know_login($1, $2, $3, $4)', row);
+    } catch (error) {
+      this.#options.log.warn('from where a log-in came could not be remembered', { error });
+    }
+  }
+
+  /** What control answers; undefined when it is away, or too late. */
+  async #inTime<T>(asked: Promise<T>): Promise<T | undefined> {
+    const late = new AbortController();
+    asked.catch(() => undefined);
+    try {
       const answer = await Promise.race([asked, pause(this.#options.limits.controlMs ?? 1000, late.signal)]);
-      if (answer !== undefined) return { refusal: answer === 'taken' ? undefined : answer, shared: true };
+      return answer ?? undefined;
     } catch (error) {
       if (!isWherryError(controlError(error), 'control_unavailable')) throw error;
+      return undefined;
     } finally {
       late.abort();
     }
-    return { refusal: this.#local.take(buckets, this.#clock.monotonic()), shared: false };
-  }
-
-  async #takeShared(buckets: readonly Bucket[]): Promise<Refusal | 'taken'> {
-    const { rows } = await this.#options.control.query<{ refused: number; wait: bigint }>(
-      'SELECT refused, wait FROM wherry_take_login($1, $2, $3)',
-      [...columnsOf(buckets), buckets.map(({ size }) => size)],
-    );
-    const row = rows[0];
-    const bucket = row === undefined ? undefined : buckets[row.refused - 1];
-    return bucket === undefined || row === undefined ? 'taken' : { bucket, waitMs: Number(row.wait) };
   }
 
   /** A token that is not given back costs the user one try; his log-in stands. */
@@ -127,21 +200,26 @@ export class LogInLimits {
     }
   }
 
-  #knownRefusal(buckets: readonly Bucket[]): Refusal | undefined {
+  #remembered({ all, pair }: LogInBuckets): Remembered | undefined {
     const now = this.#clock.monotonic();
-    for (const bucket of buckets) {
-      const until = this.#refused.get(bucket.key);
-      if (until === undefined) continue;
-      if (until > now) return { bucket, waitMs: until - now };
-      this.#refused.delete(bucket.key);
+    for (const { key } of all) {
+      const found = this.#refused.get(key);
+      if (found === undefined) continue;
+      // One that is known passes by what refuses the others.
+      if (found.until > now) return { bucket: found.bucket, waitMs: found.until - now, final: pair === undefined || key === pair.key };
+      this.#refused.delete(key);
     }
     return undefined;
   }
 
-  #remember({ bucket, waitMs }: Refusal): void {
-    const oldest = this.#refused.keys().next();
-    if (this.#refused.size >= MOST_REFUSED && oldest.done !== true) this.#refused.delete(oldest.value);
-    this.#refused.set(bucket.key, this.#clock.monotonic() + waitMs);
+  /** Under the bucket, which refuses others too, and under the pair, which then has no need to ask whether it is known. */
+  #remember({ pair }: LogInBuckets, { bucket, waitMs }: Refusal): void {
+    const until = this.#clock.monotonic() + waitMs;
+    for (const key of new Set([bucket.key, pair?.key ?? bucket.key])) {
+      const oldest = this.#refused.keys().next();
+      if (this.#refused.size >= MOST_REFUSED && oldest.done !== true) this.#refused.delete(oldest.value);
+      this.#refused.set(key, { bucket, until });
+    }
   }
 
   #refusal({ bucket, waitMs }: Refusal): WherryError {

@@ -10,6 +10,8 @@ export interface LogInLimitOptions {
   readonly failuresPerAddress?: number;
   /** Until one more may fail from the address, seconds; default 6. */
   readonly addressRefillSeconds?: number;
+  /** How long an account's owner is let in from an address where he has signed in, whatever fails elsewhere, days; default 30; 0: not at all. */
+  readonly knownAddressDays?: number;
   /** Longest wait for the control database before this instance counts by itself, milliseconds; default 1000. */
   readonly controlMs?: number;
 }

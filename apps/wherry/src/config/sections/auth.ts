@@ -14,6 +14,7 @@ interface LogInsSection {
   readonly accountRefillSeconds: number;
   readonly failuresPerAddress: number;
   readonly addressRefillSeconds: number;
+  readonly knownAddressDays: number;
 }
 
 /** The authorization service. */
@@ -93,6 +94,14 @@ export const authSchema = {
           minimum: 1,
           maximum: 86_400,
           default: 6,
+        },
+        knownAddressDays: {
+          type: 'integer',
+          description:
+            'How long an account is let in from an address where it has signed in, whatever fails elsewhere, in days; 0: not at all.',
+          minimum: 0,
+          maximum: 365,
+          default: 30,
         },
       },
     },
