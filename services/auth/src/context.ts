@@ -6,6 +6,7 @@ import type { Issuer, KeyRing, Verifier } from '@wherry/tokens';
 import type { Clients } from './clients.ts';
 import type { TrustedProxies } from './log-in-limits/client-address.ts';
 import type { LogInLimits } from './log-in-limits/log-in-limits.ts';
+import type { UnnamedProxy } from './log-in-limits/unnamed-proxy.ts';
 import type { Passwords } from './passwords.ts';
 import type { UserEnds } from './user-ends.ts';
 import type { RegistrationContext } from './users/repair.ts';
@@ -30,6 +31,8 @@ export interface AuthContext {
   readonly passwords: Passwords;
   readonly logInLimits: LogInLimits;
   readonly proxies: TrustedProxies;
+  /** undefined where the operator has named his proxies. */
+  readonly unnamedProxy: UnnamedProxy | undefined;
   readonly clients: Clients;
   /** Epoch ms, the same for all instances: the control database's clock by this process's reckoning. */
   readonly now: () => number;

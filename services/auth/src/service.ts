@@ -11,6 +11,7 @@ import { buildServer } from './http/server.ts';
 import type { AuthServiceOptions } from './options.ts';
 import { TrustedProxies } from './log-in-limits/client-address.ts';
 import { LogInLimits } from './log-in-limits/log-in-limits.ts';
+import { UnnamedProxy } from './log-in-limits/unnamed-proxy.ts';
 import { Passwords } from './passwords.ts';
 import { Upkeep } from './upkeep.ts';
 import { UserEnds } from './user-ends.ts';
@@ -37,6 +38,7 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
 /** Longest time that a request may take; as long must what was ended be remembered. */
 const LONGEST_REQUEST_MS = 60_000;
 const MOST_CLOCK_OFFSET_MS = 5000;
+const DEFAULT_PROXY = 'loopback';
 const CLOSE_IDLE_EVERY_MS = 50;
 
 class Service implements AuthService {
@@ -58,6 +60,8 @@ class Service implements AuthService {
     const log = options.log ?? silentLogger;
     const clock = options.clock ?? systemClock;
     const sealer = new Sealer(masterKey, 'signing-key');
+    const trusted = options.trustedProxies ?? [DEFAULT_PROXY];
+    const proxies = new TrustedProxies(trusted);
     const rollout = new RolloutState({ database: control });
     this.#options = options;
     this.#log = log;
@@ -120,7 +124,8 @@ class Service implements AuthService {
         clock,
         ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
       }),
-      proxies: new TrustedProxies(options.trustedProxies ?? ['loopback']),
+      proxies,
+      unnamedProxy: trusted.join() === DEFAULT_PROXY ? new UnnamedProxy({ proxies, log, clock }) : undefined,
       clients: new Clients(options.clients ?? [], options.operatorSecret),
       now: this.runtime.now,
       idleMs: options.idleSeconds * 1000,

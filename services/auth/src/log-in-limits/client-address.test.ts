@@ -15,14 +15,30 @@ test.each([
   ['64:ff9b::203.0.113.7', '64:ff9b:0:0'],
   ['unknown', undefined],
   ['', undefined],
-  ['203.0.113.7:80', undefined],
+  ['203.0.113.7:80', '203.0.113.7'],
+  ['[2001:db8:1:2::5]:443', '2001:db8:1:2'],
+  ['[2001:db8:1:2::5]', '2001:db8:1:2'],
+  ['[::ffff:203.0.113.7]:80', '203.0.113.7'],
+  ['203.0.113.7:port', undefined],
+  ['203.0.113.777:80', undefined],
+  ['[203.0.113.7', undefined],
+  ['[]:80', undefined],
 ])('log-ins from %s are counted under %s', (address, counted) => {
   expect(countedAddress(address, none)).toBe(counted);
 });
 
 test('a proxy that does not say whom it stands for is not counted as a client', () => {
   const proxies = new TrustedProxies(['loopback', '10.1.0.0/16', '192.0.2.9', '2001:db8::/32']);
-  for (const ours of ['127.0.0.1', '::1', '::ffff:127.0.0.1', '10.1.200.3', '192.0.2.9', '2001:db8:ffff::1'])
+  for (const ours of [
+    '127.0.0.1',
+    '::1',
+    '::ffff:127.0.0.1',
+    '10.1.200.3',
+    '10.1.200.3:4711',
+    '192.0.2.9',
+    '2001:db8:ffff::1',
+    '[2001:db8::7]:4711',
+  ])
     expect(countedAddress(ours, proxies)).toBeUndefined();
   for (const other of ['10.2.0.1', '192.0.2.8', '2001:db9::1']) expect(countedAddress(other, proxies)).toBeDefined();
   expect(new TrustedProxies(['private']).has('192.168.3.4')).toBe(true);

@@ -49,8 +49,9 @@ export function countedAddress(address: string, proxies: TrustedProxies): string
   return [...(head ?? []), ...Array.from({ length: zeros }, () => '0'), ...(tail ?? [])].slice(0, 4).join(':');
 }
 
-/** An IPv4 address that came over an IPv6 socket, as itself. */
-function plainAddress(address: string): string {
+/** The address alone: without the port that some proxies add (Azure, IIS), and an IPv4 one that came over an IPv6 socket as itself. */
+function plainAddress(text: string): string {
+  const address = /^\[([^\]]+)\](?::\d{1,5})?$/.exec(text)?.[1] ?? /^(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}$/.exec(text)?.[1] ?? text;
   return /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i.exec(address)?.[1] ?? address;
 }
 

@@ -183,6 +183,11 @@ describe('an account that others try', () => {
     expect(await countTaken(limits, 20, 'ada', OWN)).toBe(10);
   });
 
+  it('counts those whose address is not known under the account alone, not as one address', async () => {
+    expect(await countTaken(limitsOf({ failuresPerAccount: 30, failuresPerAddress: 5 }), 40, 'ada', undefined)).toBe(30);
+    expect(await rows()).toBe(1);
+  });
+
   it('lets him in too while somebody at his address tries other names', async () => {
     const limits = limitsOf({ failuresPerAddress: 5 });
     await (await taken(limits, 'ada', OWN))?.succeeded();
@@ -297,6 +302,8 @@ describe('POST /v1/login', () => {
     for (let n = 0; n < 2; n++)
       expectProblem(await attempt(auth, `somebody${n}`, 'wrong', `203.0.113.${n}, 192.0.2.5`), 401, 'login_failed');
     expectProblem(await attempt(auth, 'somebody9', 'wrong', '203.0.113.9, 192.0.2.5'), 429, 'too_many_attempts');
+    // However the proxy writes it.
+    expectProblem(await attempt(auth, 'somebody9', 'wrong', '192.0.2.5:61234'), 429, 'too_many_attempts');
     // A proxy that tells nothing is not a client.
     for (let n = 0; n < 4; n++) expectProblem(await attempt(auth, `other${n}`, 'wrong'), 401, 'login_failed');
   });

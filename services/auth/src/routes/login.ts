@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { advise, signed, type AccessToken } from '../access-tokens.ts';
 import type { AuthContext } from '../context.ts';
 import { loginSchema } from '../http/schemas.ts';
-import { countedAddress } from '../log-in-limits/client-address.ts';
+import { requestAddress } from '../log-in-limits/request-address.ts';
 import { attributesOf } from '../subject.ts';
 import type { User } from '../users/user-store.ts';
 import { readUsername, type Username } from '../users/username.ts';
@@ -32,7 +32,9 @@ export function loginRoutes(app: FastifyInstance, context: AuthContext): void {
   app.post<{ Body: LoginBody }>('/v1/login', { schema: loginSchema }, async (request, reply) => {
     const { username, password, clientId } = request.body;
     const client = context.clients.identify(clientId);
-    const { user, generation } = await withinLimits(context, username, request.ip, (name) => authenticate(context, name, password));
+    const { user, generation } = await withinLimits(context, username, requestAddress(context, request), (name) =>
+      authenticate(context, name, password),
+    );
     const login = await begin(context, user, generation, client);
     const userId = user.id.toString();
     advise(context, reply, userId);
@@ -54,13 +56,13 @@ interface Authenticated {
 
 /** Counts a log-in before its password costs anything, and only one that fails for good. Errors: also `too_many_attempts`. */
 async function withinLimits(
-  { logInLimits, proxies }: AuthContext,
+  { logInLimits }: AuthContext,
   username: string,
-  address: string,
+  address: string | undefined,
   attempt: (name: Username | undefined) => Promise<Authenticated>,
 ): Promise<Authenticated> {
   const name = readUsername(username);
-  const allowance = await logInLimits.take(name?.canonical, countedAddress(address, proxies));
+  const allowance = await logInLimits.take(name?.canonical, address);
   try {
     const found = await attempt(name);
     await allowance.succeeded();

@@ -1,0 +1,34 @@
+import type { Clock, Logger } from '@wherry/core';
+import type { IncomingMessage } from 'node:http';
+import type { TrustedProxies } from './client-address.ts';
+
+/** Options of {@link UnnamedProxy}. */
+export interface UnnamedProxyOptions {
+  readonly proxies: TrustedProxies;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/** Clients can send the header too: it is no more than a hint, and costs a line an hour. */
+const EVERY_MS = 3_600_000;
+
+/** Tells the operator of a proxy that he has probably not named: all who come through it count as one address. */
+export class UnnamedProxy {
+  readonly #options: UnnamedProxyOptions;
+  #again = Number.NEGATIVE_INFINITY;
+
+  constructor(options: UnnamedProxyOptions) {
+    this.#options = options;
+  }
+
+  /** Looks at who sends a request, and for whom. */
+  notice({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): void {
+    const { proxies, log, clock } = this.#options;
+    const peer = socket.remoteAddress;
+    if (headers['x-forwarded-for'] === undefined || peer === undefined || proxies.has(peer)) return;
+    const now = clock.monotonic();
+    if (now < this.#again) return;
+    this.#again = now + EVERY_MS;
+    log.warn('a peer that is not trusted sends X-Forwarded-For; if it is a proxy of yours, name it in auth.trustedProxies', { peer });
+  }
+}
