@@ -1,4 +1,5 @@
 import { isWherryError } from '@wherry/core';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Passwords } from './passwords.ts';
 
@@ -27,12 +28,42 @@ describe('passwords', () => {
 
   it('wait in a short line, and what is beyond it is turned away at once', async () => {
     const passwords = new Passwords({ ...CHEAP, concurrency: 2, maxWaiting: 3 });
-    const calls = Array.from({ length: 9 }, async () => passwords.hash('password'));
+    const calls = Array.from({ length: 9 }, async () => passwords.matches(undefined, 'password'));
     expect(passwords.waiting).toBe(3);
     const ends = await Promise.allSettled(calls);
     const turnedAway = ends.filter((end) => end.status === 'rejected' && isWherryError(end.reason, 'passwords_busy'));
     expect([turnedAway.length, passwords.computed, passwords.waiting]).toEqual([4, 5, 0]);
     await passwords.hash('afterwards there is room');
+  });
+
+  it('that are new take half of the turns and half of the line, and log-ins the rest', async () => {
+    const passwords = new Passwords({ ...CHEAP, concurrency: 2, maxWaiting: 4 });
+    const ended: string[] = [];
+    const noted = async (name: string, work: Promise<unknown>): Promise<void> => {
+      await work;
+      ended.push(name);
+    };
+    const made = Array.from({ length: 9 }, async () => noted('new', passwords.hash('password')));
+    // One is computed, two wait, though a turn is free.
+    expect([passwords.computed, passwords.waiting]).toEqual([1, 2]);
+    const checks = Array.from({ length: 3 }, async () => noted('check', passwords.matches(undefined, 'password')));
+    expect([passwords.computed, passwords.waiting]).toEqual([2, 4]);
+    expect(() => passwords.checkRoom()).toThrow(expect.objectContaining({ code: 'passwords_busy' }));
+    const ends = await Promise.allSettled([...made, ...checks]);
+    expect(ends.filter(({ status }) => status === 'rejected')).toHaveLength(6);
+    expect(ended.filter((name) => name === 'check')).toHaveLength(3);
+    expect(() => passwords.checkRoom()).not.toThrow();
+  });
+
+  it('wait their turn, and none for ever, whatever comes in which order', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.boolean(), { maxLength: 20 }), fc.integer({ min: 1, max: 4 }), async (kinds, concurrency) => {
+        const passwords = new Passwords({ ...CHEAP, concurrency, maxWaiting: 100 });
+        await Promise.all(kinds.map((isNew) => (isNew ? passwords.hash('password') : passwords.matches(undefined, 'password'))));
+        expect([passwords.computed, passwords.waiting]).toEqual([kinds.length, 0]);
+      }),
+      { numRuns: 20 },
+    );
   });
 
   it('that cannot be checked leave the line going', async () => {

@@ -13,6 +13,14 @@ export interface PasswordsOptions {
   readonly passes?: number;
 }
 
+/** What a turn is for: a log-in's check, or the hash of a new password. */
+type Purpose = 'check' | 'new';
+
+interface Waiting {
+  readonly purpose: Purpose;
+  readonly start: () => void;
+}
+
 /** Longest password that is accepted, in UTF-16 units: a longer one would only cost time. */
 export const MAX_PASSWORD_LENGTH = 256;
 /** Shortest one that can be chosen (NIST SP 800-63B section 3.1.1.2 has 8 as the least). */
@@ -21,14 +29,15 @@ export const MIN_PASSWORD_LENGTH = 8;
 /**
  * Hashes and checks passwords with argon2id (RFC 9106; OWASP's parameters: 19 MiB, 2 passes, 1 lane). Computations are
  * few at a time and few wait, so that a flood of log-ins ends in `passwords_busy` and not in a process that stands still.
+ * New passwords take at most half of the turns and half of the line, so that a flood of registrations keeps nobody from logging in.
  */
 export class Passwords {
   readonly #options: { readonly memoryCost: number; readonly timeCost: number; readonly parallelism: number };
   readonly #concurrency: number;
   readonly #maxWaiting: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: Waiting[] = [];
   readonly #nobody: Promise<string>;
-  #running = 0;
+  readonly #running = { check: 0, new: 0 };
   #computed = 0;
 
   constructor(options: PasswordsOptions = {}) {
@@ -50,9 +59,14 @@ export class Passwords {
     return this.#waiting.length;
   }
 
+  /** Asks for a place for a check before anything is spent on it. Errors: `passwords_busy`. */
+  checkRoom(): void {
+    if (!this.#mayStart('check') && !this.#mayWait('check')) throw busy();
+  }
+
   /** The PHC string of a new password. Errors: `passwords_busy`. */
   async hash(password: string): Promise<string> {
-    return this.#inTurn(async () => hash(composed(password), this.#options));
+    return this.#inTurn('new', async () => hash(composed(password), this.#options));
   }
 
   /**
@@ -60,30 +74,58 @@ export class Passwords {
    * the time does not tell whether there is such a user. Errors: `passwords_busy`.
    */
   async matches(stored: string | undefined, password: string): Promise<boolean> {
-    return this.#inTurn(async () => {
+    return this.#inTurn('check', async () => {
       const equal = await verify(stored ?? (await this.#nobody), composed(password));
       return equal && stored !== undefined;
     });
   }
 
-  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running >= this.#concurrency) {
-      if (this.#waiting.length >= this.#maxWaiting)
-        throw new WherryError('passwords_busy', 'too many passwords are being checked; try again in a moment', { retryAfter: 1 });
+  async #inTurn<T>(purpose: Purpose, work: () => Promise<T>): Promise<T> {
+    if (this.#mayStart(purpose)) this.#running[purpose]++;
+    else {
+      if (!this.#mayWait(purpose)) throw busy();
       const { promise, resolve } = Promise.withResolvers<void>();
-      this.#waiting.push(resolve);
-      // Whoever leaves hands his place over, so `#running` already counts this one.
+      this.#waiting.push({ purpose, start: resolve });
+      // Whoever leaves counts this one in before it goes on.
       await promise;
-    } else this.#running++;
+    }
     try {
       this.#computed++;
       return await work();
     } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running--;
-      else next();
+      this.#running[purpose]--;
+      this.#startNext();
     }
   }
+
+  /** Whether there is a turn; nobody who waits could take it, or he would have. */
+  #mayStart(purpose: Purpose): boolean {
+    const { check, new: made } = this.#running;
+    return check + made < this.#concurrency && (purpose === 'check' || made < half(this.#concurrency));
+  }
+
+  #mayWait(purpose: Purpose): boolean {
+    if (this.#waiting.length >= this.#maxWaiting) return false;
+    return purpose === 'check' || this.#waiting.filter((one) => one.purpose === 'new').length < half(this.#maxWaiting);
+  }
+
+  /** The first of the line whose turn it may be. */
+  #startNext(): void {
+    const at = this.#waiting.findIndex(({ purpose }) => this.#mayStart(purpose));
+    const next = at < 0 ? undefined : this.#waiting.splice(at, 1)[0];
+    if (next === undefined) return;
+    this.#running[next.purpose]++;
+    next.start();
+  }
+}
+
+/** The share of new passwords: half, and one of one. */
+function half(whole: number): number {
+  return Math.max(1, Math.floor(whole / 2));
+}
+
+function busy(): WherryError {
+  return new WherryError('passwords_busy', 'too many passwords are being checked; try again in a moment', { retryAfter: 1 });
 }
 
 /** One keyboard's é is another one's e and accent (RFC 8265 section 4.2). */

@@ -54,14 +54,16 @@ interface Authenticated {
   readonly generation: number;
 }
 
-/** Counts a log-in before its password costs anything, and only one that fails for good. Errors: also `too_many_attempts`. */
+/** Counts a log-in before its password costs anything, and only one that fails for good. Errors: also `too_many_attempts`, `passwords_busy`. */
 async function withinLimits(
-  { logInLimits }: AuthContext,
+  { logInLimits, passwords }: AuthContext,
   username: string,
   address: string | undefined,
   attempt: (name: Username | undefined) => Promise<Authenticated>,
 ): Promise<Authenticated> {
   const name = readUsername(username);
+  // A crowd that finds no place is not to load control as well.
+  passwords.checkRoom();
   const allowance = await logInLimits.take(name?.canonical, address);
   try {
     const found = await attempt(name);

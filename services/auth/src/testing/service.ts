@@ -49,7 +49,7 @@ export const COMMON: CommonOptions = {
   keyMode: 'shared',
   operatorSecret: 'operator secret',
   clients: [{ id: 'shop', secret: 'shop secret' }, { id: 'ops', secret: 'ops secret', operator: true }, { id: 'page' }],
-  passwords: { memoryKib: 64, passes: 1 },
+  passwords: { memoryKib: 64, passes: 1, maxWaiting: 128 },
 };
 
 /** Starts a service on connections of its own. */
