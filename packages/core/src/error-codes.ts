@@ -118,6 +118,7 @@ export const ERROR_CODES = {
     status: 429,
     meaning: 'Too many log-ins have failed, for this account or from this address. Retry-After says when one more is let through.',
   },
+  too_many_registrations: { status: 429, meaning: 'Too many have registered from this address. Retry-After says when one more may.' },
   unauthenticated: { status: 401, meaning: 'The request carries no proof of who is calling, or one that does not count.' },
   upstream_timeout: { status: 504, meaning: 'The server behind the gateway did not answer in time.' },
   upstream_unavailable: { status: 502, meaning: 'The server behind the gateway cannot be reached, or broke off.' },

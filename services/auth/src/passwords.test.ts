@@ -48,11 +48,11 @@ describe('passwords', () => {
     expect([passwords.computed, passwords.waiting]).toEqual([1, 2]);
     const checks = Array.from({ length: 3 }, async () => noted('check', passwords.matches(undefined, 'password')));
     expect([passwords.computed, passwords.waiting]).toEqual([2, 4]);
-    expect(() => passwords.checkRoom()).toThrow(expect.objectContaining({ code: 'passwords_busy' }));
+    expect(() => passwords.checkRoom('check')).toThrow(expect.objectContaining({ code: 'passwords_busy' }));
     const ends = await Promise.allSettled([...made, ...checks]);
     expect(ends.filter(({ status }) => status === 'rejected')).toHaveLength(6);
     expect(ended.filter((name) => name === 'check')).toHaveLength(3);
-    expect(() => passwords.checkRoom()).not.toThrow();
+    expect(() => passwords.checkRoom('check')).not.toThrow();
   });
 
   it('wait their turn, and none for ever, whatever comes in which order', async () => {

@@ -14,10 +14,10 @@ export interface PasswordsOptions {
 }
 
 /** What a turn is for: a log-in's check, or the hash of a new password. */
-type Purpose = 'check' | 'new';
+type PasswordPurpose = 'check' | 'new';
 
 interface Waiting {
-  readonly purpose: Purpose;
+  readonly purpose: PasswordPurpose;
   readonly start: () => void;
 }
 
@@ -59,9 +59,9 @@ export class Passwords {
     return this.#waiting.length;
   }
 
-  /** Asks for a place for a check before anything is spent on it. Errors: `passwords_busy`. */
-  checkRoom(): void {
-    if (!this.#mayStart('check') && !this.#mayWait('check')) throw busy();
+  /** Asks for a place before anything is spent on what it is for. Errors: `passwords_busy`. */
+  checkRoom(purpose: PasswordPurpose): void {
+    if (!this.#mayStart(purpose) && !this.#mayWait(purpose)) throw busy();
   }
 
   /** The PHC string of a new password. Errors: `passwords_busy`. */
@@ -80,7 +80,7 @@ export class Passwords {
     });
   }
 
-  async #inTurn<T>(purpose: Purpose, work: () => Promise<T>): Promise<T> {
+  async #inTurn<T>(purpose: PasswordPurpose, work: () => Promise<T>): Promise<T> {
     if (this.#mayStart(purpose)) this.#running[purpose]++;
     else {
       if (!this.#mayWait(purpose)) throw busy();
@@ -99,12 +99,12 @@ export class Passwords {
   }
 
   /** Whether there is a turn; nobody who waits could take it, or he would have. */
-  #mayStart(purpose: Purpose): boolean {
+  #mayStart(purpose: PasswordPurpose): boolean {
     const { check, new: made } = this.#running;
     return check + made < this.#concurrency && (purpose === 'check' || made < half(this.#concurrency));
   }
 
-  #mayWait(purpose: Purpose): boolean {
+  #mayWait(purpose: PasswordPurpose): boolean {
     if (this.#waiting.length >= this.#maxWaiting) return false;
     return purpose === 'check' || this.#waiting.filter((one) => one.purpose === 'new').length < half(this.#maxWaiting);
   }

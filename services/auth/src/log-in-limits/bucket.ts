@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { LogInLimitOptions } from './options.ts';
 
 /** What a bucket counts; a label of metrics. */
-export type BucketKind = 'account_and_address' | 'account' | 'address';
+export type BucketKind = 'account_and_address' | 'account' | 'address' | 'registration';
 
 /** One token bucket. */
 export interface Bucket {
@@ -45,6 +45,14 @@ export function bucketsOf(account: string | undefined, address: string | undefin
   if (address !== undefined) add('address', failuresPerAddress, addressMs, address);
   const pair = buckets.find(({ kind }) => kind === 'account_and_address');
   return { all: buckets, pair, account: pair === undefined || account === undefined ? undefined : digestOf('account', account) };
+}
+
+/** The bucket that a registration takes from; none where the address is not known. */
+export function registrationBuckets(address: string | undefined, limits: LogInLimitOptions): LogInBuckets {
+  const { registrationsPerAddress: size = 30, registrationRefillSeconds: refillS = 60 } = limits;
+  const kind = 'registration';
+  const all = address === undefined || size === 0 ? [] : [{ kind, key: digestOf(kind, address), size, refillMs: refillS * 1000 } as const];
+  return { all, pair: undefined, account: undefined };
 }
 
 function digestOf(...parts: readonly string[]): string {

@@ -5,8 +5,8 @@ import type { Cluster } from '@wherry/shards/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { startAuthCluster } from '../testing/cluster.ts';
-import { PASSWORD, expectProblem, register } from '../testing/people.ts';
-import { startService, type Answer, type Running } from '../testing/service.ts';
+import { PASSWORD, expectProblem, newName, register } from '../testing/people.ts';
+import { COMMON, startService, type Answer, type Running } from '../testing/service.ts';
 import { openWay } from '../testing/severable.ts';
 import { LocalBuckets } from './local-buckets.ts';
 import { LogInLimits, type Allowance } from './log-in-limits.ts';
@@ -220,6 +220,30 @@ describe('an account that others try', () => {
     await cluster.control.query('UPDATE login_known SET until = wherry_now() - 1');
     await limits.sweep();
     expect(await knownRows()).toBe(0);
+  });
+});
+
+describe('POST /v1/users', () => {
+  it('lets so many register from an address, whatever comes of it, and the operator as many as he likes', async () => {
+    const auth = await startService(cluster, { logInLimits: { registrationsPerAddress: 2, registrationRefillSeconds: 86_400 } });
+    onTestFinished(() => auth[Symbol.asyncDispose]());
+    const attempt = (username: string, from: string, more: object = {}): Promise<Answer> =>
+      auth.send('POST', '/v1/users', {
+        body: { username, password: PASSWORD, ...more },
+        headers: { 'x-forwarded-for': from, ...('authorities' in more ? { authorization: `Bearer ${COMMON.operatorSecret}` } : {}) },
+      });
+    const name = newName();
+    expect((await attempt(name, '192.0.2.1')).status).toBe(201);
+    expectProblem(await attempt(newName(), '192.0.2.1', { password: 'short' }), 400, 'bad_request');
+    expectProblem(await attempt(name, '192.0.2.1'), 409, 'username_taken');
+    const refused = await attempt(newName(), '192.0.2.1');
+    expectProblem(refused, 429, 'too_many_registrations');
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect((await attempt(newName(), '192.0.2.2')).status).toBe(201);
+    expect((await attempt(newName(), '192.0.2.1', { authorities: ['user'] })).status).toBe(201);
+    // Whoever registers there can also log in.
+    const login = { body: { username: name, password: PASSWORD }, headers: { 'x-forwarded-for': '192.0.2.1' } };
+    expect((await auth.send('POST', '/v1/login', login)).status).toBe(200);
   });
 });
 

@@ -10,7 +10,7 @@ import {
   type Metrics,
 } from '@wherry/core';
 import { controlError, type Database } from '@wherry/core/control';
-import { bucketsOf, type Bucket, type LogInBuckets } from './bucket.ts';
+import { bucketsOf, registrationBuckets, type Bucket, type LogInBuckets } from './bucket.ts';
 import { LocalBuckets, type Refusal } from './local-buckets.ts';
 import { LocalKnown } from './local-known.ts';
 import type { LogInLimitOptions } from './options.ts';
@@ -86,7 +86,15 @@ export class LogInLimits {
 
   /** Lets a log-in go on. `account` in its canonical form. Errors: `too_many_attempts`, with the seconds to wait. */
   async take(account: string | undefined, address: string | undefined): Promise<Allowance> {
-    const buckets = bucketsOf(account, address, this.#options.limits);
+    return this.#admit(bucketsOf(account, address, this.#options.limits));
+  }
+
+  /** Lets a registration go on; one that is `undecided` does not count. Errors: `too_many_registrations`, with the seconds to wait. */
+  async takeRegistration(address: string | undefined): Promise<Pick<Allowance, 'undecided'>> {
+    return this.#admit(registrationBuckets(address, this.#options.limits));
+  }
+
+  async #admit(buckets: LogInBuckets): Promise<Allowance> {
     if (buckets.all.length === 0) return { succeeded: nothing, undecided: nothing };
     const remembered = this.#remembered(buckets);
     if (remembered !== undefined && (remembered.final || !(await this.#isKnown(buckets)))) {
@@ -223,8 +231,11 @@ export class LogInLimits {
   }
 
   #refusal({ bucket, waitMs }: Refusal): WherryError {
+    const retryAfter = Math.ceil(waitMs / 1000);
+    if (bucket.kind === 'registration')
+      return new WherryError('too_many_registrations', 'too many have registered from here; try again later', { retryAfter });
     this.#throttled.inc({ limit: bucket.kind });
-    return new WherryError('too_many_attempts', 'too many log-ins have failed; try again later', { retryAfter: Math.ceil(waitMs / 1000) });
+    return new WherryError('too_many_attempts', 'too many log-ins have failed; try again later', { retryAfter });
   }
 }
 

@@ -1,4 +1,4 @@
-/** How many log-ins may fail. 0 for a number: no bound. */
+/** How many log-ins may fail, and how many may register. 0 for a number: no bound. */
 export interface LogInLimitOptions {
   /** For one account from one address, in a row; default 10. */
   readonly failuresPerAccountAndAddress?: number;
@@ -12,6 +12,10 @@ export interface LogInLimitOptions {
   readonly addressRefillSeconds?: number;
   /** How long an account's owner is let in from an address where he has signed in, whatever fails elsewhere, days; default 30; 0: not at all. */
   readonly knownAddressDays?: number;
+  /** Registrations from one address, those for a name that is taken too; default 30. */
+  readonly registrationsPerAddress?: number;
+  /** Until one more may register from the address, seconds; default 60. */
+  readonly registrationRefillSeconds?: number;
   /** Longest wait for the control database before this instance counts by itself, milliseconds; default 1000. */
   readonly controlMs?: number;
 }

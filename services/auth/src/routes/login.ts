@@ -63,7 +63,7 @@ async function withinLimits(
 ): Promise<Authenticated> {
   const name = readUsername(username);
   // A crowd that finds no place is not to load control as well.
-  passwords.checkRoom();
+  passwords.checkRoom('check');
   const allowance = await logInLimits.take(name?.canonical, address);
   try {
     const found = await attempt(name);

@@ -1,12 +1,13 @@
-import { WherryError } from '@wherry/core';
+import { WherryError, isWherryError } from '@wherry/core';
 import { userIdClaim } from '@wherry/tokens';
 import type { FastifyInstance } from 'fastify';
 import type { AuthContext } from '../context.ts';
 import { registerSchema } from '../http/schemas.ts';
+import { requestAddress } from '../log-in-limits/request-address.ts';
 import { requireOperator } from '../operator.ts';
 import { MIN_PASSWORD_LENGTH } from '../passwords.ts';
 import { checkNameFree, register } from '../users/register.ts';
-import { USERNAME_RULE, readUsername } from '../users/username.ts';
+import { USERNAME_RULE, readUsername, type Username } from '../users/username.ts';
 
 interface RegisterBody {
   readonly username: string;
@@ -27,11 +28,31 @@ export function userRoutes(app: FastifyInstance, context: AuthContext): void {
     if (name === undefined) throw new WherryError('bad_request', `the username is not allowed; it has ${USERNAME_RULE}`);
     if (password.length < MIN_PASSWORD_LENGTH)
       throw new WherryError('bad_request', `the password is too short; it has at least ${MIN_PASSWORD_LENGTH} characters`);
-    await checkNameFree(context.registration, name);
-    const passwordHash = await context.passwords.hash(password);
-    const id = await context.ids.next();
     const given = [...new Set(authorities ?? DEFAULT_AUTHORITIES)];
-    await register(context.registration, { id, name, passwordHash, authorities: given });
+    context.passwords.checkRoom('new');
+    // The operator registers as many as he likes.
+    const address = authorities === undefined ? requestAddress(context, request) : undefined;
+    const id = await withinLimit(context, address, () => create(context, name, password, given));
     return reply.code(201).send({ userId: userIdClaim(id.toString()), username: name.shown, authorities: given });
   });
+}
+
+/** Counts a registration that succeeds, and one whose name is taken: the names that exist could be tried out otherwise. */
+async function withinLimit(context: AuthContext, address: string | undefined, attempt: () => Promise<bigint>): Promise<bigint> {
+  const allowance = await context.logInLimits.takeRegistration(address);
+  try {
+    return await attempt();
+  } catch (error) {
+    if (!isWherryError(error, 'username_taken')) await allowance.undecided();
+    throw error;
+  }
+}
+
+/** The id of a new user. */
+async function create(context: AuthContext, name: Username, password: string, authorities: readonly string[]): Promise<bigint> {
+  await checkNameFree(context.registration, name);
+  const passwordHash = await context.passwords.hash(password);
+  const id = await context.ids.next();
+  await register(context.registration, { id, name, passwordHash, authorities });
+  return id;
 }

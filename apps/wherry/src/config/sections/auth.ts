@@ -7,7 +7,7 @@ export interface ClientEntry {
   readonly operator: boolean;
 }
 
-/** How many log-ins may fail; 0: no bound. */
+/** How many log-ins may fail, and how many may register; 0: no bound. */
 interface LogInsSection {
   readonly failuresPerAccountAndAddress: number;
   readonly failuresPerAccount: number;
@@ -15,6 +15,8 @@ interface LogInsSection {
   readonly failuresPerAddress: number;
   readonly addressRefillSeconds: number;
   readonly knownAddressDays: number;
+  readonly registrationsPerAddress: number;
+  readonly registrationRefillSeconds: number;
 }
 
 /** The authorization service. */
@@ -56,7 +58,7 @@ export const authSchema = {
     },
     logIns: {
       type: 'object',
-      description: 'How many log-ins may fail before one has to wait. 0 for a number: no bound.',
+      description: 'How many log-ins may fail, and how many may register, before one has to wait. 0 for a number: no bound.',
       additionalProperties: false,
       default: {},
       properties: {
@@ -102,6 +104,20 @@ export const authSchema = {
           minimum: 0,
           maximum: 365,
           default: 30,
+        },
+        registrationsPerAddress: {
+          type: 'integer',
+          description: 'How many may register from one address.',
+          minimum: 0,
+          maximum: 1_000_000,
+          default: 30,
+        },
+        registrationRefillSeconds: {
+          type: 'integer',
+          description: 'Until one more may register from the address, in seconds.',
+          minimum: 1,
+          maximum: 86_400,
+          default: 60,
         },
       },
     },
