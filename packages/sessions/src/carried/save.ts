@@ -9,6 +9,16 @@ import { deadLetter, recordOf, type SourceFacts } from './source-record.ts';
 /** `ended`: the session was ended before; nothing was written that anybody reads. */
 export type SaveOutcome = 'saved' | 'ended';
 
+/** What is to be saved. */
+interface Save {
+  readonly key: SessionKey;
+  readonly rawId: string;
+  /** As the application wrote it, with the user's generation. */
+  readonly value: string;
+  /** From now; null: for ever. */
+  readonly ttlMs: number | null;
+}
+
 /** How often, and how long, a save is tried again while its slot changes hands. */
 const ATTEMPTS = 8;
 const DEADLINE_MS = 2000;
@@ -28,6 +38,7 @@ export async function saveCarried(context: CarriedContext, rawId: string, given:
   if (context.ended.isSessionEnded(sessionIdText(key.id))) return 'ended';
   const value = await withGeneration(context, rawId, given);
   if (value === undefined) return 'ended';
+  const save: Save = { key, rawId, value, ttlMs };
   const deadline = performance.now() + DEADLINE_MS;
   try {
     // By both: a process that was stopped in between finds its time over and has still to do the save again.
@@ -35,10 +46,7 @@ export async function saveCarried(context: CarriedContext, rawId: string, given:
       const passage = await context.slots.enter(key.slot);
       try {
         await context.at?.('save.entered');
-        const outcome =
-          passage.side === 'source'
-            ? await saveSourceFirst(context, key, rawId, value, ttlMs, passage)
-            : await saveTargetFirst(context, key, rawId, value, ttlMs, passage);
+        const outcome = await (passage.side === 'source' ? saveSourceFirst : saveTargetFirst)(context, save, passage);
         if (outcome !== 'moved') return outcome;
       } finally {
         passage.leave();
@@ -55,14 +63,8 @@ export async function saveCarried(context: CarriedContext, rawId: string, given:
   }
 }
 
-async function saveSourceFirst(
-  context: CarriedContext,
-  key: SessionKey,
-  rawId: string,
-  value: string,
-  ttlMs: number | null,
-  { epoch }: SlotPassage,
-): Promise<SaveOutcome | 'moved'> {
+async function saveSourceFirst(context: CarriedContext, save: Save, { epoch }: SlotPassage): Promise<SaveOutcome | 'moved'> {
+  const { key, rawId, value, ttlMs } = save;
   const written = await context.source.save(rawId, value, ttlMs, epoch);
   await context.at?.('save.source-written');
   if (written.outcome === 'ended') return 'ended';
@@ -103,15 +105,9 @@ function savedAtSource(context: CarriedContext, slot: number, epoch: number): 's
   return context.lease.leaseValid && context.slots.entry(slot).epoch === epoch ? 'saved' : 'moved';
 }
 
-async function saveTargetFirst(
-  context: CarriedContext,
-  key: SessionKey,
-  rawId: string,
-  value: string,
-  ttlMs: number | null,
-  { epoch }: SlotPassage,
-): Promise<SaveOutcome | 'moved'> {
-  const record = targetRecord(context, key, rawId, value, ttlMs);
+async function saveTargetFirst(context: CarriedContext, save: Save, { epoch }: SlotPassage): Promise<SaveOutcome | 'moved'> {
+  const { key, rawId, value } = save;
+  const record = targetRecord(context, save);
   const { outcome, version } = await context.target.save(record, epoch);
   await context.at?.('save.target-written');
   switch (outcome) {
@@ -138,7 +134,7 @@ async function saveTargetFirst(
   return 'saved';
 }
 
-function targetRecord(context: CarriedContext, key: SessionKey, rawId: string, value: string, ttlMs: number | null): SessionRecord {
+function targetRecord(context: CarriedContext, { key, rawId, value, ttlMs }: Save): SessionRecord {
   const now = context.now() - context.sourceOffsetMs();
   const facts: SourceFacts = { version: { epoch: 0, n: 0 }, expireTime: ttlMs === null ? null : now + ttlMs, asOf: now };
   return recordOf(key, rawId, decodeForTarget(context, value), facts, context);
