@@ -74,7 +74,8 @@ test.for<Outage>([
     await running.migrator.atGoal();
     expect([...struck]).toEqual(POINTS);
     for (const [id, value] of saved) {
-      const read = await sessions.read(id);
+      // The process may still believe the server away.
+      const read = await vi.waitFor(() => sessions.read(id));
       expect({ id, read }).toMatchObject({ id, read: { state: 'live' } });
       if (read.state === 'live') expect({ id, ...(JSON.parse(read.attributes) as object) }).toMatchObject({ id, value });
       await vi.waitFor(async () => expect((await runtime.target.get(carriedSessionKey(id))).state).toBe('live'));

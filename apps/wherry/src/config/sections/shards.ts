@@ -31,8 +31,8 @@ export const shardsSchema = {
           name: {
             type: 'string',
             description: 'Its name in metrics, logs and the environment.',
-            pattern: SHARD_NAME,
-            'x-allowed': SHARD_NAME_RULE,
+            pattern: SHARD_NAME as string,
+            'x-allowed': SHARD_NAME_RULE as string,
           },
         },
       },
