@@ -248,6 +248,8 @@ describe('an exchange of a session token', () => {
 
   it('is refused with the error of RFC 6749 and a code of ours', async () => {
     const good = parameters((await loggedIn()).sessionToken);
+    const right = good['subject_token'] ?? '';
+    const mistyped = right.slice(0, -1) + (right.endsWith('_') ? '-' : '_');
     const cases: [string | Record<string, string>, number, string, string][] = [
       [{ ...good, grant_type: 'password' }, 400, 'unsupported_grant_type', 'grant_type_unsupported'],
       [{ ...good, grant_type: '' }, 400, 'invalid_request', 'bad_request'],
@@ -258,7 +260,7 @@ describe('an exchange of a session token', () => {
       [`${new URLSearchParams(good).toString()}&subject_token=x`, 400, 'invalid_request', 'bad_request'],
       ['', 400, 'invalid_request', 'bad_request'],
       [{ ...good, subject_token: 'st_garbage' }, 400, 'invalid_grant', 'session_token_malformed'],
-      [{ ...good, subject_token: `${good['subject_token']?.slice(0, -1)}_` }, 400, 'invalid_grant', 'session_token_malformed'],
+      [{ ...good, subject_token: mistyped }, 400, 'invalid_grant', 'session_token_malformed'],
       [{ ...good, subject_token_type: 'urn:wherry:token-type:legacy-cookie' }, 400, 'invalid_grant', 'session_unknown'],
     ];
     for (const [body, status, error, code] of cases) {
