@@ -5,10 +5,14 @@ import type { Socket } from 'node:net';
 interface Marked extends Socket {
   wherrySeen?: number;
   wherryBusy?: number;
+  /** Bytes that the client's side has taken, and the tick in which they last became more. */
+  wherryTaken?: number;
+  wherryTakenAt?: number;
 }
 
 /**
- * Closes connections that wait too long for their next request.
+ * Closes connections that wait too long for their next request, and those whose client has stopped reading its answer:
+ * each of them would hold a connection to an upstream too.
  *
  * node:http can do that with a timer that it sets for each answer and clears for each request, which is a measurable
  * part of a short request. Here a request notes the current tick on its socket and nothing else; the reaper looks at
@@ -75,10 +79,27 @@ export class Connections {
   #reap(): void {
     this.#tick++;
     for (const socket of this.#open) {
-      if ((socket.wherryBusy ?? 0) > 0 || this.#tick - (socket.wherrySeen ?? this.#tick) <= this.#idleTicks) continue;
+      if ((socket.wherryBusy ?? 0) > 0) {
+        if (this.#isStuck(socket)) socket.destroy();
+        continue;
+      }
+      if (this.#tick - (socket.wherrySeen ?? this.#tick) <= this.#idleTicks) continue;
       // Whoever does not read what was written would keep a connection that only waits for its end for ever.
       if (socket.writableEnded) socket.destroy();
       else socket.destroySoon();
     }
+  }
+
+  /**
+   * Whether an answer waits to be sent on and nothing of it could be for as long as a connection may be idle. Bytes count
+   * by chunks of a stream, some 64 KiB: a client that takes less than that in this time counts as one that takes nothing.
+   */
+  #isStuck(socket: Marked): boolean {
+    const taken = socket.bytesWritten - socket.writableLength;
+    if (!socket.writableNeedDrain || taken !== socket.wherryTaken) {
+      socket.wherryTaken = taken;
+      socket.wherryTakenAt = this.#tick;
+    }
+    return this.#tick - (socket.wherryTakenAt ?? this.#tick) > this.#idleTicks;
   }
 }
