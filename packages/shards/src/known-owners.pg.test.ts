@@ -15,6 +15,21 @@ beforeAll(async () => {
 });
 afterAll(async () => cluster[Symbol.asyncDispose]());
 
+function readerWith(deadlineMs: number): GatheredRead<SlotKey, string> {
+  const { shards, map } = cluster;
+  return new GatheredRead<SlotKey, string>({
+    name: 'item-get',
+    table: 'item',
+    columns: ['value'],
+    decode: (row) => row[DECODE_OFFSET] as string,
+    absent: 'absent',
+    shards,
+    map,
+    follower: new SlotFollower({ map, shards }),
+    deadlineMs,
+  });
+}
+
 async function stampOf(shard: number): Promise<number> {
   const { rows } = await cluster.shards.shard(shard).database.query<{ stamp: bigint }>('SELECT stamp FROM slot_owner_stamp');
   return Number(rows[0]?.stamp);
@@ -91,19 +106,7 @@ test('however the owners change behind its back, a reader answers from no slot t
   const shard = map.shardOf(slot);
   const { database } = shards.shard(shard);
   await database.query('INSERT INTO item VALUES ($1, $2, $3)', [slot, id, 'mine']);
-  const reader = (deadlineMs: number): GatheredRead<SlotKey, string> =>
-    new GatheredRead<SlotKey, string>({
-      name: 'item-get',
-      table: 'item',
-      columns: ['value'],
-      decode: (row) => row[DECODE_OFFSET] as string,
-      absent: 'absent',
-      shards,
-      map,
-      follower: new SlotFollower({ map, shards }),
-      deadlineMs,
-    });
-  const [patient, hasty] = [reader(PATIENT_MS), reader(100)];
+  const [patient, hasty] = [readerWith(PATIENT_MS), readerWith(100)];
   expect(await patient.get({ slot, id })).toBe('mine');
   expect(await hasty.get({ slot, id })).toBe('mine');
   const { rows } = await database.query('DELETE FROM slot_owner WHERE slot = $1 RETURNING *', [slot]);
@@ -126,18 +129,8 @@ test('while the owners change all the time, no reader is left behind and none is
   const slot = slotOf(id);
   const { database } = shards.shard(map.shardOf(slot));
   await database.query('INSERT INTO item VALUES ($1, $2, $3)', [slot, id, 'mine']);
-  const reader = new GatheredRead<SlotKey, string>({
-    name: 'item-get',
-    table: 'item',
-    columns: ['value'],
-    decode: (row) => row[DECODE_OFFSET] as string,
-    absent: 'absent',
-    shards,
-    map,
-    follower: new SlotFollower({ map, shards }),
-    // Who waited for the changes to end would be too late.
-    deadlineMs: 1,
-  });
+  // Who waited for the changes to end would be too late.
+  const reader = readerWith(1);
   let stop = false;
   const others = map.shardOf(slot) === 0 ? 99_998 : 99_997;
   const changer = (async () => {
