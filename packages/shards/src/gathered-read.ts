@@ -1,6 +1,5 @@
 import { MicroBatcher } from '@wherry/core';
 import { bigintArray, intArray } from './array-parameter.ts';
-import { KnownOwners } from './known-owners.ts';
 import { WORTH_A_STATEMENT, type RowArray } from './shard.ts';
 import type { ShardSet } from './shard-set.ts';
 import type { SlotFollower } from './slot-follower.ts';
@@ -63,14 +62,12 @@ const STAMP_TRIES = 2;
 export class GatheredRead<K extends SlotKey, T> {
   readonly #options: GatheredReadOptions<K, T>;
   readonly #lanes: readonly MicroBatcher<K, T>[];
-  readonly #owners: KnownOwners;
   readonly #text: string;
   readonly #joined: string;
   readonly #deadlineMs: number;
 
   constructor(options: GatheredReadOptions<K, T>) {
     this.#options = options;
-    this.#owners = new KnownOwners(options.shards);
     this.#deadlineMs = options.deadlineMs ?? 2000;
     // The stamp comes whatever is found. LATERAL with LIMIT keeps the planner at one index look-up a key: a join
     // might become a hash over the whole table.
@@ -135,11 +132,15 @@ export class GatheredRead<K extends SlotKey, T> {
 
   /** The rows as the shard has them, and its owners in the same snapshot, of the slots of `keys` at least. */
   async #find(shard: number, keys: readonly K[]): Promise<Found<T>> {
-    const { name, shards } = this.#options;
+    const {
+      name,
+      shards,
+      follower: { owners },
+    } = this.#options;
     const slots = keys.map(({ slot }) => slot);
     const values = [intArray(slots), bigintArray(keys.map(({ id }) => id))];
     for (let attempt = 1; attempt <= STAMP_TRIES; attempt++) {
-      const owned = (attempt === 1 ? this.#owners.known(shard) : undefined) ?? (await this.#owners.load(shard));
+      const owned = (attempt === 1 ? owners.known(shard) : undefined) ?? (await owners.load(shard));
       const { marks, answers } = this.#answers(keys, await shards.queryArrays(shard, { name, text: this.#text, values }));
       if (marks[0] === owned.stamp) return { epochs: owned.epochs, answers };
     }

@@ -1,4 +1,5 @@
 import { SingleFlight, WherryError, backoffDelay, pause, systemClock, type Clock } from '@wherry/core';
+import { KnownOwners } from './known-owners.ts';
 import type { ShardSet } from './shard-set.ts';
 import type { SlotMap } from './slot-map.ts';
 import { applyOwners } from './slot-owners.ts';
@@ -16,6 +17,8 @@ export interface SlotFollowerOptions {
  * shard, or was killed in between. Then this process carries the entry over; the shard takes it only over an older one.
  */
 export class SlotFollower {
+  /** What the shards say that they own, for all readers of this process. */
+  readonly owners: KnownOwners;
   readonly #map: SlotMap;
   readonly #shards: ShardSet;
   readonly #clock: Clock;
@@ -24,6 +27,7 @@ export class SlotFollower {
   constructor(options: SlotFollowerOptions) {
     this.#map = options.map;
     this.#shards = options.shards;
+    this.owners = new KnownOwners(options.shards);
     this.#clock = options.clock ?? systemClock;
   }
 
