@@ -19,7 +19,7 @@ const ENTRY_BYTES = 12;
  * Which slots each shard owns, by what the shard itself says.
  *
  * A statement that reads `slot_owner_stamp` and finds the stamp known here sees exactly the owners known here: any
- * change of them, however made, changes the stamp in the same transaction (`0002-owner-stamp.sql`, `0003-owner-stamp-always.sql`). So a
+ * change of them, however made, changes the stamp in the same transaction (`0002-owner-stamp.sql`). So a
  * reader compares one number a statement instead of joining the owner of each key.
  */
 export class KnownOwners {
