@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import type { Cluster } from '@wherry/shards/testing';
 import { startAuthCluster } from './testing/cluster.ts';
 import { startService, type Answer, type Running } from './testing/service.ts';
-import { openWay, type Severable } from './testing/severable.ts';
+import { openWay, type Severable } from '@wherry/embedded/testing';
 
 /** Two instances; the ways of the first one to control and to a shard can be cut. */
 let cluster: Cluster;

@@ -1,18 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { PATIENT_MS } from '@wherry/embedded/testing';
+import { PATIENT_MS, openWay, type Severable } from '@wherry/embedded/testing';
 import { changeMigration } from '@wherry/migration';
 import { Workbench } from '@wherry/migration/testing';
 import { carriedSessionKey, type CarriedSessions, type SourceStore } from '@wherry/sessions';
 import { createRedisSource } from '@wherry/sessions/redis';
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest';
-import { openLink, type SeverableLink } from '../support/severable.ts';
 import { startProcess, type TestProcess } from '../support/test-process.ts';
 import { Hold } from './hold.ts';
 import { LIFE_MS, sessionValue } from './session-value.ts';
 
 let bench: Workbench;
 let source: SourceStore;
-let link: SeverableLink;
+let link: Severable;
 let deaf: TestProcess;
 let deafSessions: CarriedSessions;
 let sessions: CarriedSessions;
@@ -20,7 +19,7 @@ let sessions: CarriedSessions;
 beforeAll(async () => {
   bench = await Workbench.create(inject('postgresUrl'));
   source = createRedisSource({ url: inject('redisUrl'), prefix: `fault-${randomBytes(4).toString('hex')}:`, timeoutMs: PATIENT_MS });
-  link = await openLink(bench.controlUrl);
+  link = await openWay(bench.controlUrl);
   deaf = await startProcess({ bench, role: 'writer', controlUrl: link.url });
   deafSessions = deaf.carried(source);
   const { runtime } = await bench.process('writer');
@@ -28,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await deaf.leave();
-  await link.close();
+  await link[Symbol.asyncDispose]();
   await bench.close();
   await source.close();
 });

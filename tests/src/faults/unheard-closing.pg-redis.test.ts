@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { isWherryError } from '@wherry/core';
-import { PATIENT_MS } from '@wherry/embedded/testing';
+import { PATIENT_MS, openWay } from '@wherry/embedded/testing';
 import { changeMigration } from '@wherry/migration';
 import { Workbench } from '@wherry/migration/testing';
 import { carriedSessionKey } from '@wherry/sessions';
 import { createRedisSource } from '@wherry/sessions/redis';
 import { expect, inject, test } from 'vitest';
-import { openLink } from '../support/severable.ts';
 import { startProcess } from '../support/test-process.ts';
 import { LIFE_MS, sessionValue } from './session-value.ts';
 
@@ -25,7 +24,7 @@ test.for([
 ])('what a process acknowledged that $name is there when the slot has changed sides', async ({ killed }) => {
   const bench = await Workbench.create(inject('postgresUrl'));
   const source = createRedisSource({ url: inject('redisUrl'), prefix: `fault-${randomBytes(4).toString('hex')}:`, timeoutMs: PATIENT_MS });
-  const link = await openLink(bench.controlUrl);
+  const link = await openWay(bench.controlUrl);
   const deaf = await startProcess({ bench, role: 'writer', controlUrl: link.url });
   const { runtime: gateway } = await bench.process('gateway');
   const control = bench.database(bench.controlUrl);
@@ -67,7 +66,7 @@ test.for([
   } finally {
     link.mend();
     await deaf.leave();
-    await link.close();
+    await link[Symbol.asyncDispose]();
     await bench.close();
     await source.close();
   }

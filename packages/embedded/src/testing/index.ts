@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 
+export { openWay, type Severable } from './severable.ts';
+
 /** What the global set-up of the tests provides: the addresses of the servers that the project's name lists. */
 declare module 'vitest' {
   export interface ProvidedContext {

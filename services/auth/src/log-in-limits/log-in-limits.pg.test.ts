@@ -1,4 +1,4 @@
-import { PATIENT_MS } from '@wherry/embedded/testing';
+import { PATIENT_MS, openWay } from '@wherry/embedded/testing';
 import { silentLogger, type WherryError } from '@wherry/core';
 import { createMetrics } from '@wherry/core/metrics';
 import type { Cluster } from '@wherry/shards/testing';
@@ -7,7 +7,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, onTestFi
 import { startAuthCluster } from '../testing/cluster.ts';
 import { PASSWORD, expectProblem, newName, register } from '../testing/people.ts';
 import { COMMON, startService, type Answer, type Running } from '../testing/service.ts';
-import { openWay } from '../testing/severable.ts';
 import { LocalBuckets } from './local-buckets.ts';
 import { LogInLimits, type Allowance } from './log-in-limits.ts';
 import type { LogInLimitOptions } from './options.ts';
