@@ -3,6 +3,7 @@ import { carriedSessionKey, sessionIdText, type SessionKey, type SessionRecord }
 import type { DecodedSession } from '../source/decoder.ts';
 import type { CarriedContext, SlotPassage } from './context.ts';
 import { explicitGeneration, stampGeneration } from './generation.ts';
+import { inItsSlot } from './in-its-slot.ts';
 import { readCarried } from './read.ts';
 import { deadLetter, recordOf, type SourceFacts } from './source-record.ts';
 
@@ -19,8 +20,7 @@ interface Save {
   readonly ttlMs: number | null;
 }
 
-/** How often, and how long, a save is tried again while its slot changes hands. */
-const ATTEMPTS = 8;
+/** How long a save is tried again while its slot changes hands. */
 const DEADLINE_MS = 2000;
 
 /**
@@ -39,22 +39,16 @@ export async function saveCarried(context: CarriedContext, rawId: string, given:
   const value = await withGeneration(context, rawId, given);
   if (value === undefined) return 'ended';
   const save: Save = { key, rawId, value, ttlMs };
-  const deadline = performance.now() + DEADLINE_MS;
   try {
-    // By both: a process that was stopped in between finds its time over and has still to do the save again.
-    for (let attempt = 0; attempt < ATTEMPTS || performance.now() < deadline; attempt++) {
-      const passage = await context.slots.enter(key.slot);
-      try {
+    return await inItsSlot(
+      context,
+      key.slot,
+      async (passage) => {
         await context.at?.('save.entered');
-        const outcome = await (passage.side === 'source' ? saveSourceFirst : saveTargetFirst)(context, save, passage);
-        if (outcome !== 'moved') return outcome;
-      } finally {
-        passage.leave();
-      }
-      await context.slots.refresh();
-      await context.target.follow(key.slot, passage.epoch, attempt);
-    }
-    throw new WherryError('slot_not_owned', 'the slot kept changing its owner');
+        return (passage.side === 'source' ? saveSourceFirst : saveTargetFirst)(context, save, passage);
+      },
+      performance.now() + DEADLINE_MS,
+    );
   } catch (error) {
     // It may have happened all the same: the caller hears of the fault, a repair brings the two sides in line.
     if (!isWherryError(error, 'session_unstorable') && !isWherryError(error, 'session_collision'))

@@ -1,11 +1,9 @@
-import { WherryError } from '@wherry/core';
 import { carriedSessionKey, sessionIdText, type SessionKey } from '../record.ts';
 import type { CarriedContext, SlotPassage } from './context.ts';
+import { inItsSlot } from './in-its-slot.ts';
 
 /** `missing`: nothing lives there. */
 export type TouchOutcome = 'touched' | 'ended' | 'missing';
-
-const ATTEMPTS = 8;
 
 /**
  * Extends a session's life to `ttlMs` from now on both sides. The primary side's is exact; the other's is written
@@ -14,21 +12,9 @@ const ATTEMPTS = 8;
 export async function touchCarried(context: CarriedContext, rawId: string, ttlMs: number | null): Promise<TouchOutcome> {
   const key = carriedSessionKey(rawId);
   if (context.ended.isSessionEnded(sessionIdText(key.id))) return 'ended';
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const passage = await context.slots.enter(key.slot);
-    try {
-      const outcome =
-        passage.side === 'source'
-          ? await touchSourceFirst(context, key, rawId, ttlMs, passage)
-          : touchTargetFirst(context, key, rawId, ttlMs, passage);
-      if (outcome !== 'moved') return outcome;
-    } finally {
-      passage.leave();
-    }
-    await context.slots.refresh();
-    await context.target.follow(key.slot, passage.epoch, attempt);
-  }
-  throw new WherryError('slot_not_owned', 'the slot kept changing its owner');
+  return inItsSlot(context, key.slot, (passage) =>
+    (passage.side === 'source' ? touchSourceFirst : touchTargetFirst)(context, key, rawId, ttlMs, passage),
+  );
 }
 
 async function touchSourceFirst(
