@@ -11,7 +11,7 @@ const LAYERS = [
   [5, /^(apps|examples)\//],
   [4, /^services\//],
   [3, /^packages\/(rollout|migration|sync)$/],
-  [2, /^packages\/(tokens|sessions|reliability)$/],
+  [2, /^packages\/(tokens|sessions|renewal|reliability)$/],
   [1, /^packages\/(shards|http|revocation)$/],
   [0, /^packages\/(core|embedded)$/],
 ];

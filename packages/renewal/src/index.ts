@@ -1,0 +1,1 @@
+export { tokenFamilySchema } from './schema.ts';
