@@ -14,7 +14,11 @@ export const ERROR_CODES = {
     status: 503,
     meaning: 'A session written back to the source was not read as it was written, so the way back is not proved.',
   },
-  client_unauthenticated: { status: 401, meaning: 'The client did not prove who it is: its id or its secret is wrong, or missing.' },
+  client_grant_refused: { status: 400, meaning: 'The client may not use this grant type, or may not act for the token that it brings.' },
+  client_unauthenticated: {
+    status: 401,
+    meaning: 'The client did not prove who it is: its id, its secret or its assertion is wrong, or missing.',
+  },
   clock_offset_too_large: { status: 503, meaning: 'The clocks of two stores differ by more than a second.' },
   config_invalid: {
     status: 500,
@@ -47,6 +51,7 @@ export const ERROR_CODES = {
     meaning: 'The session that was handed over is not there, has ended, or belongs to another user or other authorities.',
   },
   media_type_unsupported: { status: 415, meaning: 'The request body has a media type that the route does not accept.' },
+  method_not_allowed: { status: 405, meaning: 'The route exists and does not take this method; Allow names those that it takes.' },
   migration_step_invalid: { status: 409, meaning: 'The migration is not in a step that allows this command.' },
   not_found: { status: 404, meaning: 'Nothing is there under this name.' },
   passwords_busy: { status: 503, meaning: 'As many passwords are being checked as this instance takes on at a time.' },
@@ -59,6 +64,7 @@ export const ERROR_CODES = {
     status: 409,
     meaning: 'The rollout cannot go from its phase to the one asked for; moves go to the neighbour only.',
   },
+  scope_invalid: { status: 400, meaning: 'A scope was asked for that is malformed, or that is not held by the one whom the token is for.' },
   sealed_data_invalid: { status: 500, meaning: 'Sealed data does not open: wrong key, wrong place or altered bytes.' },
   session_anonymous: { status: 401, meaning: 'Nobody has signed in to the session.' },
   session_collision: { status: 409, meaning: 'Another session has the same primary key. The session needs a new id.' },
@@ -89,6 +95,10 @@ export const ERROR_CODES = {
     meaning: 'The source store answered and refused: permissions, table, type or size. A repeat would be refused as well.',
   },
   source_unavailable: { status: 503, meaning: 'The source store cannot be reached.' },
+  target_invalid: {
+    status: 400,
+    meaning: 'The audience or resource asked for is not known, or not among those of the client or the subject token.',
+  },
   token_algorithm_refused: {
     status: 401,
     meaning: 'The access token names an algorithm that is not allowed, or not that of the key it names.',

@@ -1,7 +1,7 @@
 import type { SchemaPart } from '@wherry/core/control';
 
 export { principalOf, userIdClaim, type AccessTokenClaims, type TokenPrincipal } from './access-token.ts';
-export { readCompactJws, verifyCompactSignature, type CompactJws } from './compact-jws.ts';
+export { parseObject, readCompactJws, verifyCompactSignature, type CompactJws } from './compact-jws.ts';
 export { createIssuer, type IssuedToken, type Issuer, type IssuerOptions, type TokenGrant } from './issuer.ts';
 export { importVerificationKey, jwkThumbprint } from './jwk.ts';
 export { jwksDocument, type JwksDocument } from './jwks.ts';
@@ -22,6 +22,7 @@ export type { KeyState } from './key-transitions.ts';
 export { checkTokenLives, type TokenLives } from './life.ts';
 export { newKey, type NewKey, type PublicJwk } from './new-key.ts';
 export type { RefusalReason, Refused } from './refusal.ts';
+export { createSignature } from './signature.ts';
 export { createVerifier, type Verification, type Verified, type Verifier, type VerifierOptions, type VerifierStats } from './verifier.ts';
 
 /** The tables of this package in the control database. */
