@@ -6,6 +6,13 @@ const verifier = authority.verifier();
 const { key } = authority;
 const header = { typ: 'at+jwt', alg: 'ES256', kid: key.kid };
 
+const JKT = 'A'.repeat(43);
+
+/** So many actors within each other. */
+function actors(count: number): unknown {
+  return count === 1 ? { sub: 'a' } : { sub: 'a', act: actors(count - 1) };
+}
+
 /** The reason for which a token is refused; `accepted` when it is not. */
 function outcome(token: string): string {
   const verification = verifier.verify(token);
@@ -35,8 +42,12 @@ describe('claims', () => {
     ['iss missing', { iss: undefined }],
     ['iss as a list', { iss: ['https://auth.example'] }],
     ['aud missing', { aud: undefined }],
-    ['aud as a list with ours', { aud: ['https://api.example', 'https://other.example'] }],
-    ['aud as a list of ours only', { aud: ['https://api.example'] }],
+    ['aud as an empty list', { aud: [] }],
+    ['aud as a list with ours twice', { aud: ['https://api.example', 'https://api.example'] }],
+    ['aud as a list with ours and a number', { aud: ['https://api.example', 1] }],
+    ['aud as a list with ours within a list', { aud: [['https://api.example']] }],
+    ['aud as a list with ours and an empty text', { aud: ['https://api.example', ''] }],
+    ['aud as a list longer than any', { aud: Array.from({ length: 9 }, (_, i) => (i === 0 ? 'https://api.example' : `a${i}`)) }],
     ['aud as an object', { aud: { 0: 'https://api.example' } }],
     ['sub missing', { sub: undefined }],
     ['sub empty', { sub: '', userId: '' }],
@@ -62,6 +73,32 @@ describe('claims', () => {
     ['sid with a space', { sid: ' 77' }],
     ['sid negative', { sid: '-77' }],
     ['sid beyond 63 bits', { sid: '9223372036854775808' }],
+    ['the subject of a service, with a session', { sub: 'client:web', userId: 'client:web', username: undefined }],
+    ['the subject of a service, with a name', { sub: 'client:web', userId: 'client:web', sid: undefined }],
+    ['the subject of the service of another client', { sub: 'client:shop', userId: 'client:shop', sid: undefined, username: undefined }],
+    ['the beginning of a service alone', { sub: 'client:', userId: 'client:', sid: undefined, username: undefined }],
+    ['scope empty', { scope: '' }],
+    ['scope with two spaces', { scope: 'a  b' }],
+    ['scope with a space at its end', { scope: 'a ' }],
+    ['scope with a quote', { scope: 'a"b' }],
+    ['scope with a backslash', { scope: 'a\\b' }],
+    ['scope as a list', { scope: ['a'] }],
+    ['cnf null, which would make a bound token free', { cnf: null }],
+    ['cnf empty', { cnf: {} }],
+    ['cnf as text', { cnf: JKT }],
+    ['cnf as a list', { cnf: [{ jkt: JKT }] }],
+    ['cnf by a certificate, which nobody here checks', { cnf: { 'x5t#S256': JKT } }],
+    ['cnf by a certificate too', { cnf: { jkt: JKT, 'x5t#S256': JKT } }],
+    ['cnf with a short thumbprint', { cnf: { jkt: 'AAAA' } }],
+    ['cnf with a padded thumbprint', { cnf: { jkt: `${JKT}=` } }],
+    ['cnf with spare bits', { cnf: { jkt: JKT.replace(/A$/, 'B') } }],
+    ['cnf with a number', { cnf: { jkt: 1 } }],
+    ['act as text', { act: 'shop' }],
+    ['act null', { act: null }],
+    ['act without a subject', { act: { client_id: 'shop' } }],
+    ['act with what it gives to no one', { act: { sub: 'shop', authorities: ['ROLE_ADMIN'] } }],
+    ['act with a broken actor within', { act: { sub: 'shop', act: { sub: 1 } } }],
+    ['act deeper than any', { act: actors(5) }],
   ];
   test.each(cases)('%s', (_, changes) => {
     expect(outcome(authority.withClaims(changes))).toBe('token_claims_invalid');
@@ -98,10 +135,22 @@ describe('claims', () => {
     expect(outcome(authority.withClaims({ scope: 'x', nested: { a: [1, { b: 2 }] } }))).toBe('accepted');
   });
 
+  test('forms at their bounds are taken', () => {
+    for (const aud of [
+      ['https://api.example'],
+      ['https://other.example', 'https://api.example'],
+      ['https://api.example', ...'abcdefg'.split('')],
+    ])
+      expect(outcome(authority.withClaims({ aud }))).toBe('accepted');
+    expect(outcome(authority.withClaims({ act: actors(4) }))).toBe('accepted');
+    expect(outcome(authority.withClaims({ scope: '!# [ ] ~' }))).toBe('accepted');
+    expect(outcome(authority.withClaims({ sub: 'Client:web', userId: 'Client:web' }))).toBe('accepted');
+  });
+
   test('another issuer and another audience, to the letter', () => {
     for (const iss of ['https://auth.example/', 'https://AUTH.example', 'http://auth.example', 'https://auth.example.attacker.example'])
       expect(outcome(authority.withClaims({ iss }))).toBe('token_issuer_wrong');
-    for (const aud of ['https://api.example/', 'https://api.exampl', '*'])
+    for (const aud of ['https://api.example/', 'https://api.exampl', '*', ['https://other.example', 'https://api.example/']])
       expect(outcome(authority.withClaims({ aud }))).toBe('token_audience_wrong');
   });
 });

@@ -1,8 +1,25 @@
 import type { SchemaPart } from '@wherry/core/control';
 
-export { principalOf, userIdClaim, type AccessTokenClaims, type TokenPrincipal } from './access-token.ts';
+export {
+  isServiceSubject,
+  principalOf,
+  serviceSubject,
+  userIdClaim,
+  type AccessTokenClaims,
+  type ActorClaim,
+  type ConfirmationClaim,
+  type TokenPrincipal,
+} from './access-token.ts';
 export { parseObject, readCompactJws, verifyCompactSignature, type CompactJws } from './compact-jws.ts';
-export { createIssuer, type IssuedToken, type Issuer, type IssuerOptions, type TokenGrant } from './issuer.ts';
+export {
+  createIssuer,
+  type IssuedToken,
+  type Issuer,
+  type IssuerOptions,
+  type ServiceGrant,
+  type TokenGrant,
+  type TokenLimits,
+} from './issuer.ts';
 export { importVerificationKey, jwkThumbprint } from './jwk.ts';
 export { jwksDocument, type JwksDocument } from './jwks.ts';
 export { KeyKeeper, type KeyKeeperOptions } from './key-keeper.ts';
@@ -23,7 +40,15 @@ export { checkTokenLives, type TokenLives } from './life.ts';
 export { newKey, type NewKey, type PublicJwk } from './new-key.ts';
 export type { RefusalReason, Refused } from './refusal.ts';
 export { createSignature } from './signature.ts';
-export { createVerifier, type Verification, type Verified, type Verifier, type VerifierOptions, type VerifierStats } from './verifier.ts';
+export {
+  createVerifier,
+  type Presentation,
+  type Verification,
+  type Verified,
+  type Verifier,
+  type VerifierOptions,
+  type VerifierStats,
+} from './verifier.ts';
 
 /** The tables of this package in the control database. */
 export const tokensSchema: SchemaPart = { part: 'tokens', folder: new URL('../sql/control/', import.meta.url) };

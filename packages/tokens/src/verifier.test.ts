@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { TestAuthority, TestKeys, testKey } from './testing/fixtures.ts';
+import { TestAuthority, TestKeys, claimsOf, testKey } from './testing/fixtures.ts';
 import type { Verification } from './verifier.ts';
 
 const reason = (verification: Verification<unknown>): string => (verification.ok ? 'accepted' : verification.reason);
@@ -62,6 +62,35 @@ describe('a remembered token', () => {
     expect([token, other].map((text) => reason(verifier.verify(text)))).toEqual(['token_session_ended', 'accepted']);
     expect(reason(authority.verifier().verify(token))).toBe('token_session_ended');
     expect(reason(verifier.verify(token))).toBe('token_session_ended');
+  });
+
+  test('is refused after it was ended by itself, and no other of its session', () => {
+    const authority = new TestAuthority();
+    const verifier = authority.verifier();
+    const [token, other] = [authority.issue(), authority.issue()];
+    expect([token, other].map((text) => reason(verifier.verify(text)))).toEqual(['accepted', 'accepted']);
+    authority.revocations.endToken(String(claimsOf(token)['jti']));
+    expect([token, other].map((text) => reason(verifier.verify(text)))).toEqual(['token_ended', 'accepted']);
+    expect(reason(authority.verifier().verify(token))).toBe('token_ended');
+  });
+
+  test('asks what has ended only when something has', () => {
+    const authority = new TestAuthority();
+    let asked = 0;
+    const { revocations } = authority;
+    const counting = Object.assign(Object.create(revocations) as typeof revocations, {
+      isTokenEnded: () => (asked++, false),
+      isSessionEnded: () => (asked++, false),
+      minimumGeneration: () => (asked++, 0),
+    });
+    Object.defineProperty(counting, 'version', { get: () => revocations.version });
+    const verifier = authority.verifier({ revocations: counting });
+    const token = authority.issue();
+    for (let i = 0; i < 5; i++) expect(reason(verifier.verify(token))).toBe('accepted');
+    expect(asked).toBe(3);
+    revocations.endSession('1');
+    for (let i = 0; i < 5; i++) expect(reason(verifier.verify(token))).toBe('accepted');
+    expect(asked).toBe(6);
   });
 
   test('is refused once its generation is below the minimum of its user', () => {
@@ -135,6 +164,44 @@ test('what a stale set of revocations means is left to the caller', () => {
   const authority = new TestAuthority();
   authority.revocations.staleMs = 1e9;
   expect(reason(authority.verifier().verify(authority.issue()))).toBe('accepted');
+});
+
+describe('a token that is bound to a key', () => {
+  const authority = new TestAuthority();
+  const jkt = testKey().kid;
+  const [bound, free] = [authority.issue({ cnf: { jkt } }), authority.issue()];
+
+  test('is refused as a bearer, remembered or not, where nothing else is said', () => {
+    const verifier = authority.verifier();
+    for (let i = 0; i < 2; i++) {
+      expect(reason(verifier.verify(bound))).toBe('token_bound');
+      expect(reason(verifier.verify(bound, 'bearer'))).toBe('token_bound');
+      expect(reason(verifier.verify(bound, { jkt }))).toBe('accepted');
+    }
+    expect(reason(verifier.verify(bound))).toBe('token_bound');
+  });
+
+  test('holds with the proof of its key alone, and a free one with none', () => {
+    const verifier = authority.verifier();
+    expect(verifier.verify(bound, { jkt })).toMatchObject({ ok: true, claims: { cnf: { jkt } } });
+    expect(reason(verifier.verify(bound, { jkt: testKey().kid }))).toBe('token_bound');
+    expect(reason(verifier.verify(free, { jkt }))).toBe('token_bound');
+    expect([bound, free].map((token) => reason(verifier.verify(token, 'inspected')))).toEqual(['accepted', 'accepted']);
+  });
+
+  test('is judged in everything else first', () => {
+    const verifier = authority.verifier();
+    expect(reason(verifier.verify(`${bound}=`))).toBe('token_malformed');
+    authority.revocations.revokeUpTo(authority.clock.second);
+    expect(reason(verifier.verify(bound))).toBe('token_revoked');
+  });
+});
+
+test('a verifier of several audiences takes a token of any of them', () => {
+  const authority = new TestAuthority();
+  const verifier = authority.verifier({ audience: ['a', 'b'] });
+  for (const aud of ['a', 'b', ['b', 'c']]) expect(reason(verifier.verify(authority.withClaims({ aud })))).toBe('accepted');
+  for (const aud of ['c', 'ab', ['c', 'd']]) expect(reason(verifier.verify(authority.withClaims({ aud })))).toBe('token_audience_wrong');
 });
 
 test('a token that was refused is not remembered', () => {

@@ -25,8 +25,8 @@ export interface VerifierOptions<D = undefined> {
   readonly revocations: RevocationView;
   /** What `iss` has to be, exactly. */
   readonly issuer: string;
-  /** What `aud` has to be, exactly. */
-  readonly audience: string;
+  /** What `aud` has to be, or to hold, exactly; of several, one is enough. */
+  readonly audience: string | readonly string[];
   /** Longest life of a token in seconds: revocations are remembered just as long. Longer-lived tokens are refused. */
   readonly maxLifeS: number;
   /** Computed once for a token and kept with it, e.g. the identity headers. Must not throw. */
@@ -49,17 +49,25 @@ export interface VerifierStats {
   readonly remembered: number;
 }
 
+/**
+ * How a token was presented. `bearer`: by itself, which one that is bound to a key refuses (`token_bound`). A thumbprint:
+ * with a proof that its bearer holds that key, which one that is not bound to just this key refuses. `inspected`: not
+ * presented at all, somebody asks about it or is about to look for the proof.
+ */
+export type Presentation = 'bearer' | 'inspected' | { readonly jkt: string };
+
 /** Judges access tokens. */
 export interface Verifier<D = undefined> {
   /**
    * Judges a token at this moment, finally (RFC 9068 section 4). Synchronous, from memory only, and never throws.
-   * How stale the revocations may be is the caller's to decide, from `RevocationView.staleMs`.
+   * How stale the revocations may be is the caller's to decide, from `RevocationView.staleMs`. `presented` is `bearer`
+   * where nothing else is said, so that nobody can take a bound token for a free one by forgetting to ask.
    */
-  verify(token: string): Verification<D>;
+  verify(token: string, presented?: Presentation): Verification<D>;
   readonly stats: VerifierStats;
 }
 
-/** Makes the verifier of one audience. */
+/** Makes the verifier of an audience. */
 export function createVerifier<D = undefined>(options: VerifierOptions<D>): Verifier<D> {
   return new AccessTokenVerifier(options);
 }
@@ -80,6 +88,7 @@ class AccessTokenVerifier<D> implements Verifier<D> {
   readonly #options: VerifierOptions<D>;
   readonly #keys: KeySource;
   readonly #revocations: RevocationView;
+  readonly #audiences: readonly string[];
   readonly #clock: Clock;
   readonly #skewMs: number;
   readonly #maxLength: number;
@@ -92,6 +101,7 @@ class AccessTokenVerifier<D> implements Verifier<D> {
     this.#options = options;
     this.#keys = options.keys;
     this.#revocations = options.revocations;
+    this.#audiences = typeof options.audience === 'string' ? [options.audience] : [...options.audience];
     this.#clock = options.clock ?? systemClock;
     this.#skewMs = options.skewMs ?? 30_000;
     this.#maxLength = options.maxLength ?? MAX_TOKEN_LENGTH;
@@ -103,7 +113,12 @@ class AccessTokenVerifier<D> implements Verifier<D> {
     return { hits: this.#hits, misses: this.#misses, remembered: this.#recent.size };
   }
 
-  verify(token: string): Verification<D> {
+  verify(token: string, presented: Presentation = 'bearer'): Verification<D> {
+    const verification = this.#verify(token);
+    return verification.ok ? (judgePresentation(verification.claims, presented) ?? verification) : verification;
+  }
+
+  #verify(token: string): Verification<D> {
     const entry = this.#recent.get(token);
     if (entry === undefined) {
       this.#misses++;
@@ -142,11 +157,15 @@ class AccessTokenVerifier<D> implements Verifier<D> {
     const untimely = this.#judgeTime(entry);
     if (untimely !== undefined) return untimely;
     if (claims.iss !== this.#options.issuer) return refused('token_issuer_wrong');
-    if (claims.aud !== this.#options.audience) return refused('token_audience_wrong');
+    if (!this.#isForUs(claims.aud)) return refused('token_audience_wrong');
     const ended = this.#judgeRevocation(entry);
     if (ended !== undefined) return ended;
     this.#recent.add(entry);
     return entry.verified;
+  }
+
+  #isForUs(aud: string | readonly string[]): boolean {
+    return typeof aud === 'string' ? this.#audiences.includes(aud) : aud.some((audience) => this.#audiences.includes(audience));
   }
 
   /** What can change about a token that held before: the time, its key, and what was revoked. Asked at every use. */
@@ -174,10 +193,11 @@ class AccessTokenVerifier<D> implements Verifier<D> {
   #judgeRevocation(entry: Entry<D>): Refused | undefined {
     // Read first: a change between here and the questions is then asked about again.
     const version = this.#revocations.version;
-    const { sid, sub, gen, iat } = entry.verified.claims;
+    const { sid, sub, gen, iat, jti } = entry.verified.claims;
     if (sid !== undefined && this.#revocations.isSessionEnded(sid)) return refused('token_session_ended');
     if (gen < this.#revocations.minimumGeneration(sub)) return refused('token_generation_old');
     if (iat <= this.#revocations.issuerNotBefore) return refused('token_revoked');
+    if (this.#revocations.isTokenEnded?.(jti) === true) return refused('token_ended');
     entry.revocationsVersion = version;
     return undefined;
   }
@@ -186,6 +206,13 @@ class AccessTokenVerifier<D> implements Verifier<D> {
     const { size, staleMs } = this.#keys;
     return refused(size > 0 && staleMs <= this.#keyFreshMs ? 'token_key_unknown' : 'token_key_unproved');
   }
+}
+
+/** RFC 9449 section 7.1: a bound token is worth nothing without its proof, and a proof nothing for another token. */
+function judgePresentation({ cnf }: AccessTokenClaims, presented: Presentation): Refused | undefined {
+  if (presented === 'inspected') return undefined;
+  if (presented === 'bearer') return cnf === undefined ? undefined : refused('token_bound');
+  return cnf?.jkt === presented.jkt ? undefined : refused('token_bound');
 }
 
 /** `at+jwt`, with or without `application/`, in any case (RFC 9068 section 4, RFC 7515 section 4.1.9). */

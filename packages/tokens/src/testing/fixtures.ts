@@ -70,6 +70,7 @@ export class TestKeys implements KeySource, SigningKeySource {
 /** Revocations that tests change by hand. */
 export class TestRevocations implements RevocationView {
   readonly #sessions = new Set<string>();
+  readonly #tokens = new Set<string>();
   readonly #generations = new Map<string, number>();
   issuerNotBefore = 0;
   version = 0;
@@ -88,6 +89,15 @@ export class TestRevocations implements RevocationView {
   revokeUpTo(second: number): void {
     this.issuerNotBefore = second;
     this.version++;
+  }
+
+  endToken(jti: string): void {
+    this.#tokens.add(jti);
+    this.version++;
+  }
+
+  isTokenEnded(jti: string): boolean {
+    return this.#tokens.has(jti);
   }
 
   isSessionEnded(sid: string): boolean {
