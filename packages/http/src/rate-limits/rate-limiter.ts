@@ -33,6 +33,8 @@ interface Window extends RateWindow {
   readonly spacingMs: number;
 }
 
+/** Part of a unit that may be owed: sums of fractions of milliseconds are not exact. */
+const ROUNDING = 0.01;
 /** How many are looked at for one that has to go. */
 const SAMPLE = 16;
 /** How many are looked at with each new one, to drop what is full again. */
@@ -93,7 +95,12 @@ export class RateLimiter {
   /** Takes `cost`, there or not: what has been spent is known only afterwards. A bucket is never emptier than empty. */
   charge(key: string, cost: number): void {
     const now = this.#clock.monotonic();
-    this.#add(this.#buckets.get(key) ?? this.#insert(key, now), cost, now);
+    const { fullAt } = this.#buckets.get(key) ?? this.#insert(key, now);
+    for (let i = 0; i < this.#windows.length; i++) {
+      const { widthMs, spacingMs } = this.#windows[i] as Window;
+      const already = Math.max(fullAt[i] as number, now);
+      fullAt[i] = Math.max(already, Math.min(already + cost * spacingMs, now + widthMs));
+    }
   }
 
   /** What is left under a key, one entry a window. */
@@ -121,8 +128,8 @@ export class RateLimiter {
 
   #add({ fullAt }: Bucket, cost: number, now: number): void {
     for (let i = 0; i < this.#windows.length; i++) {
-      const { widthMs, spacingMs } = this.#windows[i] as Window;
-      fullAt[i] = Math.min(Math.max(fullAt[i] as number, now) + cost * spacingMs, now + widthMs);
+      const { quota, spacingMs } = this.#windows[i] as Window;
+      fullAt[i] = Math.max(fullAt[i] as number, now) + Math.min(cost, quota) * spacingMs;
     }
   }
 
@@ -168,6 +175,3 @@ export class RateLimiter {
     return most;
   }
 }
-
-/** Sums of fractions of milliseconds are not exact; half a unit is more than they can be off, and less than one more. */
-const ROUNDING = 0.5;
