@@ -64,6 +64,8 @@ export interface Verifier<D = undefined> {
    * where nothing else is said, so that nobody can take a bound token for a free one by forgetting to ask.
    */
   verify(token: string, presented?: Presentation): Verification<D>;
+  /** The same for a token that is remembered; undefined: it would have to be examined, which is work that a caller may bound. */
+  recall(token: string, presented?: Presentation): Verification<D> | undefined;
   readonly stats: VerifierStats;
 }
 
@@ -127,6 +129,13 @@ class AccessTokenVerifier<D> implements Verifier<D> {
     this.#hits++;
     const refusal = this.#judge(entry);
     return refusal ?? entry.verified;
+  }
+
+  recall(token: string, presented: Presentation = 'bearer'): Verification<D> | undefined {
+    const entry = this.#recent.get(token);
+    if (entry === undefined) return undefined;
+    this.#hits++;
+    return this.#judge(entry) ?? judgePresentation(entry.verified.claims, presented) ?? entry.verified;
   }
 
   /** Everything, in the order of design: form, header, key, claims, signature, time, issuer, audience, revocation. */
