@@ -1,4 +1,5 @@
 export { MAX_AUTHORIZATION_LENGTH, authorizationOf, type AuthorizationCredential, type AuthorizationSource } from './bearer.ts';
+export { TrustedProxies, clientAddress, countedAddress, type AddressSource } from './client-address.ts';
 export {
   IDENTITY_HEADERS,
   SIGNATURE_HEADER,
@@ -12,3 +13,4 @@ export { IdentitySigner, type IdentitySecret, type IdentitySignerOptions } from 
 export { currentPrincipal, requireAuthority, requirePrincipal, runWithPrincipal } from './principal-context.ts';
 export type { Principal } from './principal.ts';
 export { sendProblem, type ProblemOptions } from './problem-response.ts';
+export { UnnamedProxy, type UnnamedProxyOptions } from './unnamed-proxy.ts';

@@ -1,12 +1,11 @@
 import type { Logger } from '@wherry/core';
+import type { TrustedProxies, UnnamedProxy } from '@wherry/http';
 import type { CarriedSessions, ExpressCookie, SessionRuntime } from '@wherry/sessions';
 import type { RolloutState } from '@wherry/rollout';
 import type { SnowflakeIds } from '@wherry/shards';
 import type { Issuer, KeyRing, Verifier } from '@wherry/tokens';
 import type { Clients } from './clients.ts';
-import type { TrustedProxies } from './log-in-limits/client-address.ts';
 import type { LogInLimits } from './log-in-limits/log-in-limits.ts';
-import type { UnnamedProxy } from './log-in-limits/unnamed-proxy.ts';
 import type { Passwords } from './passwords.ts';
 import type { UserEnds } from './user-ends.ts';
 import type { RegistrationContext } from './users/repair.ts';

@@ -1,4 +1,5 @@
 import { Sealer, silentLogger, systemClock, type Component, type Logger } from '@wherry/core';
+import { TrustedProxies, UnnamedProxy } from '@wherry/http';
 import type { RevocationView } from '@wherry/revocation';
 import { RolloutState } from '@wherry/rollout';
 import { SessionRuntime } from '@wherry/sessions';
@@ -9,9 +10,7 @@ import { Clients } from './clients.ts';
 import type { AuthContext } from './context.ts';
 import { buildServer } from './http/server.ts';
 import type { AuthServiceOptions } from './options.ts';
-import { TrustedProxies } from './log-in-limits/client-address.ts';
 import { LogInLimits } from './log-in-limits/log-in-limits.ts';
-import { UnnamedProxy } from './log-in-limits/unnamed-proxy.ts';
 import { Passwords } from './passwords.ts';
 import { Upkeep } from './upkeep.ts';
 import { UserEnds } from './user-ends.ts';
@@ -125,7 +124,7 @@ class Service implements AuthService {
         ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
       }),
       proxies,
-      unnamedProxy: trusted.join() === DEFAULT_PROXY ? new UnnamedProxy({ proxies, log, clock }) : undefined,
+      unnamedProxy: trusted.join() === DEFAULT_PROXY ? new UnnamedProxy({ proxies, setting: 'auth.trustedProxies', log, clock }) : undefined,
       clients: new Clients(options.clients ?? [], options.operatorSecret),
       now: this.runtime.now,
       idleMs: options.idleSeconds * 1000,

@@ -5,6 +5,8 @@ import type { TrustedProxies } from './client-address.ts';
 /** Options of {@link UnnamedProxy}. */
 export interface UnnamedProxyOptions {
   readonly proxies: TrustedProxies;
+  /** The setting that would name it. */
+  readonly setting: string;
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -23,12 +25,12 @@ export class UnnamedProxy {
 
   /** Looks at who sends a request, and for whom. */
   notice({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): void {
-    const { proxies, log, clock } = this.#options;
+    const { proxies, setting, log, clock } = this.#options;
     const peer = socket.remoteAddress;
     if (headers['x-forwarded-for'] === undefined || peer === undefined || proxies.has(peer)) return;
     const now = clock.monotonic();
     if (now < this.#again) return;
     this.#again = now + EVERY_MS;
-    log.warn('a peer that is not trusted sends X-Forwarded-For; if it is a proxy of yours, name it in auth.trustedProxies', { peer });
+    log.warn(`a peer that is not trusted sends X-Forwarded-For; if it is a proxy of yours, name it in ${setting}`, { peer });
   }
 }

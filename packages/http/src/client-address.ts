@@ -34,8 +34,37 @@ export class TrustedProxies {
   }
 }
 
+/** Where a request came from. */
+export interface AddressSource {
+  /** The other end of the connection. */
+  readonly peer: string | undefined;
+  /** All X-Forwarded-For lines, joined by commas. */
+  readonly forwardedFor: string | undefined;
+}
+
+/** Longest chain of proxies that is followed. */
+const MAX_HOPS = 32;
+
 /**
- * What log-ins from `address` are counted under: IPv4 whole, of IPv6 the 64 bits of its network, because a customer has
+ * What a request is counted under, as {@link countedAddress} has it: the other end of its connection, or where that is a
+ * trusted proxy, the last address of X-Forwarded-For that is none. Whatever a client writes stands before what the first
+ * proxy of ours adds, so it is not reached. undefined: not known.
+ */
+export function clientAddress({ peer, forwardedFor }: AddressSource, proxies: TrustedProxies): string | undefined {
+  if (peer === undefined) return undefined;
+  if (forwardedFor === undefined || !proxies.has(peer)) return countedAddress(peer, proxies);
+  let end = forwardedFor.length;
+  for (let hop = 0; hop < MAX_HOPS && end >= 0; hop++) {
+    const comma = end === 0 ? -1 : forwardedFor.lastIndexOf(',', end - 1);
+    const address = forwardedFor.slice(comma + 1, end).trim();
+    if (!proxies.has(address)) return countedAddress(address, proxies);
+    end = comma;
+  }
+  return undefined;
+}
+
+/**
+ * What requests from `address` are counted under: IPv4 whole, of IPv6 the 64 bits of its network, because a customer has
  * all addresses below. undefined for a proxy of ours that does not say whom it stands for, and for what is no address.
  */
 export function countedAddress(address: string, proxies: TrustedProxies): string | undefined {

@@ -9,7 +9,7 @@ test('a proxy that was not named is told of once an hour, one that was named and
   const log: Logger = { ...silentLogger, warn: (_message, fields) => void told.push(fields?.['peer']) };
   let now = 0;
   const clock = { ...systemClock, monotonic: () => now };
-  const hint = new UnnamedProxy({ proxies: new TrustedProxies(['loopback']), log, clock });
+  const hint = new UnnamedProxy({ proxies: new TrustedProxies(['loopback']), setting: 'here', log, clock });
   const request = (peer: string, forwarded?: string): void => {
     const socket = Object.defineProperty(new Socket(), 'remoteAddress', { value: peer });
     hint.notice({ socket, headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded } });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { TrustedProxies, countedAddress } from './client-address.ts';
+import { describe, expect, test } from 'vitest';
+import { TrustedProxies, clientAddress, countedAddress } from './client-address.ts';
 
 const none = new TrustedProxies([]);
 
@@ -23,7 +23,7 @@ test.each([
   ['203.0.113.777:80', undefined],
   ['[203.0.113.7', undefined],
   ['[]:80', undefined],
-])('log-ins from %s are counted under %s', (address, counted) => {
+])('requests from %s are counted under %s', (address, counted) => {
   expect(countedAddress(address, none)).toBe(counted);
 });
 
@@ -63,4 +63,52 @@ test('addresses of one IPv6 network are counted as one, those of two as two', ()
       },
     ),
   );
+});
+
+describe('the client of a request', () => {
+  const proxies = new TrustedProxies(['loopback', '10.0.0.0/8']);
+  test.each([
+    // A peer that is not ours is the client, whatever it writes.
+    ['203.0.113.9', '198.51.100.1', '203.0.113.9'],
+    ['203.0.113.9', undefined, '203.0.113.9'],
+    // One of ours speaks for another, the nearest that is not ours.
+    ['127.0.0.1', '203.0.113.7', '203.0.113.7'],
+    ['::ffff:127.0.0.1', '203.0.113.7:4711', '203.0.113.7'],
+    ['127.0.0.1', '198.51.100.1, 203.0.113.7, 10.0.0.3,10.0.0.4', '203.0.113.7'],
+    ['127.0.0.1', ' 2001:db8:1:2:3::4 ', '2001:db8:1:2'],
+    // It does not say whom, or nobody can tell.
+    ['127.0.0.1', undefined, undefined],
+    ['127.0.0.1', '', undefined],
+    ['127.0.0.1', ',', undefined],
+    ['127.0.0.1', '203.0.113.7,', undefined],
+    ['127.0.0.1', '203.0.113.7, unknown', undefined],
+    ['127.0.0.1', '10.0.0.3, 10.0.0.4', undefined],
+    [undefined, '203.0.113.7', undefined],
+  ])('%s with %j is %j', (peer, forwardedFor, address) => {
+    expect(clientAddress({ peer, forwardedFor }, proxies)).toBe(address);
+  });
+
+  test('is never one that the client has written, and a long header costs a few steps', () => {
+    const address = fc.ipV4().filter((text) => !proxies.has(text));
+    fc.assert(
+      fc.property(
+        fc.string(),
+        address,
+        fc.array(fc.constantFrom('10.1.1.1', '127.0.0.9', '::1'), { maxLength: 5 }),
+        (written, client, hops) => {
+          const forwardedFor = [written, client, ...hops].join(', ');
+          expect(clientAddress({ peer: '10.9.9.9', forwardedFor }, proxies)).toBe(client);
+        },
+      ),
+    );
+    let asked = 0;
+    class Counting extends TrustedProxies {
+      override has(one: string): boolean {
+        asked++;
+        return super.has(one);
+      }
+    }
+    expect(clientAddress({ peer: '10.9.9.9', forwardedFor: '10.0.0.1,'.repeat(5000) }, new Counting(['10.0.0.0/8']))).toBeUndefined();
+    expect(asked).toBeLessThan(40);
+  });
 });
