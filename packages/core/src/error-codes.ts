@@ -10,6 +10,7 @@ export const ERROR_CODES = {
   },
   bad_request: { status: 400, meaning: 'The request does not have the form that the route documents.' },
   body_too_large: { status: 413, meaning: 'The request body is larger than the route accepts.' },
+  call_chain_too_deep: { status: 508, meaning: 'The call came through more services than are allowed one behind the other: a loop.' },
   canary_failed: {
     status: 503,
     meaning: 'A session written back to the source was not read as it was written, so the way back is not proved.',
@@ -30,6 +31,20 @@ export const ERROR_CODES = {
   credential_unknown: { status: 401, meaning: 'The bearer credential is neither an access token nor a session token.' },
   deadline_exceeded: { status: 503, meaning: 'The work did not finish within its deadline.' },
   demo_flawed: { status: 500, meaning: 'A figure of the demonstration that should be 0 is not.' },
+  dpop_key_invalid: {
+    status: 401,
+    meaning: 'The key in the proof of possession (RFC 9449) is private, too weak, or not one for the algorithm of the proof.',
+  },
+  dpop_key_wrong: { status: 401, meaning: 'The proof of possession was made with another key than the access token is bound to.' },
+  dpop_nonce_required: { status: 401, meaning: 'The proof of possession needs the nonce in the header DPoP-Nonce of this answer.' },
+  dpop_proof_malformed: {
+    status: 401,
+    meaning: 'There is not exactly one header DPoP with a proof of possession, or the proof lacks what it has to say.',
+  },
+  dpop_proof_mismatch: { status: 401, meaning: 'The proof of possession is for another method, URI or access token.' },
+  dpop_proof_replayed: { status: 401, meaning: 'The proof of possession was used before. Each request needs a new one.' },
+  dpop_proof_untimely: { status: 401, meaning: 'The proof of possession is too old, or of the future. Make a new one.' },
+  dpop_signature_invalid: { status: 401, meaning: 'The signature of the proof of possession does not verify under its own key.' },
   draining: { status: 503, meaning: 'This instance is shutting down; another one answers.' },
   forbidden: { status: 403, meaning: 'The signed-in user lacks the authority that this needs.' },
   grant_invalid: {
