@@ -1,4 +1,6 @@
+export type { GatewayPrincipalOptions, JudgedPrincipalOptions, PrincipalJudge } from './admission.ts';
 export { MAX_AUTHORIZATION_LENGTH, authorizationOf, type AuthorizationCredential, type AuthorizationSource } from './bearer.ts';
+export { callKey, type CallEnds } from './call-chain.ts';
 export { TrustedProxies, clientAddress, countedAddress, type AddressSource } from './client-address.ts';
 export {
   IDENTITY_HEADERS,
@@ -9,8 +11,11 @@ export {
   type IdentityHeaders,
   type IncomingHeaders,
 } from './identity-headers.ts';
-export { IdentitySigner, type IdentitySecret, type IdentitySignerOptions } from './identity-signature.ts';
-export { currentPrincipal, requireAuthority, requirePrincipal, runWithPrincipal } from './principal-context.ts';
+export type { IdentitySecret } from './identity-mac.ts';
+export type { TrustOptions } from './identity-reader.ts';
+export { IdentitySigner, type IdentitySignerOptions } from './identity-signature.ts';
+export { currentCallers, currentPrincipal, requireAuthority, requirePrincipal, runWithPrincipal } from './principal-context.ts';
+export { propagatePrincipal, type PrincipalPropagation, type PropagationOptions } from './principal-propagation.ts';
 export type { Principal } from './principal.ts';
 export { sendProblem, type ProblemOptions } from './problem-response.ts';
 export { UnnamedProxy, type UnnamedProxyOptions } from './unnamed-proxy.ts';

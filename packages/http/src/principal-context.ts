@@ -1,35 +1,50 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { EventEmitter } from 'node:events';
 import { WherryError } from '@wherry/core';
 import type { Principal } from './principal.ts';
 
-const storage = new AsyncLocalStorage<Principal | undefined>();
+/** What one request knows of who is behind it. */
+export interface RequestIdentity {
+  readonly principal: Principal | undefined;
+  /** Services through which the request came, the first one first; none: straight from the gateway. */
+  readonly callers: readonly string[];
+  /** When the gateway named the principal, epoch milliseconds; undefined where no gateway did. */
+  readonly provedAt: number | undefined;
+}
+
+const storage = new AsyncLocalStorage<RequestIdentity>();
+const NOBODY: RequestIdentity = { principal: undefined, callers: [], provedAt: undefined };
 
 /**
  * Calls `work` as `principal` (undefined: as nobody) and answers what it answers. Everything that it starts, however it
  * waits, sees this principal and no other; what runs outside is not touched.
  */
 export function runWithPrincipal<T>(principal: Principal | undefined, work: () => T): T {
-  return storage.run(principal, work);
+  return storage.run({ ...NOBODY, principal }, work);
 }
 
-/**
- * Makes the listeners of a request or response run as `principal`. node:http emits from the connection's context, where
- * nobody is signed in, so without this a listener of `data` or `finish` would not know on whose behalf it runs.
- */
-export function emitAsPrincipal(emitter: EventEmitter, principal: Principal | undefined): void {
-  const emit = emitter.emit.bind(emitter);
-  emitter.emit = (name: string | symbol, ...values: unknown[]): boolean => storage.run(principal, () => emit(name, ...values));
+/** The same with all that a request knows. */
+export function runWithIdentity<T>(identity: RequestIdentity, work: () => T): T {
+  return storage.run(identity, work);
+}
+
+/** What the present request knows; outside of one: of nobody. */
+export function currentIdentity(): RequestIdentity {
+  return storage.getStore() ?? NOBODY;
 }
 
 /** Who is calling; undefined: nobody has signed in, or this does not run on behalf of a request. */
 export function currentPrincipal(): Principal | undefined {
-  return storage.getStore();
+  return storage.getStore()?.principal;
+}
+
+/** The services that called on the user's behalf, the first one first and the direct caller last; none: the gateway itself. */
+export function currentCallers(): readonly string[] {
+  return currentIdentity().callers;
 }
 
 /** Who is calling. Errors: `unauthenticated` when nobody has signed in. */
 export function requirePrincipal(): Principal {
-  const principal = storage.getStore();
+  const principal = currentPrincipal();
   if (principal === undefined) throw new WherryError('unauthenticated', 'this needs a signed-in user');
   return principal;
 }
