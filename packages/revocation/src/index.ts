@@ -1,7 +1,17 @@
 import type { SchemaPart } from '@wherry/core/control';
 
-export { REVOCATION_TOPIC, RevocationSet, type RevocationSetOptions } from './revocation-set.ts';
-export { Revocations, type EndReason, type RevocationsOptions, type SessionEnd, type UndrainedEnd } from './revocations.ts';
+export type { RevocationChange, RevocationKind } from './change.ts';
+export { REVOCATION_TOPIC, RevocationSet, type RevocationSetOptions, type RevocationSetSize } from './revocation-set.ts';
+export {
+  Revocations,
+  type ChangeListener,
+  type EndReason,
+  type RaisedGeneration,
+  type RevocationsOptions,
+  type SessionEnd,
+  type TokenEnd,
+  type UndrainedEnd,
+} from './revocations.ts';
 export type { RevocationView } from './view.ts';
 
 /** The table of this package in the control database. */

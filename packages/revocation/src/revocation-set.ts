@@ -1,5 +1,10 @@
+import { randomInt } from 'node:crypto';
 import { systemClock, type Clock } from '@wherry/core';
 import type { Database, FeedTopic } from '@wherry/core/control';
+import type { RevocationChange } from './change.ts';
+import { hashWords, idWords, userWords } from './key-words.ts';
+import { PackedTable } from './packed-table.ts';
+import { readHead, readRows, type RevocationRow } from './revocation-rows.ts';
 import type { RevocationView } from './view.ts';
 
 /** The feed topic of revocations. */
@@ -10,47 +15,89 @@ export interface RevocationSetOptions {
   readonly database: Database;
   /** Milliseconds since this process was proved to be up to date in {@link REVOCATION_TOPIC}. */
   readonly staleMs: () => number;
+  /** Most records held; default 4,000,000, about 140 MB. At more the set counts as stale, see {@link RevocationSet.staleMs}. */
+  readonly maxRecords?: number;
   readonly clock?: Clock;
 }
 
-interface Row {
-  readonly kind: 'session' | 'user' | 'issuer';
-  readonly key: string;
-  readonly value: bigint;
-  readonly drained: boolean;
-  readonly expire_time: bigint | null;
-  readonly seq: bigint;
+/** How many records of each kind are held, and in how many bytes. */
+export interface RevocationSetSize {
+  readonly sessions: number;
+  readonly tokens: number;
+  readonly users: number;
+  readonly disabled: number;
+  readonly bytes: number;
+  /** True: there are more than may be held. */
+  readonly overfull: boolean;
 }
 
-const PAGE = 20_000;
-/** A record is forgotten this long after its time, so that a clock that runs ahead forgets nothing too early. */
-const FORGET_MARGIN_MS = 60_000;
+const MAX_RECORDS = 4_000_000;
+/**
+ * A record is forgotten this long after its time. Tokens are judged by this machine's clock: set back by an hour it takes
+ * a token for alive that had expired, and the record has to be there still.
+ */
+const FORGET_MARGIN_MS = 3_660_000;
 const SWEEP_EVERY_MS = 60_000;
+/** How long one part of a sweep may take; the next part comes with the next news. */
+const SWEEP_PART_MS = 3;
+/** An overfull set is read anew when it is no fuller than this. */
+const ROOM = 0.9;
+/** In seconds since 1970 like its neighbours, and later than any of them. */
+const NEVER = 0xffff_ffff;
+/** Staleness of a set that cannot hold what has ended: never fresh, and yet a number, so that the process stays ready. */
+const OVERFULL_MS = Number.MAX_SAFE_INTEGER;
 
-/** Every revocation that is in force, held in memory and followed over the feed. */
+/**
+ * Every revocation that is in force, held in memory and followed over the feed. Sessions, single tokens and users'
+ * generations lie in packed tables, a million in some 30 MB; who is disabled is few and lies in a Map.
+ */
 export class RevocationSet implements FeedTopic, RevocationView {
   readonly topic: string = REVOCATION_TOPIC;
   readonly #options: RevocationSetOptions;
   readonly #clock: Clock;
-  /** Ended sessions, and from when on each may be forgotten; Infinity while it is not drained. */
-  readonly #sessions = new Map<string, number>();
-  readonly #users = new Map<string, number>();
+  readonly #maxRecords: number;
+  /** Ended sessions and tokens: from which second on each may be forgotten. */
+  readonly #sessions: PackedTable;
+  readonly #tokens: PackedTable;
+  /** Least generation that is alive. */
+  readonly #users: PackedTable;
+  /** By user, the number of the row that says whether he is disabled. */
+  readonly #disabled = new Map<string, { readonly seq: number; readonly disabled: boolean }>();
+  #disabledCount = 0;
   #issuerNotBefore = 0;
   #version = 0;
+  #overfull = false;
+  /** True: a row found no room since it was last set to false. */
+  #missed = false;
   #sweptAt: number;
+  /** The segment that a sweep has come to; undefined between sweeps. */
+  #sweepFrom: number | undefined;
 
   constructor(options: RevocationSetOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#maxRecords = options.maxRecords ?? MAX_RECORDS;
+    const seed = [randomInt(0x1_0000_0000), randomInt(0x1_0000_0000)] as const;
+    this.#sessions = new PackedTable(idWords);
+    this.#tokens = new PackedTable(hashWords(seed));
+    this.#users = new PackedTable(userWords(seed));
     this.#sweptAt = this.#clock.monotonic();
   }
 
   isSessionEnded(sid: string): boolean {
-    return this.#sessions.has(sid);
+    return this.#sessions.get(sid) !== 0;
+  }
+
+  isTokenEnded(jti: string): boolean {
+    return this.#tokens.get(jti) !== 0;
   }
 
   minimumGeneration(userId: string): number {
-    return this.#users.get(userId) ?? 0;
+    return this.isUserDisabled(userId) ? Number.POSITIVE_INFINITY : this.#users.get(userId);
+  }
+
+  isUserDisabled(userId: string): boolean {
+    return this.#disabledCount > 0 && this.#disabled.get(userId)?.disabled === true;
   }
 
   get issuerNotBefore(): number {
@@ -61,69 +108,127 @@ export class RevocationSet implements FeedTopic, RevocationView {
     return this.#version;
   }
 
+  /**
+   * Where more has ended than may be held, the set is never fresh: what is not in it may have ended all the same, so
+   * whoever asks for a bound goes to the session itself. To drop the oldest instead would bring ended sessions back;
+   * to refuse everybody would turn a full memory into an outage of all instances at once.
+   */
   get staleMs(): number {
-    return this.#options.staleMs();
+    return this.#overfull ? OVERFULL_MS : this.#options.staleMs();
   }
 
-  /** How many records of each kind are held. */
-  get size(): { readonly sessions: number; readonly users: number } {
-    return { sessions: this.#sessions.size, users: this.#users.size };
+  get size(): RevocationSetSize {
+    const [sessions, tokens, users] = [this.#sessions, this.#tokens, this.#users];
+    return {
+      sessions: sessions.size,
+      tokens: tokens.size,
+      users: users.size,
+      disabled: this.#disabledCount,
+      bytes: sessions.bytes + tokens.bytes + users.bytes,
+      overfull: this.#overfull,
+    };
   }
 
-  /** Takes note of a session's end that this process has just made durable, before the feed brings it back. */
+  /**
+   * Takes note of a change that is durable, before the feed brings it. Changes may come late, doubled and in any order:
+   * ends and generations only ever add up, and of two words about a disabled user the one with the higher number counts.
+   */
+  note({ kind, key, value, seq }: RevocationChange): void {
+    // When a session or token may be forgotten is in the row, which the feed brings, or has brought.
+    const known = (kind === 'session' && this.isSessionEnded(key)) || (kind === 'token' && this.isTokenEnded(key));
+    if (!known) this.#apply({ kind, key, value, drained: false, expire_time: null, seq: Number(seq) });
+    this.#version++;
+  }
+
+  /** {@link note} of a session's end. */
   noteSession(sid: string): void {
-    if (!this.#sessions.has(sid)) this.#sessions.set(sid, Number.POSITIVE_INFINITY);
-    this.#version++;
-  }
-
-  /** Takes note of a user's generation likewise. */
-  noteGeneration(userId: string, generation: number): void {
-    this.#users.set(userId, Math.max(generation, this.minimumGeneration(userId)));
-    this.#version++;
+    this.note({ kind: 'session', key: sid, value: 0, seq: 0n });
   }
 
   async load(since: bigint): Promise<bigint> {
+    const { database } = this.#options;
     // The head is read first, and only it is answered: what commits during the paging comes again with the next load. Rows
     // above it are applied all the same: one that was written anew meanwhile is not to be found under its old number.
-    const head = await this.#options.database.query<{ seq: bigint }>('SELECT seq FROM feed_topic WHERE topic = $1', [REVOCATION_TOPIC]);
-    const until = head.rows[0]?.seq ?? 0n;
-    let after: readonly [bigint, string, string] = [since, '￿', ''];
-    for (;;) {
-      const { rows } = await this.#options.database.query<Row>(
-        `SELECT kind, key, value, drained, expire_time, seq FROM revocation
-         WHERE (seq, kind, key) > ($1::bigint, $2::text, $3::text) ORDER BY seq, kind, key LIMIT ${PAGE}`,
-        [...after],
-      );
-      for (const row of rows) this.#apply(row);
-      const last = rows.at(-1);
-      if (last === undefined || rows.length < PAGE) break;
-      after = [last.seq, last.kind, last.key];
+    const { seq: until, now } = await readHead(database, REVOCATION_TOPIC);
+    this.#sweep(now);
+    // What found no room has to be read again, from the beginning.
+    const all = this.#overfull && this.#records() < ROOM * this.#maxRecords;
+    if (all) this.#missed = false;
+    for await (const page of readRows(database, all ? 0n : since)) {
+      for (const row of page) this.#apply(row);
+      this.#version++;
     }
+    if (all && !this.#missed) this.#overfull = false;
     this.#version++;
-    this.#sweep();
     return until;
   }
 
-  #apply(row: Row): void {
-    switch (row.kind) {
+  #records(): number {
+    return this.#sessions.size + this.#tokens.size + this.#users.size + this.#disabled.size;
+  }
+
+  #apply(row: RevocationRow): void {
+    const { kind, key, value } = row;
+    switch (kind) {
       case 'session':
-        this.#sessions.set(
-          row.key,
-          row.drained && row.expire_time !== null ? Number(row.expire_time) + FORGET_MARGIN_MS : Number.POSITIVE_INFINITY,
-        );
+        this.#put(this.#sessions, key, forgetSecond(row));
+        return;
+      case 'token':
+        this.#put(this.#tokens, key, forgetSecond(row));
         return;
       case 'user':
-        this.#users.set(row.key, Math.max(Number(row.value), this.minimumGeneration(row.key)));
+        if (value > this.#users.get(key)) this.#put(this.#users, key, Math.min(value, NEVER));
+        return;
+      case 'disabled':
+        this.#disable(row);
         return;
       case 'issuer':
-        this.#issuerNotBefore = Math.max(Number(row.value), this.#issuerNotBefore);
+        this.#issuerNotBefore = Math.max(value, this.#issuerNotBefore);
     }
   }
 
-  #sweep(): void {
-    if (this.#clock.monotonic() - this.#sweptAt < SWEEP_EVERY_MS) return;
-    this.#sweptAt = this.#clock.monotonic();
-    const now = this.#clock.now();
-    for (const [sid, forgetAt] of this.#sessions) if (forgetAt < now) this.#sessions.delete(sid);
+  #disable({ key, value, seq }: RevocationRow): void {
+    const known = this.#disabled.get(key);
+    if (known !== undefined && known.seq >= seq) return;
+    if (known === undefined && !this.#hasRoom()) return;
+    const disabled = value !== 0;
+    this.#disabledCount += Number(disabled) - Number(known?.disabled ?? false);
+    this.#disabled.set(key, { seq, disabled });
   }
+
+  #put(table: PackedTable, key: string, value: number): void {
+    if (table.get(key) === 0 && !this.#hasRoom()) return;
+    table.set(key, value);
+  }
+
+  #hasRoom(): boolean {
+    if (this.#records() < this.#maxRecords) return true;
+    this.#overfull = true;
+    this.#missed = true;
+    return false;
+  }
+
+  /** By the earlier of two clocks, so that neither of them forgets too early when it jumps ahead. A part at a time. */
+  #sweep(controlNow: number): void {
+    const began = this.#clock.monotonic();
+    if (this.#sweepFrom === undefined) {
+      if (began - this.#sweptAt < SWEEP_EVERY_MS) return;
+      this.#sweptAt = began;
+      this.#sweepFrom = 0;
+    }
+    const second = Math.floor(Math.min(controlNow, this.#clock.now()) / 1000);
+    const keep = (forgetAt: number): boolean => forgetAt >= second;
+    while (this.#sweepFrom < this.#sessions.segments) {
+      this.#sessions.prune(this.#sweepFrom, keep);
+      this.#tokens.prune(this.#sweepFrom, keep);
+      this.#sweepFrom++;
+      if (this.#clock.monotonic() - began >= SWEEP_PART_MS) return;
+    }
+    this.#sweepFrom = undefined;
+  }
+}
+
+function forgetSecond({ drained, expire_time: expireTime }: RevocationRow): number {
+  if (!drained || expireTime === null) return NEVER;
+  return Math.min(NEVER - 1, Math.max(1, Math.ceil((expireTime + FORGET_MARGIN_MS) / 1000)));
 }

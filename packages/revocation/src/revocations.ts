@@ -1,6 +1,8 @@
 import { MicroBatcher, isWherryError, type Component } from '@wherry/core';
-import { audit, controlError, nextSeqSql, type Database } from '@wherry/core/control';
+import { controlError, type Database } from '@wherry/core/control';
+import type { RevocationChange } from './change.ts';
 import { REVOCATION_TOPIC, type RevocationSet } from './revocation-set.ts';
+import { DISABLE_USER, ENABLE_USER, END_SESSIONS, END_TOKENS, MARK_DRAINED, RAISE_GENERATION, RAISE_ISSUER } from './statements.ts';
 
 /** Why a session ended; for people and counts. */
 export type EndReason = 'logout' | 'rotation' | 'logout_everywhere' | 'found_missing' | 'operator';
@@ -12,6 +14,20 @@ export interface SessionEnd {
   /** SHA-256 of the bearer's secret part: what a tombstone has to match. */
   readonly digest: Buffer;
   readonly reason: EndReason;
+}
+
+/** One access token's end, to be made durable: its claims. */
+export interface TokenEnd {
+  readonly jti: string;
+  /** NumericDate; the record is forgotten when no clock takes the token for alive any more. */
+  readonly exp: number;
+}
+
+/** What became of raising a user's generation. */
+export interface RaisedGeneration {
+  /** Sessions and tokens of a lower one are ended. */
+  readonly generation: number;
+  readonly seq: bigint;
 }
 
 /** A termination record that one of the stores may not have applied yet. */
@@ -35,25 +51,16 @@ export interface RevocationsOptions {
   readonly propagationMs?: number;
 }
 
-const END_SESSIONS = `
-  WITH next AS (${nextSeqSql('$1')})
-  INSERT INTO revocation AS r (kind, key, value, slot, digest, reason, drained, expire_time, seq)
-  SELECT 'session', e.id, wherry_now(), e.slot, e.digest, e.reason, false, wherry_now() + $6, next.seq
-  FROM next, (SELECT DISTINCT ON (id) * FROM unnest($2::text[], $3::int[], $4::bytea[], $5::text[]) AS e (id, slot, digest, reason)) e
-  ON CONFLICT (kind, key) DO UPDATE SET seq = excluded.seq
-  RETURNING r.seq`;
+interface Raised {
+  readonly value: bigint;
+  readonly seq: bigint;
+}
 
-const MARK_DRAINED = `
-  WITH next AS (${nextSeqSql('$1')})
-  UPDATE revocation SET drained = true, expire_time = wherry_now() + $3, seq = next.seq
-  FROM next WHERE kind = 'session' AND key = ANY($2::text[]) AND NOT drained`;
+/** Called with what this process has just made durable. Must not throw, and holds nobody up. */
+export type ChangeListener = (changes: readonly RevocationChange[]) => void;
 
-const RAISE_GENERATION = `
-  WITH next AS (${nextSeqSql('$1')})
-  INSERT INTO revocation AS r (kind, key, value, reason, seq)
-  SELECT 'user', $2, 1, $3, next.seq FROM next
-  ON CONFLICT (kind, key) DO UPDATE SET value = r.value + 1, reason = excluded.reason, seq = excluded.seq
-  RETURNING r.value, r.seq`;
+/** Most that are ended by one statement. */
+const BATCH = 500;
 
 /**
  * Ends things durably. Each act is one statement that takes its sequence number under the topic's lock, so a follower
@@ -66,21 +73,36 @@ export class Revocations implements Component {
   readonly name = 'revocations';
   readonly #options: RevocationsOptions;
   readonly #propagationMs: number;
+  readonly #listeners: ChangeListener[] = [];
   readonly #ends: MicroBatcher<SessionEnd, bigint>;
+  readonly #tokens: MicroBatcher<TokenEnd, bigint>;
   readonly #drained: MicroBatcher<bigint, void>;
 
   constructor(options: RevocationsOptions) {
     this.#options = options;
     this.#propagationMs = options.propagationMs ?? 1000;
-    this.#ends = new MicroBatcher({ maxSize: 500, maxInFlight: 1, run: (items) => this.#endBatch(items) });
-    this.#drained = new MicroBatcher({ maxSize: 500, maxInFlight: 1, run: (ids) => this.#markBatch(ids) });
+    const bounds = { maxSize: BATCH, maxInFlight: 1 };
+    this.#ends = new MicroBatcher({ ...bounds, run: (items) => this.#endSessions(items) });
+    this.#tokens = new MicroBatcher({ ...bounds, run: (items) => this.#endTokens(items) });
+    this.#drained = new MicroBatcher({ ...bounds, run: (ids) => this.#markBatch(ids) });
+  }
+
+  /** From now on `listener` hears of each change that this process makes, after it is durable and noted here. */
+  onChange(listener: ChangeListener): void {
+    this.#listeners.push(listener);
   }
 
   /** Makes the end of a session durable and known to this process; answers its sequence number. Throws `control_unavailable`. */
   async endSession(end: SessionEnd): Promise<bigint> {
-    const seq = await this.#ends.add(end);
-    this.#options.set.noteSession(end.id.toString());
-    return seq;
+    return this.#ends.add(end);
+  }
+
+  /**
+   * Makes the end of one access token durable, for as long as a clock could take it for alive; its session and other
+   * tokens go on. Only for a token that was verified: any `jti` would be stored. Throws `control_unavailable`.
+   */
+  async endToken(end: TokenEnd): Promise<bigint> {
+    return this.#tokens.add(end);
   }
 
   /** Resolves true when every live instance acts on `seq`, false when some did not say so in time. */
@@ -94,19 +116,40 @@ export class Revocations implements Component {
   }
 
   /** Ends all sessions and tokens of a user that exist now: those of lower generations. Throws `control_unavailable`. */
-  async raiseGeneration(userId: string, actor: string, reason: string): Promise<{ readonly generation: number; readonly seq: bigint }> {
-    const { database, set } = this.#options;
-    try {
-      const { rows } = await database.query<{ value: bigint; seq: bigint }>(RAISE_GENERATION, [REVOCATION_TOPIC, userId, reason]);
-      const row = rows[0];
-      if (row === undefined) throw new Error('the generation was not raised');
-      const generation = Number(row.value);
-      set.noteGeneration(userId, generation);
-      await audit(database, { actor, action: 'user.generation_raised', reason, details: { userId, generation } });
-      return { generation, seq: row.seq };
-    } catch (error) {
-      throw isWherryError(error) ? error : controlError(error);
-    }
+  async raiseGeneration(userId: string, actor: string, reason: string): Promise<RaisedGeneration> {
+    const { value, seq } = await this.#raised(RAISE_GENERATION, userId, reason, actor);
+    this.#noted([{ kind: 'user', key: userId, value, seq }]);
+    return { generation: value, seq };
+  }
+
+  /**
+   * Ends all that a user has, and keeps him out until {@link enableUser}; whether he is registered here or carried over
+   * makes no difference. Repeatable. Throws `control_unavailable`.
+   */
+  async disableUser(userId: string, actor: string, reason: string): Promise<RaisedGeneration> {
+    const { value, seq } = await this.#raised(DISABLE_USER, userId, reason, actor);
+    this.#noted([
+      { kind: 'user', key: userId, value, seq },
+      { kind: 'disabled', key: userId, value: 1, seq },
+    ]);
+    return { generation: value, seq };
+  }
+
+  /** Lets a user in again; what was ended stays ended. undefined: he was not disabled. Throws `control_unavailable`. */
+  async enableUser(userId: string, actor: string, reason: string): Promise<bigint | undefined> {
+    const row = await this.#act<{ seq: bigint }>(ENABLE_USER, [userId, reason, actor]);
+    if (row !== undefined) this.#noted([{ kind: 'disabled', key: userId, value: 0, seq: row.seq }]);
+    return row?.seq;
+  }
+
+  /**
+   * Ends every access token issued up to `second` (NumericDate), of whatever key; sessions go on, and are the way to a
+   * new token. The bound only rises, and never over the running second. Throws `control_unavailable`.
+   */
+  async raiseIssuerNotBefore(second: number, actor: string, reason: string): Promise<{ readonly notBefore: number; readonly seq: bigint }> {
+    const { value, seq } = await this.#raised(RAISE_ISSUER, Math.floor(second), reason, actor);
+    this.#noted([{ kind: 'issuer', key: '*', value, seq }]);
+    return { notBefore: value, seq };
   }
 
   /** Termination records of these slots (all where undefined) that are not drained, oldest first. */
@@ -130,35 +173,52 @@ export class Revocations implements Component {
   }
 
   async drain(): Promise<void> {
-    await Promise.all([this.#ends.drained(), this.#drained.drained()]);
+    await Promise.all([this.#ends.drained(), this.#tokens.drained(), this.#drained.drained()]);
   }
 
-  async #endBatch(items: readonly SessionEnd[]): Promise<bigint[]> {
-    const { database, keepMs } = this.#options;
+  #noted(changes: readonly RevocationChange[]): void {
+    for (const change of changes) this.#options.set.note(change);
+    for (const listener of this.#listeners) listener(changes);
+  }
+
+  async #raised(statement: string, ...values: readonly unknown[]): Promise<{ readonly value: number; readonly seq: bigint }> {
+    const row = await this.#act<Raised>(statement, values);
+    if (row === undefined) throw new Error('nothing was raised');
+    return { value: Number(row.value), seq: row.seq };
+  }
+
+  /** Runs the statement of one act; answers its first row. */
+  async #act<R extends object>(statement: string, values: readonly unknown[]): Promise<R | undefined> {
     try {
-      const { rows } = await database.query<{ seq: bigint }>(END_SESSIONS, [
-        REVOCATION_TOPIC,
-        items.map(({ id }) => id.toString()),
-        items.map(({ slot }) => slot),
-        items.map(({ digest }) => digest),
-        items.map(({ reason }) => reason),
-        keepMs,
-      ]);
-      const seq = rows[0]?.seq;
-      if (seq === undefined) throw new Error('no termination record was written');
-      return items.map(() => seq);
+      const { rows } = await this.#options.database.query<R>(statement, [REVOCATION_TOPIC, ...values]);
+      return rows[0];
     } catch (error) {
-      throw controlError(error);
+      throw isWherryError(error) ? error : controlError(error);
     }
+  }
+
+  async #endSessions(items: readonly SessionEnd[]): Promise<bigint[]> {
+    const ids = items.map(({ id }) => id.toString());
+    const columns = [items.map(({ slot }) => slot), items.map(({ digest }) => digest), items.map(({ reason }) => reason)];
+    return this.#ended('session', ids, END_SESSIONS, [ids, ...columns, this.#options.keepMs]);
+  }
+
+  async #endTokens(items: readonly TokenEnd[]): Promise<bigint[]> {
+    const jtis = items.map(({ jti }) => jti);
+    // As long after `exp` as a record is kept in all: skew and the longest request are part of that.
+    return this.#ended('token', jtis, END_TOKENS, [jtis, items.map(({ exp }) => Math.floor(exp)), this.#options.keepMs]);
+  }
+
+  async #ended(kind: 'session' | 'token', keys: readonly string[], statement: string, values: readonly unknown[]): Promise<bigint[]> {
+    const row = await this.#act<{ seq: bigint }>(statement, values);
+    if (row === undefined) throw new Error('no termination record was written');
+    const { seq } = row;
+    this.#noted(keys.map((key) => ({ kind, key, value: 0, seq })));
+    return keys.map(() => seq);
   }
 
   async #markBatch(ids: readonly bigint[]): Promise<void[]> {
-    const { database, keepMs } = this.#options;
-    try {
-      await database.query(MARK_DRAINED, [REVOCATION_TOPIC, ids.map(String), keepMs]);
-    } catch (error) {
-      throw controlError(error);
-    }
+    await this.#act(MARK_DRAINED, [ids.map(String), this.#options.keepMs]);
     return ids.map(() => undefined);
   }
 }

@@ -5,8 +5,15 @@
 export interface RevocationView {
   /** True when the session with this id (`sid`, decimal text) was ended. */
   isSessionEnded(sid: string): boolean;
-  /** Sessions and tokens of a lower generation than this are ended; 0 where nothing was ever raised. */
+  /** True when the one token with this `jti` was ended. Absent: this view knows of no single tokens. */
+  isTokenEnded?(jti: string): boolean;
+  /**
+   * Sessions and tokens of a lower generation than this are ended; 0 where nothing was ever raised. Infinity while the
+   * user is disabled: nothing that he has or gets is alive, whatever generation it says.
+   */
   minimumGeneration(userId: string): number;
+  /** True while the user is kept out: whoever lets users in or gives out tokens refuses with `user_disabled`. Absent: nobody is. */
+  isUserDisabled?(userId: string): boolean;
   /** Tokens issued at or before this second (NumericDate) are ended; 0 where there is no such bound. */
   readonly issuerNotBefore: number;
   /** Rises with every change; a cached judgement of an older version has to be made again. */

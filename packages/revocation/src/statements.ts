@@ -1,0 +1,72 @@
+import { nextSeqSql } from '@wherry/core/control';
+
+// Each act is one statement: its number, its rows and its line in the audit log stand and fall together. $1 is the topic.
+
+/** $2 ids, $3 slots, $4 digests, $5 reasons, $6 how long the record is kept. */
+export const END_SESSIONS: string = `
+  WITH next AS (${nextSeqSql('$1')})
+  INSERT INTO revocation AS r (kind, key, value, slot, digest, reason, drained, expire_time, seq)
+  SELECT 'session', e.id, wherry_now(), e.slot, e.digest, e.reason, false, wherry_now() + $6, next.seq
+  FROM next, (SELECT DISTINCT ON (id) * FROM unnest($2::text[], $3::int[], $4::bytea[], $5::text[]) AS e (id, slot, digest, reason)) e
+  ON CONFLICT (kind, key) DO UPDATE SET seq = excluded.seq
+  RETURNING r.seq`;
+
+/** $2 ids, $3 how long the record is kept. */
+export const MARK_DRAINED: string = `
+  WITH next AS (${nextSeqSql('$1')})
+  UPDATE revocation SET drained = true, expire_time = wherry_now() + $3, seq = next.seq
+  FROM next WHERE kind = 'session' AND key = ANY($2::text[]) AND NOT drained`;
+
+/** $2 `jti`s, $3 seconds of `exp`, $4 milliseconds after `exp` until it is forgotten. */
+export const END_TOKENS: string = `
+  WITH next AS (${nextSeqSql('$1')})
+  INSERT INTO revocation AS r (kind, key, value, reason, expire_time, seq)
+  SELECT 'token', e.jti, e.exp, 'revoked', e.exp * 1000 + $4, next.seq
+  FROM next, (SELECT DISTINCT ON (jti) * FROM unnest($2::text[], $3::bigint[]) AS e (jti, exp) ORDER BY jti, exp DESC) e
+  ON CONFLICT (kind, key) DO UPDATE SET value = greatest(r.value, excluded.value),
+    expire_time = greatest(r.expire_time, excluded.expire_time), seq = excluded.seq
+  RETURNING r.seq`;
+
+const RAISE = `
+  INSERT INTO revocation AS r (kind, key, value, reason, seq)
+  SELECT 'user', $2, 1, $3, next.seq FROM next
+  ON CONFLICT (kind, key) DO UPDATE SET value = r.value + 1, reason = excluded.reason, seq = excluded.seq
+  RETURNING r.value, r.seq`;
+
+const auditOf = (action: string, from: string, details: string): string => `
+  INSERT INTO audit (actor, action, reason, details) SELECT $4, '${action}', $3, jsonb_build_object(${details}) FROM ${from}`;
+
+/** $2 user, $3 reason, $4 actor. */
+export const RAISE_GENERATION: string = `
+  WITH next AS (${nextSeqSql('$1')}), raised AS (${RAISE}),
+  told AS (${auditOf('user.generation_raised', 'raised', `'userId', $2::text, 'generation', value`)})
+  SELECT value, seq FROM raised`;
+
+/** The same, and the user is kept out from then on. $2 user, $3 reason, $4 actor. */
+export const DISABLE_USER: string = `
+  WITH next AS (${nextSeqSql('$1')}), raised AS (${RAISE}),
+  disabled AS (
+    INSERT INTO revocation (kind, key, value, reason, seq) SELECT 'disabled', $2, 1, $3, next.seq FROM next
+    ON CONFLICT (kind, key) DO UPDATE SET value = 1, reason = excluded.reason, seq = excluded.seq),
+  told AS (${auditOf('user.disabled', 'raised', `'userId', $2::text, 'generation', value`)})
+  SELECT value, seq FROM raised`;
+
+/** $2 user, $3 reason, $4 actor. No row comes back where he was not disabled. */
+export const ENABLE_USER: string = `
+  WITH next AS (${nextSeqSql('$1')}),
+  enabled AS (
+    UPDATE revocation SET value = 0, reason = $3, seq = next.seq FROM next
+    WHERE kind = 'disabled' AND key = $2 AND value = 1 RETURNING revocation.seq),
+  told AS (${auditOf('user.enabled', 'enabled', `'userId', $2::text`)})
+  SELECT seq FROM enabled`;
+
+/** $2 the second, $3 reason, $4 actor. Never later than the running second: a bound in the future would end what is issued from now on. */
+export const RAISE_ISSUER: string = `
+  WITH next AS (${nextSeqSql('$1')}),
+  raised AS (
+    INSERT INTO revocation AS r (kind, key, value, reason, seq)
+    SELECT 'issuer', '*', least($2::bigint, wherry_now() / 1000), $3, next.seq FROM next
+    ON CONFLICT (kind, key) DO UPDATE SET value = greatest(r.value, excluded.value), reason = excluded.reason, seq = excluded.seq
+    RETURNING r.value, r.seq),
+  told AS (${auditOf('issuer.not_before_raised', 'raised', `'notBefore', value`)})
+  SELECT value, seq FROM raised`;
