@@ -26,9 +26,11 @@ export const ERROR_CODES = {
     meaning: 'A configuration key has a value that is not allowed. The message names key, value and what is allowed.',
   },
   conflict: { status: 409, meaning: 'Somebody else changed the same thing first; read it again and repeat.' },
+  connections_exhausted: { status: 503, meaning: 'As many upgraded connections are open as this instance takes on.' },
   control_unavailable: { status: 503, meaning: 'The control database cannot be reached, and the answer needs it.' },
   credential_kind_refused: { status: 401, meaning: 'Session tokens and cookies are no longer accepted for this user; an access token is.' },
   credential_unknown: { status: 401, meaning: 'The bearer credential is neither an access token nor a session token.' },
+  cross_site_refused: { status: 403, meaning: 'A page of another site sent a request that changes something, by the cookie of the user.' },
   deadline_exceeded: { status: 503, meaning: 'The work did not finish within its deadline.' },
   demo_flawed: { status: 500, meaning: 'A figure of the demonstration that should be 0 is not.' },
   dpop_key_invalid: {
@@ -69,7 +71,15 @@ export const ERROR_CODES = {
   method_not_allowed: { status: 405, meaning: 'The route exists and does not take this method; Allow names those that it takes.' },
   migration_step_invalid: { status: 409, meaning: 'The migration is not in a step that allows this command.' },
   not_found: { status: 404, meaning: 'Nothing is there under this name.' },
+  password_breached: {
+    status: 422,
+    meaning: 'The password is among those that have become known by breaches; another one has to be chosen.',
+  },
   passwords_busy: { status: 503, meaning: 'As many passwords are being checked as this instance takes on at a time.' },
+  rate_limited: {
+    status: 429,
+    meaning: 'Too many requests came from this user, client or address. Retry-After says when one more is let through.',
+  },
   record_unstorable: { status: 422, meaning: 'The database cannot store a value of the record, for example text with a NUL character.' },
   revocations_stale: {
     status: 503,
@@ -147,6 +157,10 @@ export const ERROR_CODES = {
   too_many_attempts: {
     status: 429,
     meaning: 'Too many log-ins have failed, for this account or from this address. Retry-After says when one more is let through.',
+  },
+  too_many_connections: {
+    status: 429,
+    meaning: 'The user, or the address of nobody, has as many upgraded connections open as one may have.',
   },
   too_many_registrations: { status: 429, meaning: 'Too many have registered from this address. Retry-After says when one more may.' },
   unauthenticated: { status: 401, meaning: 'The request carries no proof of who is calling, or one that does not count.' },

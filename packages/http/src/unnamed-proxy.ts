@@ -1,6 +1,5 @@
 import type { Clock, Logger } from '@wherry/core';
-import type { IncomingMessage } from 'node:http';
-import type { TrustedProxies } from './client-address.ts';
+import type { AddressSource, TrustedProxies } from './client-address.ts';
 
 /** Options of {@link UnnamedProxy}. */
 export interface UnnamedProxyOptions {
@@ -24,10 +23,9 @@ export class UnnamedProxy {
   }
 
   /** Looks at who sends a request, and for whom. */
-  notice({ socket, headers }: Pick<IncomingMessage, 'socket' | 'headers'>): void {
+  notice({ peer, forwardedFor }: AddressSource): void {
     const { proxies, setting, log, clock } = this.#options;
-    const peer = socket.remoteAddress;
-    if (headers['x-forwarded-for'] === undefined || peer === undefined || proxies.has(peer)) return;
+    if (forwardedFor === undefined || peer === undefined || proxies.has(peer)) return;
     const now = clock.monotonic();
     if (now < this.#again) return;
     this.#again = now + EVERY_MS;

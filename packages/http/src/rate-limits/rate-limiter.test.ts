@@ -52,6 +52,18 @@ describe('a rate limiter', () => {
     expect(limiter.take('a')).toBeGreaterThan(0);
   });
 
+  it('takes back what was not spent, and no more than was taken', () => {
+    const limiter = new RateLimiter({ windows: ONE_SECOND, clock: handClock() });
+    for (let n = 0; n < 100; n++) {
+      expect(limiter.take('a', 6)).toBe(0);
+      limiter.refund('a', 6);
+    }
+    limiter.refund('nobody', 5);
+    limiter.refund('a', 5);
+    expect(limiter.take('a', 10)).toBe(0);
+    expect(limiter.take('a')).toBeGreaterThan(0);
+  });
+
   it('never lets through more than quota and refill, whatever is taken when', () => {
     const step = fc.record({ pauseMs: fc.nat(400), cost: fc.integer({ min: 1, max: 4 }) });
     fc.assert(

@@ -103,6 +103,16 @@ export class RateLimiter {
     }
   }
 
+  /** Gives back what was taken and not spent. */
+  refund(key: string, cost: number): void {
+    const bucket = this.#buckets.get(key);
+    if (bucket === undefined) return;
+    for (let i = 0; i < this.#windows.length; i++) {
+      const { quota, spacingMs } = this.#windows[i] as Window;
+      bucket.fullAt[i] = (bucket.fullAt[i] as number) - Math.min(cost, quota) * spacingMs;
+    }
+  }
+
   /** What is left under a key, one entry a window. */
   state(key: string): readonly RateState[] {
     const now = this.#clock.monotonic();
