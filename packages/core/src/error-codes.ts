@@ -75,6 +75,8 @@ export const ERROR_CODES = {
     status: 422,
     meaning: 'The password is among those that have become known by breaches; another one has to be chosen.',
   },
+  password_breached: { status: 422, meaning: 'The new password is on a list of passwords that have become known; choose another one.' },
+  password_wrong: { status: 403, meaning: 'The old password is not the one of the signed-in user.' },
   passwords_busy: { status: 503, meaning: 'As many passwords are being checked as this instance takes on at a time.' },
   rate_limited: {
     status: 429,
@@ -166,6 +168,7 @@ export const ERROR_CODES = {
   unauthenticated: { status: 401, meaning: 'The request carries no proof of who is calling, or one that does not count.' },
   upstream_timeout: { status: 504, meaning: 'The server behind the gateway did not answer in time.' },
   upstream_unavailable: { status: 502, meaning: 'The server behind the gateway cannot be reached, or broke off.' },
+  user_disabled: { status: 403, meaning: 'The user is disabled: he is not let in, and nothing is given out for him.' },
   username_taken: { status: 409, meaning: 'Somebody has the username.' },
 } as const;
 
