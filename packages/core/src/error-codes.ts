@@ -83,13 +83,26 @@ export const ERROR_CODES = {
     meaning: 'Too many requests came from this user, client or address. Retry-After says when one more is let through.',
   },
   record_unstorable: { status: 422, meaning: 'The database cannot store a value of the record, for example text with a NUL character.' },
+  retire_unproved: {
+    status: 409,
+    meaning: 'It is not proved from traffic that session tokens have been out of use for one whole session life.',
+  },
   revocations_stale: {
     status: 503,
     meaning: 'This instance has had no news of revocations for too long, and the session itself could not be asked.',
   },
+  rollout_families_alive: {
+    status: 409,
+    meaning: 'Renewals that were begun in later phases still live; the phase stateful is reached when none does.',
+  },
   rollout_move_invalid: {
     status: 409,
     meaning: 'The rollout cannot go from its phase to the one asked for; moves go to the neighbour only.',
+  },
+  rollout_paused: { status: 409, meaning: 'The rollout is held, so nothing widens until somebody resumes it; moves back stay open.' },
+  rollout_unacknowledged: {
+    status: 409,
+    meaning: 'A step that narrows what is accepted or given out waits until every live instance acts on the present state.',
   },
   scope_invalid: { status: 400, meaning: 'A scope was asked for that is malformed, or that is not held by the one whom the token is for.' },
   sealed_data_invalid: { status: 500, meaning: 'Sealed data does not open: wrong key, wrong place or altered bytes.' },
@@ -99,6 +112,10 @@ export const ERROR_CODES = {
   session_ended: { status: 401, meaning: 'The session was ended by a log-out or an operator.' },
   session_expired: { status: 401, meaning: 'The session is at its end; no token can be issued for it.' },
   session_token_malformed: { status: 401, meaning: 'The session token has a wrong length, alphabet or checksum.' },
+  session_token_superseded: {
+    status: 401,
+    meaning: 'The client has access tokens, and its session token is no longer accepted here; the token endpoint still exchanges it.',
+  },
   session_undecodable: { status: 500, meaning: 'The stored session has a form that cannot be read.' },
   session_unknown: { status: 401, meaning: 'There is no such session, or its time is over.' },
   session_unstorable: { status: 413, meaning: 'The session is larger or deeper than the store accepts.' },
