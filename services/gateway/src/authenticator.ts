@@ -9,6 +9,7 @@ import { Counts } from './counts.ts';
 import { credentialOf, ordinaryBearer, type SessionCredential } from './credential.ts';
 import type { GatewayTokens } from './options.ts';
 import { refusal, refusalOf, type CredentialKind, type Outcome } from './outcome.ts';
+import { judgeAgain } from './second-look.ts';
 import { SessionCache } from './session-cache.ts';
 import { SessionReader, type SessionFinding } from './session-reader.ts';
 import { judgeStaleToken } from './stale-token.ts';
@@ -92,6 +93,26 @@ export class Authenticator {
       case 'session_token':
       case 'cookie':
         return this.#session(credential, now);
+    }
+  }
+
+  /**
+   * Whether the caller of a request that is still under way would be let in as the same one now. `used`: he has sent
+   * something meanwhile, which keeps his session alive as a request does. Never throws, never rejects.
+   */
+  judgeAgain(caller: Caller, request: AuthorizationSource, used: boolean): Outcome | Promise<Outcome> {
+    const settle = (outcome: Outcome): Outcome => {
+      if (outcome.ok && used && caller.kind !== 'cookie') this.#touch(caller, Date.now());
+      return outcome;
+    };
+    try {
+      const session = (credential: SessionCredential): Outcome | Promise<Outcome> => this.#session(credential);
+      const options = { ...this.#options, keys: this.#options.tokens.keys, verifier: this.verifier, fresh: () => this.#fresh, session };
+      const outcome = judgeAgain(caller, request, options);
+      if (!(outcome instanceof Promise)) return settle(outcome);
+      return outcome.then(settle).catch((error: unknown) => this.#failed(caller.kind, error));
+    } catch (error) {
+      return this.#failed(caller.kind, error);
     }
   }
 

@@ -1,6 +1,7 @@
 import { SIGNATURE_HEADER, encodeIdentity, type IdentityHeaders, type IdentitySigner, type Principal } from '@wherry/http';
 import { Answer } from './answer.ts';
 import type { CredentialKind } from './outcome.ts';
+import { NO_HEADERS, withResponseHeaders, type ResponseHeaders } from './respond.ts';
 
 /** A signature counts for 30 s at the upstream; one may be used again for this long, milliseconds. */
 const SIGN_EVERY_MS = 5000;
@@ -18,6 +19,8 @@ export class Caller {
   readonly sessionId: bigint | undefined;
   /** The user's generation that the credential carries. */
   readonly generation: number;
+  /** What goes back to the client with the answer; empty but for a caller of one request, see {@link Caller.responding}. */
+  readonly respond: ResponseHeaders;
   /** When the next touch is to be considered, and the next comparison with the cookie's session: epoch ms. */
   touchDue = 0;
   compareDue = 0;
@@ -28,14 +31,30 @@ export class Caller {
   #answer: Answer = NOTHING;
 
   /** Errors: `unauthenticated` for an identity that has no written form. */
-  constructor(kind: CredentialKind, principal: Principal, generation: number, signer: IdentitySigner | undefined) {
+  constructor(
+    kind: CredentialKind,
+    principal: Principal,
+    generation: number,
+    signer: IdentitySigner | undefined,
+    respond: ResponseHeaders = NO_HEADERS,
+  ) {
     this.kind = kind;
     this.principal = principal;
     this.sessionId = principal.sessionId === undefined ? undefined : BigInt(principal.sessionId);
     this.generation = generation;
+    this.respond = respond;
     this.#identity = encodeIdentity(principal);
     this.#signer = signer;
     if (signer === undefined) this.#write(Object.entries(this.#identity).flat());
+  }
+
+  /**
+   * The same user in a request whose answer carries these headers back to its client: behind the proxy with the
+   * upstream's own, in a check with the identity. They are one client's secrets, so what this answers is never kept for
+   * another request.
+   */
+  responding(headers: ResponseHeaders): Caller {
+    return new Caller(this.kind, this.principal, this.generation, this.#signer, headers);
   }
 
   /** Identity headers for the upstream, names and values in turn. `now`: epoch ms. */
@@ -59,6 +78,6 @@ export class Caller {
 
   #write(headers: readonly string[]): void {
     this.#upstream = headers;
-    this.#answer = new Answer(200, ['Content-Length', '0', ...headers]);
+    this.#answer = new Answer(200, withResponseHeaders(['Content-Length', '0', ...headers], this.respond));
   }
 }

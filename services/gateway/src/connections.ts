@@ -72,6 +72,11 @@ export class Connections {
     socket.wherrySeen = this.#tick;
   }
 
+  /** True while an answer is under way on it. */
+  isBusy(socket: Marked): boolean {
+    return (socket.wherryBusy ?? 0) > 0;
+  }
+
   stop(): void {
     clearInterval(this.#timer);
   }

@@ -13,6 +13,8 @@ export interface CountSources {
   readonly comparison: Comparison;
   /** Answers to requests under way at the proxy. */
   readonly proxied: () => number;
+  /** Of these the upgraded connections. */
+  readonly upgraded: () => number;
 }
 
 /** Plain numbers that requests raise; they are read when somebody looks. */
@@ -44,7 +46,7 @@ export class Counts {
   }
 
   /** Makes the numbers readable. */
-  publish(metrics: Metrics, { verifier, sessions, touches, comparison, proxied }: CountSources): void {
+  publish(metrics: Metrics, { verifier, sessions, touches, comparison, proxied, upgraded }: CountSources): void {
     const help = 'Requests by kind of credential and outcome: ok, nobody, or the reason of the refusal.';
     metrics.observeCounter({ name: 'wherry_gateway_requests_total', help, labels: ['kind', 'code'] }, () => this.#samples());
     metrics.observeCounter(
@@ -53,6 +55,9 @@ export class Counts {
     );
     metrics.observeGauge({ name: 'wherry_gateway_upstream_under_way', help: 'Requests that an upstream has not answered whole.' }, () => [
       { value: proxied() },
+    ]);
+    metrics.observeGauge({ name: 'wherry_gateway_upgraded', help: 'Upgraded connections (WebSockets) that are open.' }, () => [
+      { value: upgraded() },
     ]);
     metrics.observeCounter(
       {

@@ -3,11 +3,12 @@ import { authorizationOf, type AuthorizationSource } from '@wherry/http';
 import { Answer } from './answer.ts';
 import type { Authenticator } from './authenticator.ts';
 import { countsAsNobody, refusalOf, type Outcome, type Refusal } from './outcome.ts';
+import { NO_HEADERS, withResponseHeaders, type ResponseHeaders } from './respond.ts';
 import { pathOf, type RouteTable } from './routes.ts';
 
 /** Options of {@link ForwardAuth}. */
 export interface ForwardAuthSettings {
-  readonly authenticator: Authenticator;
+  readonly authenticator: Pick<Authenticator, 'judge' | 'counts'>;
   readonly routes: RouteTable;
   readonly log: Logger;
   /** Lower case; undefined: the original path is not looked at. */
@@ -54,7 +55,7 @@ export class ForwardAuth {
 
   #settle(outcome: Outcome, mayBeNobody: boolean, now: number): Answer {
     const { counts } = this.#settings.authenticator;
-    if (!outcome.ok && mayBeNobody && countsAsNobody(outcome)) return this.#nobody();
+    if (!outcome.ok && mayBeNobody && countsAsNobody(outcome)) return this.#nobody(outcome.respond);
     counts.judged(outcome);
     return outcome.ok ? outcome.answer(now) : outcome.answer;
   }
@@ -64,9 +65,9 @@ export class ForwardAuth {
     return refusalOf('none', asWherryError(thrown)).answer;
   }
 
-  #nobody(): Answer {
+  #nobody(respond: ResponseHeaders = NO_HEADERS): Answer {
     this.#settings.authenticator.counts.nobody();
-    return NOBODY;
+    return respond.length === 0 ? NOBODY : new Answer(200, withResponseHeaders(NOBODY.headers, respond));
   }
 
   /** What the route of the original request says. A path that cannot be routed is refused, one without a route asks for a user. */

@@ -9,8 +9,12 @@ import { ForwardAuth } from './forward-auth.ts';
 import type { GatewayOptions } from './options.ts';
 import { countsAsNobody, type Outcome } from './outcome.ts';
 import { PlainLane, isAt } from './plain/plain-lane.ts';
+import type { Passing } from './proxy/passing.ts';
 import { ReverseProxy } from './proxy/proxy.ts';
-import { RouteTable, pathOf, type Route } from './routes.ts';
+import { responseOn } from './proxy/upgrade.ts';
+import { wishesWebSocket } from './proxy/websocket.ts';
+import { NO_HEADERS } from './respond.ts';
+import { RouteTable, pathOf } from './routes.ts';
 
 /** Checks every request and passes it on. */
 export interface Gateway extends Component {
@@ -31,6 +35,7 @@ export function createGateway(options: GatewayOptions): Gateway {
 /** Clocks apart by more than this and a token's times mean nothing any more, milliseconds. */
 const CLOCK_LIMIT_MS = 5000;
 const HEADERS_MS = 10_000;
+const IDLE_MS = 65_000;
 const DRAIN_LOOK_MS = 25;
 
 class HttpGateway implements Gateway {
@@ -72,9 +77,11 @@ class HttpGateway implements Gateway {
     this.#proxy = new ReverseProxy({
       ...options.proxy,
       upstreams: this.#routes.upstreams,
+      idleMs: options.idleMs ?? IDLE_MS,
+      judgeAgain: (caller, request, used) => this.#authenticator.judgeAgain(caller, request, used),
       onResult: ({ prefix }, result) => counts.passedOn(prefix, result),
     });
-    counts.publish(metrics, { verifier, sessions, touches, comparison, proxied: () => this.#proxy.underWay });
+    counts.publish(metrics, { verifier, sessions, touches, comparison, proxied: () => this.#proxy.underWay, upgraded: () => this.#proxy.upgraded });
     this.#admin = new Admin({ unready: () => this.#unready(), metrics });
     this.#authPath = options.forwardAuth?.path ?? '/auth';
     const requestMs = options.requestMs ?? 300_000;
@@ -88,17 +95,19 @@ class HttpGateway implements Gateway {
         maxHeaderSize: 16_384,
         // What two servers could read in two ways is refused by the parser.
         insecureHTTPParser: false,
+        shouldUpgradeCallback: (request) => this.#mayUpgrade(request),
       },
       (request, response) => this.#handle(request, response, false),
     );
     this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => this.#handle(request, response, true));
+    this.#server.on('upgrade', (request: IncomingMessage, _socket: unknown, head: Buffer) => this.#upgrade(request, head));
     this.#forwardAuth = new ForwardAuth({
       authenticator: this.#authenticator,
       routes: this.#routes,
       log: this.#log,
       uriHeader: options.forwardAuth?.uriHeader?.toLowerCase(),
     });
-    this.#connections = new Connections(this.#server, options.idleMs ?? 65_000, headersMs);
+    this.#connections = new Connections(this.#server, options.idleMs ?? IDLE_MS, headersMs);
     this.#plain = new PlainLane({
       server: this.#server,
       connections: this.#connections,
@@ -176,20 +185,42 @@ class HttpGateway implements Gateway {
     }
   }
 
+  /**
+   * Only what asks for a WebSocket, and only where nothing else is being answered on its connection: the answer to an
+   * upgrade would overtake the one before it. Everything else is an ordinary request (RFC 9110 section 7.8).
+   */
+  #mayUpgrade(request: IncomingMessage): boolean {
+    const url = request.url ?? '';
+    return wishesWebSocket(request) && !this.#connections.isBusy(request.socket) && !isAt(this.#authPath, url);
+  }
+
+  #upgrade(request: IncomingMessage, head: Buffer): void {
+    const { socket } = request;
+    this.#connections.hold(socket);
+    socket.once('close', () => this.#connections.release(socket));
+    const response = responseOn(request);
+    try {
+      if (this.#state === 'draining') throw new WherryError('draining', 'this instance is shutting down', { retryAfter: 1 });
+      this.#route(request, response, false, head);
+    } catch (error) {
+      this.#refuse(request, response, asWherryError(error));
+    }
+  }
+
   async #check(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const answer = await this.#forwardAuth.answer(request);
     if (!request.complete) response.shouldKeepAlive = false;
     answer.send(response);
   }
 
-  #route(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+  #route(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean, head?: Buffer): void {
     const now = Date.now();
     const route = this.#routes.find(pathOf(request.url ?? ''));
     if (route === undefined) throw new WherryError('not_found', 'no route leads there');
-    const passing = { request, response, route, expectsContinue, now };
+    const passing = { request, response, route, expectsContinue, head, now };
     if (route.auth === 'none') {
       this.#authenticator.counts.nobody();
-      this.#proxy.pass({ ...passing, caller: undefined });
+      this.#proxy.pass({ ...passing, caller: undefined, respond: NO_HEADERS });
       return;
     }
     const outcome = this.#authenticator.judge(request, now);
@@ -197,19 +228,16 @@ class HttpGateway implements Gateway {
     else this.#judged(passing, outcome);
   }
 
-  #judged(
-    passing: { request: IncomingMessage; response: ServerResponse; route: Route; expectsContinue: boolean; now: number },
-    outcome: Outcome,
-  ): void {
+  #judged(passing: Omit<Passing, 'caller' | 'respond'>, outcome: Outcome): void {
     const { request, response, route } = passing;
     const { counts } = this.#authenticator;
     if (response.destroyed) return;
     if (outcome.ok) {
       counts.judged(outcome);
-      this.#proxy.pass({ ...passing, caller: outcome });
+      this.#proxy.pass({ ...passing, caller: outcome, respond: outcome.respond });
     } else if (route.auth === 'optional' && countsAsNobody(outcome)) {
       counts.nobody();
-      this.#proxy.pass({ ...passing, caller: undefined });
+      this.#proxy.pass({ ...passing, caller: undefined, respond: outcome.respond });
     } else {
       counts.judged(outcome);
       // A body that nobody wants is not waited for.

@@ -61,6 +61,16 @@ export interface ForwardAuthOptions {
   readonly uriHeader?: string;
 }
 
+/** Bounds of upgraded connections (WebSockets). */
+export interface UpgradeLimits {
+  /** Most that are open at a time; default 10000. */
+  readonly max?: number;
+  /** Most of one user, or of one address where nobody is signed in; default 100. */
+  readonly perCaller?: number;
+  /** How long one may be silent both ways, milliseconds; default 300000. Most servers ping more often. */
+  readonly idleMs?: number;
+}
+
 /** Bounds of the proxy. Milliseconds. */
 export interface ProxyOptions {
   /** Most connections to one upstream, of which each open stream holds one; default 1024. */
@@ -71,6 +81,14 @@ export interface ProxyOptions {
   readonly responseMs?: number;
   /** True: X-Forwarded-* of the client are believed and added to, for a gateway behind a proxy of one's own. Default false: replaced. */
   readonly trustForwarded?: boolean;
+  readonly upgrades?: UpgradeLimits;
+  /**
+   * How often the caller of an answer that lasts, and of a WebSocket, is looked at again; default 5000. When he is no
+   * longer signed in, or has other roles, his connection is cut.
+   */
+  readonly lookAgainMs?: number;
+  /** How long such a connection goes on while nobody can know whether he still is signed in; default 30000. */
+  readonly unknownMs?: number;
 }
 
 /** Options of `createGateway`. */

@@ -1,6 +1,7 @@
 import { ERROR_CODES, WherryError, problemOf, type ErrorCode } from '@wherry/core';
 import { Answer } from './answer.ts';
 import type { Caller } from './caller.ts';
+import { NO_HEADERS, withResponseHeaders, type ResponseHeaders } from './respond.ts';
 
 /** By which kind of credential a request was judged. */
 export type CredentialKind = 'jwt' | 'session_token' | 'cookie' | 'unknown' | 'none';
@@ -15,6 +16,8 @@ export interface Refusal {
   readonly code: ErrorCode;
   /** Ready to be written: refusing must not cost more than accepting. 401: the credential is no good, or there is none. 503: this instance cannot know. 400: it cannot be judged as it came. */
   readonly answer: Answer;
+  /** What goes back to the client, in `answer` already; also where the request goes on as from nobody. */
+  readonly respond: ResponseHeaders;
 }
 
 const ready = new Map<string, Refusal>();
@@ -48,7 +51,13 @@ export function refusalOf(kind: CredentialKind, error: WherryError): Refusal {
   if (status === 401) headers.push('WWW-Authenticate', kind === 'none' ? 'Bearer' : 'Bearer error="invalid_token"');
   if (status === 400) headers.push('WWW-Authenticate', 'Bearer error="invalid_request"');
   if (retryAfter !== undefined) headers.push('Retry-After', String(Math.max(0, Math.ceil(retryAfter))));
-  return Object.freeze({ ok: false, kind, code, answer: new Answer(status, headers, body) });
+  return Object.freeze({ ok: false, kind, code, answer: new Answer(status, headers, body), respond: NO_HEADERS });
+}
+
+/** The refusal of one request, whose answer carries these headers back as well: to take a credential away, for instance. */
+export function refusalResponding(refused: Refusal, headers: ResponseHeaders): Refusal {
+  const { status, headers: own, body } = refused.answer;
+  return { ...refused, answer: new Answer(status, withResponseHeaders(own, headers), body), respond: headers };
 }
 
 /**

@@ -1,16 +1,30 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { WherryError } from '@wherry/core';
 import { sendProblem } from '@wherry/http';
 import type { Dispatcher } from 'undici';
+import type { Refusal } from '../outcome.ts';
+import { addResponseHeaders, withResponseHeaders } from '../respond.ts';
 import { answerHeaders } from './hop-by-hop.ts';
+import type { Passing } from './passing.ts';
+import type { UnderWay } from './under-way.ts';
 
-/** How a request at an upstream ended: a class of status, `aborted` by the client, or what failed. */
-export type ExchangeResult = '1xx' | '2xx' | '3xx' | '4xx' | '5xx' | 'aborted' | 'broken' | 'unavailable' | 'timeout' | 'refused';
+/** How a request at an upstream ended: a class of status, `aborted` by the client, `ended` because the caller was no longer signed in, or what failed. */
+export type ExchangeResult =
+  | '1xx'
+  | '2xx'
+  | '3xx'
+  | '4xx'
+  | '5xx'
+  | 'aborted'
+  | 'ended'
+  | 'broken'
+  | 'unavailable'
+  | 'timeout'
+  | 'refused';
 
 /** Options of {@link Exchange}. */
 export interface ExchangeOptions {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly passing: Passing;
   /** Longest time without progress until the answer begins, milliseconds. */
   readonly responseMs: number;
   /** Sends it once more; undefined where a repeat could do something twice. */
@@ -29,7 +43,8 @@ const TIMEOUTS: ReadonlySet<string> = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_E
  * fails before the answer has begun is a problem document; after that the connection is cut, so that a part is never
  * taken for the whole.
  */
-export class Exchange implements Dispatcher.DispatchHandler {
+export class Exchange implements Dispatcher.DispatchHandler, UnderWay {
+  readonly passing: Passing;
   readonly #options: ExchangeOptions;
   readonly #response: ServerResponse;
   readonly #stalled: NodeJS.Timeout;
@@ -43,7 +58,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
-    this.#response = options.response;
+    this.passing = options.passing;
+    this.#response = options.passing.response;
     this.#stalled = setTimeout(() => this.#giveUp(), options.responseMs);
     this.#response.once('close', this.#closed);
   }
@@ -64,7 +80,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     clearTimeout(this.#stalled);
     this.#begun = true;
     this.#result = `${Math.trunc(status / 100)}xx` as ExchangeResult;
-    const headers = answerHeaders(textsOf(controller.rawHeaders));
+    const headers = withResponseHeaders(answerHeaders(textsOf(controller.rawHeaders)), this.passing.respond) as string[];
     if (message === undefined || message === '') this.#response.writeHead(status, headers);
     else this.#response.writeHead(status, message, headers);
     // A stream's first part may be long in coming, and the client waits for the headers. Not by `flushHeaders`, which
@@ -105,14 +121,43 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#fail('unavailable', 'upstream_unavailable', 'the upstream cannot be reached', error);
   }
 
+  /** The body of a request is sent by whoever began it; nothing else comes from the client. */
+  used(): boolean {
+    return false;
+  }
+
+  cut({ answer }: Refusal): void {
+    if (this.#settled) return;
+    this.#left = true;
+    this.#settle('ended');
+    this.#controller?.abort(new Error('the caller is no longer signed in'));
+    if (this.#begun) this.#response.destroy();
+    else {
+      this.#response.shouldKeepAlive = false;
+      answer.send(this.#response);
+    }
+  }
+
   /** Ends it without an answer. */
   destroy(): void {
     this.#response.destroy();
   }
 
+  /** Hands the answering over to the caller of this. False: it is answered already, or the client has left. */
+  release(): boolean {
+    if (this.#settled || this.#left || this.#late || this.#begun) return false;
+    this.#settled = true;
+    clearTimeout(this.#stalled);
+    this.#response.off('close', this.#closed);
+    return true;
+  }
+
   #fail(result: ExchangeResult, code: 'upstream_timeout' | 'upstream_unavailable' | 'bad_request', message: string, cause: Error): void {
     // What of the body has not come in yet is not waited for.
-    if (!this.#options.request.complete) this.#response.shouldKeepAlive = false;
+    const { request, respond } = this.passing;
+    if (!request.complete) this.#response.shouldKeepAlive = false;
+    // A renewed credential reaches its client whatever becomes of the request: the old one may be worth nothing by now.
+    addResponseHeaders(this.#response, respond);
     sendProblem(this.#response, new WherryError(code, message, { cause, ...(code === 'bad_request' ? {} : { retryAfter: 1 }) }));
     this.#settle(result);
   }
@@ -141,7 +186,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 }
 
 /** Headers as the upstream wrote them: bytes, which node:http writes again as they are. */
-function textsOf(raw: Dispatcher.DispatchController['rawHeaders']): string[] {
+export function textsOf(raw: Dispatcher.DispatchController['rawHeaders']): string[] {
   if (!Array.isArray(raw)) return [];
   return raw.map((part: Buffer | string) => (typeof part === 'string' ? part : part.toString('latin1')));
 }

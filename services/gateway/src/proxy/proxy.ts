@@ -1,40 +1,40 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { asWherryError } from '@wherry/core';
-import { sendProblem } from '@wherry/http';
+import type { IncomingMessage } from 'node:http';
+import { WherryError, asWherryError } from '@wherry/core';
+import { sendProblem, type AuthorizationSource } from '@wherry/http';
 import { Pool, type Dispatcher } from 'undici';
 import type { Caller } from '../caller.ts';
 import type { ProxyOptions } from '../options.ts';
+import type { Outcome } from '../outcome.ts';
+import { NO_HEADERS, addResponseHeaders } from '../respond.ts';
 import type { Route } from '../routes.ts';
 import { Exchange, type ExchangeResult } from './exchange.ts';
+import type { Passing } from './passing.ts';
 import { requestHeaders } from './request-headers.ts';
+import { SecondLooks } from './second-looks.ts';
+import type { UnderWay } from './under-way.ts';
+import { Upgrades } from './upgrades.ts';
 
 /** Options of {@link ReverseProxy}. */
 export interface ReverseProxyOptions extends ProxyOptions {
   readonly upstreams: readonly string[];
+  /** How long a connection may wait, and an upgraded one may have something that the other side does not take, milliseconds. */
+  readonly idleMs: number;
   readonly onResult: (route: Route, result: ExchangeResult) => void;
-}
-
-/** A request that has been judged. */
-export interface Passing {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly route: Route;
-  /** undefined: nobody, where the route allows that. */
-  readonly caller: Caller | undefined;
-  /** The client waits to be told to send its body (RFC 9110 section 10.1.1). */
-  readonly expectsContinue: boolean;
-  /** Epoch ms. */
-  readonly now: number;
+  /** Whether the caller of a request that is still under way is who he was. `used`: his client has sent something meanwhile. */
+  readonly judgeAgain: (caller: Caller, request: AuthorizationSource, used: boolean) => Outcome | Promise<Outcome>;
 }
 
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
-const NONE: readonly string[] = [];
+const LOOK_AGAIN_MS = 5000;
+const UNKNOWN_MS = 30_000;
 
 /** Passes requests on to upstreams, streaming both ways, over connections that it keeps. */
 export class ReverseProxy {
   readonly #options: ReverseProxyOptions;
   readonly #pools: ReadonlyMap<string, Pool>;
-  readonly #underWay = new Set<Exchange>();
+  readonly #underWay = new Set<UnderWay>();
+  readonly #upgrades: Upgrades;
+  readonly #secondLooks: SecondLooks;
   #idle: (() => void)[] = [];
 
   constructor(options: ReverseProxyOptions) {
@@ -48,53 +48,34 @@ export class ReverseProxy {
         bodyTimeout: 0,
       });
     this.#pools = new Map(options.upstreams.map((origin) => [origin, pool(origin)]));
+    this.#upgrades = new Upgrades({ ...options.upgrades, stuckMs: options.idleMs });
+    this.#secondLooks = new SecondLooks({
+      underWay: this.#underWay,
+      everyMs: options.lookAgainMs ?? LOOK_AGAIN_MS,
+      unknownMs: options.unknownMs ?? UNKNOWN_MS,
+      judge: options.judgeAgain,
+    });
   }
 
-  /** Requests that an upstream has not answered whole. */
+  /** Requests that an upstream has not answered whole, and connections that were upgraded. */
   get underWay(): number {
     return this.#underWay.size;
   }
 
+  /** Of these the connections that were upgraded, or are about to be. */
+  get upgraded(): number {
+    return this.#upgrades.size;
+  }
+
   /** Sends the request on and its answer back. Never throws. */
   pass(passing: Passing): void {
-    const { request, response, route, caller, now } = passing;
-    const pool = this.#pools.get(route.upstream);
-    let dispatch: Dispatcher.DispatchOptions;
     try {
-      const hasBody = bodyOf(request);
-      dispatch = {
-        method: request.method ?? 'GET',
-        path: request.url ?? '/',
-        headers: requestHeaders({
-          rawHeaders: request.rawHeaders,
-          identity: caller?.upstream(now) ?? NONE,
-          stripAuthorization: route.stripBearer && caller !== undefined && caller.kind !== 'cookie',
-          trustForwarded: this.#options.trustForwarded ?? false,
-          remoteAddress: request.socket.remoteAddress,
-          hasBody,
-        }),
-        body: hasBody ? request : null,
-      };
+      if (passing.head === undefined) this.#exchange(passing, this.#headers(passing, bodyOf(passing.request)));
+      else this.#upgrade(passing, passing.head, this.#headers(passing, false));
     } catch (error) {
-      response.shouldKeepAlive = false;
-      sendProblem(response, asWherryError(error));
-      return;
-    }
-    if (pool === undefined) throw new Error('a route has no pool');
-    const repeatable = dispatch.body === null && SAFE.has(dispatch.method);
-    const exchange: Exchange = new Exchange({
-      request,
-      response,
-      responseMs: this.#options.responseMs ?? 30_000,
-      again: repeatable ? () => pool.dispatch(dispatch, exchange) : undefined,
-      settled: (result) => this.#settled(exchange, route, result),
-    });
-    this.#underWay.add(exchange);
-    if (passing.expectsContinue) response.writeContinue();
-    try {
-      pool.dispatch(dispatch, exchange);
-    } catch (error) {
-      exchange.onResponseError(undefined, error as Error);
+      passing.response.shouldKeepAlive = false;
+      addResponseHeaders(passing.response, passing.respond);
+      sendProblem(passing.response, asWherryError(error));
     }
   }
 
@@ -105,12 +86,57 @@ export class ReverseProxy {
 
   /** Cuts what is under way and closes all connections. */
   async destroy(): Promise<void> {
-    for (const exchange of this.#underWay) exchange.destroy();
+    this.#secondLooks.stop();
+    this.#upgrades.stop();
+    for (const one of this.#underWay) one.destroy();
     await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()));
   }
 
-  #settled(exchange: Exchange, route: Route, result: ExchangeResult): void {
-    this.#underWay.delete(exchange);
+  #exchange(passing: Passing, headers: string[]): void {
+    const { request, route } = passing;
+    const pool = this.#pools.get(route.upstream);
+    if (pool === undefined) throw new Error('a route has no pool');
+    const method = request.method ?? 'GET';
+    const body = bodyOf(request) ? request : null;
+    const dispatch: Dispatcher.DispatchOptions = { method, path: request.url ?? '/', headers, body };
+    const repeatable = body === null && SAFE.has(method);
+    const exchange: Exchange = new Exchange({
+      passing,
+      responseMs: this.#options.responseMs ?? 30_000,
+      again: repeatable ? () => pool.dispatch(dispatch, exchange) : undefined,
+      settled: (result) => this.#settled(exchange, route, result),
+    });
+    this.#underWay.add(exchange);
+    if (passing.expectsContinue) passing.response.writeContinue();
+    try {
+      pool.dispatch(dispatch, exchange);
+    } catch (error) {
+      exchange.onResponseError(undefined, error as Error);
+    }
+  }
+
+  #upgrade(passing: Passing, head: Buffer, headers: string[]): void {
+    const { responseMs = 30_000, connectMs = 2000 } = this.#options;
+    const upgrade = this.#upgrades.begin(passing, head, { responseMs, connectMs }, (result) =>
+      this.#settled(upgrade, passing.route, result),
+    );
+    this.#underWay.add(upgrade);
+    upgrade.send(headers);
+  }
+
+  #headers({ request, route, caller, now }: Passing, hasBody: boolean): string[] {
+    return requestHeaders({
+      rawHeaders: request.rawHeaders,
+      identity: caller?.upstream(now) ?? NO_HEADERS,
+      stripAuthorization: route.stripBearer && caller !== undefined && caller.kind !== 'cookie',
+      trustForwarded: this.#options.trustForwarded ?? false,
+      remoteAddress: request.socket.remoteAddress,
+      hasBody,
+    });
+  }
+
+  #settled(one: UnderWay, route: Route, result: ExchangeResult): void {
+    this.#underWay.delete(one);
     this.#options.onResult(route, result);
     if (this.#underWay.size > 0) return;
     const idle = this.#idle;
