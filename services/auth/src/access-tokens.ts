@@ -1,7 +1,9 @@
 import { WherryError } from '@wherry/core';
+import type { TokenLimits } from '@wherry/tokens';
 import type { FastifyReply } from 'fastify';
-import { ANONYMOUS_CLIENT } from './clients.ts';
+import { ANONYMOUS_CLIENT, type RegisteredClient } from './clients.ts';
 import type { AuthContext } from './context.ts';
+import { usualAudience } from './oauth/token-terms.ts';
 import { keepAlive, type TokenSubject } from './subject.ts';
 
 /** Advises a client of the cohort that is led to fetch access tokens and to use them. */
@@ -11,7 +13,8 @@ export const ADVICE_HEADER = 'x-wherry-advice';
 export interface AccessToken {
   /** A secret: never log it. */
   readonly accessToken: string;
-  readonly tokenType: 'Bearer';
+  /** `DPoP`: bound to the key of a proof (RFC 9449). */
+  readonly tokenType: 'Bearer' | 'DPoP';
   /** Seconds from the reading of the session. */
   readonly expiresIn: number;
 }
@@ -27,32 +30,45 @@ export function advise(context: AuthContext, reply: FastifyReply, userId: string
   if (context.rollout.policyFor(userId).leadToJwt) reply.header(ADVICE_HEADER, 'access-token');
 }
 
+/** What is asked of an access token beside; by default all that the user may, for the service's own audience. */
+export type AccessTokenTerms = Pick<TokenLimits, 'audience' | 'scope' | 'cnf'> & { readonly authorities?: readonly string[] };
+
 /**
  * The access token of a session: its `sid` is the row's id, `iat` the second in which it was read, and it does not
- * outlive the session. Errors: `session_expired`, `session_ended`, `session_unknown`, `signing_key_unavailable`.
+ * outlive the session. `client` undefined: the one that the session was begun with. Errors: `session_expired`,
+ * `session_ended`, `session_unknown`, `signing_key_unavailable`.
  */
-export async function accessTokenOf(context: AuthContext, subject: TokenSubject, clientId: string | undefined): Promise<AccessToken> {
-  return signed(context, subject, clientId, await keepAlive(context, subject));
+export async function accessTokenOf(
+  context: AuthContext,
+  subject: TokenSubject,
+  client: RegisteredClient | undefined,
+  terms: AccessTokenTerms = {},
+): Promise<AccessToken> {
+  return signed(context, subject, client, await keepAlive(context, subject), terms);
 }
 
 /** The same for a session that is to be stored next, and ends at `sessionExpiresAt` (epoch ms). */
 export function signed(
   context: AuthContext,
   subject: Omit<TokenSubject, 'expireTime'>,
-  clientId: string | undefined,
+  client: RegisteredClient | undefined,
   sessionExpiresAt: number | null,
+  terms: AccessTokenTerms = {},
 ): AccessToken {
   const issuedAt = Math.floor(subject.readAt / 1000);
   const { token, claims } = context.issuer.issue({
-    userId: subject.userId,
     authorities: subject.authorities,
+    ...(client === undefined ? {} : { audience: usualAudience(context, client) }),
+    ...(client?.tokenSeconds === undefined ? {} : { lifeS: client.tokenSeconds }),
+    ...terms,
+    userId: subject.userId,
     username: subject.username,
-    clientId: clientId ?? subject.clientId ?? ANONYMOUS_CLIENT,
+    clientId: client?.id ?? subject.clientId ?? ANONYMOUS_CLIENT,
     sessionId: subject.key.id,
     generation: subject.generation,
     issuedAt,
     authTime: Math.min(issuedAt, Math.floor(subject.createTime / 1000)),
     sessionExpiresAt,
   });
-  return { accessToken: token, tokenType: 'Bearer', expiresIn: claims.exp - claims.iat };
+  return { accessToken: token, tokenType: claims.cnf === undefined ? 'Bearer' : 'DPoP', expiresIn: claims.exp - claims.iat };
 }

@@ -71,7 +71,7 @@ export function claimsOf(verification: Verification): AccessTokenClaims {
 }
 
 /** When this instance has not heard of log-outs for a while, the session's row decides. Errors: `control_unavailable` where there is none. */
-async function confirm({ runtime }: AuthContext, { sid, gen }: AccessTokenClaims): Promise<void> {
+export async function confirm({ runtime }: AuthContext, { sid, gen }: AccessTokenClaims): Promise<void> {
   if (runtime.ended.staleMs <= FRESH_MS) return;
   if (sid === undefined) throw new WherryError('control_unavailable', 'whether the token was revoked is not known at this moment');
   const read = await runtime.target.getById(slotOf(BigInt(sid)), BigInt(sid));

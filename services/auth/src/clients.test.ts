@@ -51,10 +51,8 @@ describe('clients', () => {
   });
 
   it('that only say their name are the public ones', () => {
-    expect([clients.identify('page'), clients.identify(undefined)]).toEqual(['page', ANONYMOUS_CLIENT]);
-    expect([codeOf(() => clients.identify('shop')), codeOf(() => clients.identify('none'))]).toEqual(
-      Array(2).fill('client_unauthenticated'),
-    );
+    expect([clients.named('page').id, clients.named(undefined).id]).toEqual(['page', ANONYMOUS_CLIENT]);
+    expect([codeOf(() => clients.named('shop')), codeOf(() => clients.named('none'))]).toEqual(Array(2).fill('client_unauthenticated'));
   });
 
   it('are not the operator, who has one secret or none', () => {

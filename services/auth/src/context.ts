@@ -6,6 +6,7 @@ import type { SnowflakeIds } from '@wherry/shards';
 import type { Issuer, KeyRing, Verifier } from '@wherry/tokens';
 import type { Clients } from './clients.ts';
 import type { LogInLimits } from './log-in-limits/log-in-limits.ts';
+import type { OAuthContext } from './oauth/oauth-context.ts';
 import type { Passwords } from './passwords.ts';
 import type { UserEnds } from './user-ends.ts';
 import type { RegistrationContext } from './users/repair.ts';
@@ -33,6 +34,7 @@ export interface AuthContext {
   /** undefined where the operator has named his proxies. */
   readonly unnamedProxy: UnnamedProxy | undefined;
   readonly clients: Clients;
+  readonly oauth: OAuthContext;
   /** Epoch ms, the same for all instances: the control database's clock by this process's reckoning. */
   readonly now: () => number;
   readonly idleMs: number;

@@ -1,7 +1,7 @@
 import { WherryError } from '@wherry/core';
 import { authorizationOf } from '@wherry/http';
 import type { FastifyRequest } from 'fastify';
-import type { AuthClient } from './clients.ts';
+import type { RegisteredClient } from './clients.ts';
 import type { AuthContext } from './context.ts';
 
 /**
@@ -24,7 +24,7 @@ export function requireOperator(context: AuthContext, request: FastifyRequest): 
  * The client that the Authorization header proves by scheme Basic; undefined when there is no such header. Errors:
  * `client_unauthenticated` for a wrong proof and for another scheme, `bad_request` for more than one header.
  */
-export function authenticatedClient({ clients }: AuthContext, request: FastifyRequest): AuthClient | undefined {
+export function authenticatedClient({ clients }: AuthContext, request: FastifyRequest): RegisteredClient | undefined {
   // Also refuses a second header, of which node:http keeps only the first.
   if (authorizationOf(request.raw).kind === 'none') return undefined;
   return clients.authenticate(request.headers.authorization ?? '');

@@ -6,6 +6,7 @@ import type { ShardSet } from '@wherry/shards';
 import type { SigningAlgorithm } from '@wherry/tokens';
 import type { AuthClient } from './clients.ts';
 import type { LogInLimitOptions } from './log-in-limits/options.ts';
+import type { RenewalPort } from './oauth/renewal-port.ts';
 import type { PasswordsOptions } from './passwords.ts';
 
 /** Where the application that people have keeps its sessions, and how it signs its cookie. */
@@ -29,8 +30,12 @@ export interface AuthServiceOptions {
   readonly masterKey: Uint8Array;
   /** Claim `iss`. */
   readonly issuer: string;
-  /** Claim `aud`. */
+  /** Claim `aud`: the service's own audience, of tokens that may be used everywhere. */
   readonly audience: string;
+  /** Other audiences that clients may ask for; those that clients are allowed count without being named here. */
+  readonly audiences?: readonly string[];
+  /** `http(s)://host…` where clients reach this service; default the issuer where that is a URL. Without one there is no metadata. */
+  readonly publicUrl?: string;
   /** Life of an access token in seconds. */
   readonly accessTokenSeconds: number;
   /** How far the clocks of issuer and verifier may be apart, seconds; default 30. */
@@ -53,6 +58,8 @@ export interface AuthServiceOptions {
   readonly clients?: readonly AuthClient[];
   /** Bearer of the operator's routes; absent: only clients marked as operators reach them. */
   readonly operatorSecret?: string;
+  /** Where refresh tokens come from; absent: none are given out. */
+  readonly renewal?: RenewalPort;
   readonly passwords?: PasswordsOptions;
   /** How many log-ins may fail; bound by default. */
   readonly logInLimits?: LogInLimitOptions;

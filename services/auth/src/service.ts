@@ -9,6 +9,9 @@ import type { FastifyInstance } from 'fastify';
 import { Clients } from './clients.ts';
 import type { AuthContext } from './context.ts';
 import { buildServer } from './http/server.ts';
+import { ClientAssertions } from './oauth/client-assertion.ts';
+import { publicUrlOf } from './oauth/public-url.ts';
+import { UsedOnce } from './oauth/used-once.ts';
 import type { AuthServiceOptions } from './options.ts';
 import { LogInLimits } from './log-in-limits/log-in-limits.ts';
 import { Passwords } from './passwords.ts';
@@ -90,6 +93,10 @@ class Service implements AuthService {
       ...(options.algorithm === undefined ? {} : { alg: options.algorithm }),
     });
     const verifying = { keys: this.#keys, issuer, audience, maxLifeS: lifeS, skewMs: skewSeconds * 1000, clock };
+    const clients = new Clients(options.clients ?? [], options.operatorSecret);
+    const audiences = new Set([audience, ...(options.audiences ?? []), ...clients.audiences]);
+    const publicUrl = publicUrlOf(options);
+    const usedAssertions = new UsedOnce(control);
     this.#context = {
       runtime: this.runtime,
       legacy:
@@ -104,7 +111,7 @@ class Service implements AuthService {
               }),
             },
       keys: this.#keys,
-      issuer: createIssuer({ keys: this.#keys, issuer, audience, lifeS }),
+      issuer: createIssuer({ keys: this.#keys, issuer, audience: [...audiences], lifeS }),
       verifier: createVerifier({ ...verifying, revocations: this.runtime.ended, cacheSize: 10_000 }),
       endVerifier: createVerifier({ ...verifying, revocations: sessionsApart(this.runtime.ended), cacheSize: 1000 }),
       rollout,
@@ -124,8 +131,25 @@ class Service implements AuthService {
         ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
       }),
       proxies,
-      unnamedProxy: trusted.join() === DEFAULT_PROXY ? new UnnamedProxy({ proxies, setting: 'auth.trustedProxies', log, clock }) : undefined,
-      clients: new Clients(options.clients ?? [], options.operatorSecret),
+      unnamedProxy:
+        trusted.join() === DEFAULT_PROXY ? new UnnamedProxy({ proxies, setting: 'auth.trustedProxies', log, clock }) : undefined,
+      clients,
+      oauth: {
+        issuer,
+        publicUrl,
+        audience,
+        audiences,
+        verifier: createVerifier({ ...verifying, audience: [...audiences], revocations: this.runtime.ended, cacheSize: 10_000 }),
+        assertions: new ClientAssertions({
+          clients,
+          used: usedAssertions,
+          audiences: new Set([issuer, ...(publicUrl === undefined ? [] : [`${publicUrl}/oauth/token`])]),
+          now: this.runtime.now,
+          skewMs: skewSeconds * 1000,
+        }),
+        usedAssertions,
+        renewal: options.renewal,
+      },
       now: this.runtime.now,
       idleMs: options.idleSeconds * 1000,
       absoluteMs: options.absoluteSeconds * 1000,

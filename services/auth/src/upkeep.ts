@@ -33,13 +33,14 @@ export class Upkeep {
   }
 
   async #round(): Promise<void> {
-    const { registration, runtime, userEnds, logInLimits, log } = this.#context;
+    const { registration, runtime, userEnds, logInLimits, oauth, log } = this.#context;
     try {
       const repaired = await repairRegistrations(registration);
       if (repaired > 0) log.info('abandoned registrations were undone', { repaired });
       await userEnds.retry();
       await runtime.revocations.sweep();
       await logInLimits.sweep();
+      await oauth.usedAssertions.sweep();
     } catch (error) {
       log.warn('upkeep did not come to its end; trying again later', { error });
     }

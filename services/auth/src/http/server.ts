@@ -3,14 +3,17 @@ import type { PrometheusMetrics } from '@wherry/core/metrics';
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import type { AuthContext } from '../context.ts';
+import { oauthEndpoints } from '../oauth/endpoints.ts';
+import { metadataRoute } from '../oauth/metadata.ts';
 import { adminRoutes } from '../routes/admin.ts';
 import { handOverRoutes } from '../routes/hand-over.ts';
 import { loginRoutes } from '../routes/login.ts';
 import { logoutRoutes } from '../routes/logout.ts';
 import { statusRoutes, type Health } from '../routes/status.ts';
-import { tokenRoutes } from '../routes/token.ts';
 import { userRoutes } from '../routes/users.ts';
 import { whoamiRoutes } from '../routes/whoami.ts';
+import { AllowedMethods } from './allowed-methods.ts';
+import { describeRoutes } from './openapi.ts';
 import { faultOf, sendProblem } from './problem.ts';
 import { logRequests, noteCode } from './request-log.ts';
 
@@ -57,14 +60,22 @@ export async function buildServer(context: AuthContext, { log, metrics, health }
     noteCode(request, error);
     return sendProblem(reply, error);
   });
+  const methods = new AllowedMethods(app);
   app.setNotFoundHandler((request, reply) => {
-    const error = new WherryError('not_found', 'there is no such route');
+    const allowed = methods.of(request.url);
+    const error =
+      allowed.length === 0
+        ? new WherryError('not_found', 'there is no such route')
+        : new WherryError('method_not_allowed', `this route takes ${allowed.join(', ')}`);
+    if (allowed.length > 0) reply.header('allow', allowed.join(', '));
     noteCode(request, error);
     return sendProblem(reply, error);
   });
+  await describeRoutes(app, context.oauth.publicUrl);
   userRoutes(app, context);
   loginRoutes(app, context);
-  await tokenRoutes(app, context);
+  await oauthEndpoints(app, context);
+  metadataRoute(app, context);
   handOverRoutes(app, context);
   logoutRoutes(app, context);
   whoamiRoutes(app, context);

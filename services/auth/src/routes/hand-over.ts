@@ -26,7 +26,7 @@ export function handOverRoutes(app: FastifyInstance, context: AuthContext): void
       throw new WherryError('client_unauthenticated', 'this needs a client that authenticates by client_secret_basic');
     const subject = await confirmed(context, request.body);
     const { issueJwts } = context.rollout.policyFor(subject.userId);
-    const access = issueJwts ? await accessTokenOf(context, subject, client.id) : undefined;
+    const access = issueJwts ? await accessTokenOf(context, subject, client) : undefined;
     advise(context, reply, subject.userId);
     return {
       ...access,

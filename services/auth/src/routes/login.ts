@@ -3,6 +3,7 @@ import { mintSessionToken } from '@wherry/sessions';
 import { userIdClaim } from '@wherry/tokens';
 import type { FastifyInstance } from 'fastify';
 import { advise, signed, type AccessToken } from '../access-tokens.ts';
+import type { RegisteredClient } from '../clients.ts';
 import type { AuthContext } from '../context.ts';
 import { loginSchema } from '../http/schemas.ts';
 import { requestAddress } from '../log-in-limits/request-address.ts';
@@ -31,7 +32,7 @@ const ATTEMPTS = 3;
 export function loginRoutes(app: FastifyInstance, context: AuthContext): void {
   app.post<{ Body: LoginBody }>('/v1/login', { schema: loginSchema }, async (request, reply) => {
     const { username, password, clientId } = request.body;
-    const client = context.clients.identify(clientId);
+    const client = context.clients.named(clientId);
     const { user, generation } = await withinLimits(context, username, requestAddress(context, request), (name) =>
       authenticate(context, name, password),
     );
@@ -96,7 +97,7 @@ async function authenticate(
 }
 
 /** Stores a new session. The token of an access that could not be signed would be missed, so it is signed first. */
-async function begin(context: AuthContext, user: User, generation: number, clientId: string): Promise<NewLogin> {
+async function begin(context: AuthContext, user: User, generation: number, client: RegisteredClient): Promise<NewLogin> {
   const userId = user.id.toString();
   const { authorities, username } = user;
   const { issueJwts } = context.rollout.policyFor(userId);
@@ -104,8 +105,8 @@ async function begin(context: AuthContext, user: User, generation: number, clien
     const { token: sessionToken, key } = mintSessionToken(await context.ids.next());
     const now = context.now();
     const sessionExpiresAt = now + Math.min(context.idleMs, context.absoluteMs);
-    const subject = { key, userId, username, authorities, generation, clientId, readAt: now, createTime: now };
-    const access = issueJwts ? signed(context, subject, clientId, sessionExpiresAt) : undefined;
+    const subject = { key, userId, username, authorities, generation, clientId: client.id, readAt: now, createTime: now };
+    const access = issueJwts ? signed(context, subject, client, sessionExpiresAt) : undefined;
     const outcome = await context.runtime.target.create({
       key,
       userId,
@@ -116,7 +117,7 @@ async function begin(context: AuthContext, user: User, generation: number, clien
       lastAccessTime: now,
       expireTime: sessionExpiresAt,
       userGeneration: generation,
-      attributes: attributesOf(clientId),
+      attributes: attributesOf(client.id),
       version: { epoch: 0, n: 1 },
       touchVersion: now,
       sourceRef: null,

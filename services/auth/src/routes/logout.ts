@@ -4,6 +4,7 @@ import { slotOf } from '@wherry/shards';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { claimsOf, credentialOf, principalOf, type Credential } from '../caller.ts';
 import type { AuthContext } from '../context.ts';
+import { logoutEverywhereSchema, logoutSchema } from '../http/schemas.ts';
 import { sessionOfToken } from '../subject.ts';
 
 /** Says whether every live instance acts on a log-out; `false`: some will only when they hear of it, or lose their lease. */
@@ -11,13 +12,13 @@ export const PROPAGATED_HEADER = 'x-wherry-propagated';
 
 /** POST /v1/logout ends the caller's session; POST /v1/logout-everywhere ends all that the user has. */
 export function logoutRoutes(app: FastifyInstance, context: AuthContext): void {
-  app.post('/v1/logout', async (request, reply) => {
+  app.post('/v1/logout', { schema: logoutSchema }, async (request, reply) => {
     const credential = credentialOf(context, request);
     refuseForeignPage(request, credential);
     return acknowledged(reply, await endSessionOf(context, credential));
   });
 
-  app.post('/v1/logout-everywhere', async (request, reply) => {
+  app.post('/v1/logout-everywhere', { schema: logoutEverywhereSchema }, async (request, reply) => {
     const credential = credentialOf(context, request);
     refuseForeignPage(request, credential);
     const { userId } = await principalOf(context, credential);
@@ -30,7 +31,7 @@ export function logoutRoutes(app: FastifyInstance, context: AuthContext): void {
  * session has ended in the meantime. Errors: `control_unavailable`, `source_unavailable` and `shard_unavailable`, after
  * which a repeat goes on where this one stopped.
  */
-async function endSessionOf(context: AuthContext, credential: Credential): Promise<EndOutcome> {
+export async function endSessionOf(context: AuthContext, credential: Credential): Promise<EndOutcome> {
   switch (credential.kind) {
     case 'jwt': {
       const { sid } = claimsOf(context.endVerifier.verify(credential.token));
