@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { openDatabase } from '@wherry/core/control';
 import { PATIENT_MS } from '@wherry/embedded/testing';
-import { SlotMap } from '@wherry/shards';
-import { startCluster, type Addresses, type Cluster, type ClusterOptions } from '@wherry/shards/testing';
+import { ShardSet, SlotMap, type ShardOptions } from '@wherry/shards';
+import { startCluster, type Addresses, type Cluster } from '@wherry/shards/testing';
 import type { FamilyBeginning, Presenting } from '../renewal.ts';
 import { tokenFamilySchema } from '../schema.ts';
 import { TokenFamilies, type TokenFamiliesOptions } from '../token-families.ts';
@@ -17,26 +18,30 @@ export interface FamilyInstance extends AsyncDisposable {
   readonly map: SlotMap;
 }
 
-/** A control database and shards with families, for one test file. */
+/** Options of {@link FamilyCluster.instance}. */
+export interface FamilyInstanceOptions extends Partial<TokenFamiliesOptions> {
+  readonly at?: Addresses;
+  readonly shard?: ShardOptions;
+}
+
+/** A control database and two shards with families, for one test file. */
 export interface FamilyCluster extends Cluster {
   readonly families: TokenFamilies;
   /** Starts another instance on the same databases. */
-  instance(options?: Partial<TokenFamiliesOptions>, addresses?: Addresses): Promise<FamilyInstance>;
+  instance(options?: FamilyInstanceOptions): Promise<FamilyInstance>;
 }
 
 /** Creates the databases, applies the schemas and spreads the slots. Slots are waited for as long as a busy machine needs. */
-export async function startFamilyCluster(
-  serverUrl: string,
-  options: Partial<TokenFamiliesOptions> = {},
-  cluster_: ClusterOptions = {},
-): Promise<FamilyCluster> {
-  const cluster = await startCluster(serverUrl, { poolSize: 4, ...cluster_, shardSchema: [tokenFamilySchema] });
-  const common = { windowMs: WINDOW_MS, deadlineMs: PATIENT_MS, ...options };
+export async function startFamilyCluster(serverUrl: string): Promise<FamilyCluster> {
+  const cluster = await startCluster(serverUrl, { poolSize: 4, shardSchema: [tokenFamilySchema] });
+  const common = { windowMs: WINDOW_MS, deadlineMs: PATIENT_MS };
   return {
     ...cluster,
     families: new TokenFamilies({ ...common, shards: cluster.shards, map: cluster.map }),
-    instance: async (own = {}, addresses = {}) => {
-      const { control, shards } = cluster.connect(addresses);
+    instance: async ({ at = {}, shard = {}, ...own } = {}) => {
+      const control = openDatabase({ url: at.controlUrl ?? cluster.controlUrl, poolSize: 2, statementMs: PATIENT_MS });
+      const addresses = (at.shardUrls ?? cluster.shardUrls).map((url, i) => ({ name: `shard-${i}`, url }));
+      const shards = new ShardSet({ statementMs: PATIENT_MS, deadlineMs: PATIENT_MS, poolSize: 4, ...shard, shards: addresses });
       const map = new SlotMap({ control });
       await map.refresh();
       return {
