@@ -9,9 +9,14 @@ export interface Running extends AsyncDisposable {
   readonly url: string;
   /** Sends a JSON body, or none. */
   send(method: string, path: string, options?: SendOptions): Promise<Answer>;
+  /** Posts a form. */
+  form(path: string, parameters: Form, headers?: Readonly<Record<string, string>>): Promise<Answer>;
   /** Posts a form to the token endpoint. */
-  exchange(parameters: Readonly<Record<string, string>> | string, headers?: Readonly<Record<string, string>>): Promise<Answer>;
+  exchange(parameters: Form, headers?: Readonly<Record<string, string>>): Promise<Answer>;
 }
+
+/** Parameters of a form, or its text; a list is a parameter that is repeated. */
+export type Form = Readonly<Record<string, string | readonly string[]>> | string;
 
 /** What to send. */
 export interface SendOptions {
@@ -67,14 +72,8 @@ export async function startService(
     service,
     url,
     send: async (method, path, send = {}) => answerOf(await fetch(url + path, requestOf(method, send))),
-    exchange: async (parameters, headers = {}) =>
-      answerOf(
-        await fetch(`${url}/oauth/token`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
-          body: typeof parameters === 'string' ? parameters : new URLSearchParams(parameters).toString(),
-        }),
-      ),
+    form: async (path, parameters, headers = {}) => postForm(url + path, parameters, headers),
+    exchange: async (parameters, headers = {}) => postForm(`${url}/oauth/token`, parameters, headers),
     [Symbol.asyncDispose]: async () => {
       await service.drain?.(AbortSignal.timeout(5000));
       await service.stop?.();
@@ -82,6 +81,15 @@ export async function startService(
       await control.end();
     },
   };
+}
+
+async function postForm(url: string, form: Form, headers: Readonly<Record<string, string>>): Promise<Answer> {
+  const body = typeof form === 'string' ? form : new URLSearchParams(pairsOf(form)).toString();
+  return answerOf(await fetch(url, { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers }, body }));
+}
+
+function pairsOf(form: Readonly<Record<string, string | readonly string[]>>): string[][] {
+  return Object.entries(form).flatMap(([name, value]) => (typeof value === 'string' ? [value] : value).map((one) => [name, one]));
 }
 
 /** The value of an Authorization header of scheme Basic. */
