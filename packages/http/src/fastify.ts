@@ -1,5 +1,5 @@
 import { isWherryError } from '@wherry/core';
-import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import {
   admitByJudge,
   admitFromGateway,
@@ -25,21 +25,16 @@ export type ProblemHandler = (error: unknown, request: FastifyRequest, reply: Fa
  * `unauthenticated` (401) as problem+json for headers that are malformed or not signed as configured, also where a
  * principal is not required.
  */
-export const principalFromGateway: FastifyPluginCallback<GatewayPrincipalOptions> = openPlugin<GatewayPrincipalOptions>(
+export const principalFromGateway: FastifyPluginAsync<GatewayPrincipalOptions> = openPlugin<GatewayPrincipalOptions>(
   'wherry-principal-from-gateway',
-  (app, options, done) => {
-    addHooks(app, admitFromGateway(options));
-    done();
-  },
+  // Not with a callback: what such a plugin throws nobody catches.
+  async (app, options) => addHooks(app, admitFromGateway(options)),
 );
 
 /** The same for a service that no gateway stands before: the application's own judge says who is calling. */
-export const principalFrom: FastifyPluginCallback<JudgedPrincipalOptions> = openPlugin<JudgedPrincipalOptions>(
+export const principalFrom: FastifyPluginAsync<JudgedPrincipalOptions> = openPlugin<JudgedPrincipalOptions>(
   'wherry-principal-from-judge',
-  (app, options, done) => {
-    addHooks(app, admitByJudge(options));
-    done();
-  },
+  async (app, options) => addHooks(app, admitByJudge(options)),
 );
 
 /**
@@ -77,7 +72,7 @@ function addHooks(app: FastifyInstance, admit: Admit): void {
  * Marks a plugin as one whose hooks belong to the scope that registers it, by the framework's own symbols: a plugin has a
  * scope of its own otherwise, and its hooks would reach no route.
  */
-function openPlugin<O extends object>(name: string, plugin: FastifyPluginCallback<O>): FastifyPluginCallback<O> {
+function openPlugin<O extends object>(name: string, plugin: FastifyPluginAsync<O>): FastifyPluginAsync<O> {
   return Object.assign(plugin, {
     [Symbol.for('skip-override')]: true,
     [Symbol.for('fastify.display-name')]: name,
