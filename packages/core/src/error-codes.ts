@@ -87,6 +87,10 @@ export const ERROR_CODES = {
     status: 409,
     meaning: 'It is not proved from traffic that session tokens have been out of use for one whole session life.',
   },
+  renewal_unavailable: {
+    status: 503,
+    meaning: 'The access token has run out, and the service that renews it does not answer at this moment.',
+  },
   revocations_stale: {
     status: 503,
     meaning: 'This instance has had no news of revocations for too long, and the session itself could not be asked.',

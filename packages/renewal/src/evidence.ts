@@ -1,4 +1,4 @@
-import { DECODE_OFFSET, GatheredRead, type RowArray, type SlotKey } from '@wherry/shards';
+import { GatheredRead, type BinaryRow, type SlotKey } from '@wherry/shards';
 import type { StatementContext } from './statements.ts';
 
 /** What is known of one client of a session that has, or had, a family. Epoch ms. */
@@ -26,7 +26,7 @@ export function evidenceRead(context: StatementContext): GatheredRead<SlotKey, r
   });
 }
 
-function decodeEvidence(row: RowArray): readonly ClientEvidence[] {
-  const clients = JSON.parse(row[DECODE_OFFSET] as string) as [string, number | null, number | null, number | null][];
+function decodeEvidence(row: BinaryRow): readonly ClientEvidence[] {
+  const clients = JSON.parse(row.text()) as [string, number | null, number | null, number | null][];
   return clients.map(([clientId, provedAt, sessionTokenUsedAt, aliveUntil]) => ({ clientId, provedAt, sessionTokenUsedAt, aliveUntil }));
 }

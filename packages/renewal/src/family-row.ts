@@ -1,4 +1,4 @@
-import type { RowArray } from '@wherry/shards';
+import type { BinaryRow } from '@wherry/shards';
 import type { Family, FamilyEndReason, FamilyMode, FamilyRow, PreviousCredential } from './family.ts';
 
 const DIGEST_BYTES = 32;
@@ -34,9 +34,15 @@ export const FAMILY_COLUMNS: readonly string[] = [
   't.end_reason',
 ];
 
-/** The family in a row whose columns start at `offset`. */
-export function familyRow(row: RowArray, offset: number, key: Pick<Family, 'slot' | 'id'>): FamilyRow {
-  const bytes = row[offset] as Buffer;
+/** The family in a row of {@link FAMILY_COLUMNS}. */
+export function familyRow(row: BinaryRow, key: Pick<Family, 'slot' | 'id'>): FamilyRow {
+  // Copied: the row is a view of what came over the connection.
+  const bytes = Buffer.from(row.bytes());
+  const userId = row.text();
+  const clientId = row.text();
+  const mode = row.text() as FamilyMode;
+  const boundTo = row.textOrNull();
+  const endReason = row.textOrNull();
   const absoluteExpiry = numberAt(bytes, 7);
   const endedAt = numberAt(bytes, 8);
   const rotatedAt = numberAt(bytes, 9);
@@ -51,10 +57,10 @@ export function familyRow(row: RowArray, offset: number, key: Pick<Family, 'slot
       slot: key.slot,
       id: key.id,
       sessionId: bytes.readBigInt64BE(0),
-      userId: row[offset + 1] as string,
-      clientId: row[offset + 2] as string,
-      mode: row[offset + 3] as FamilyMode,
-      boundTo: row[offset + 4] as string | null,
+      userId,
+      clientId,
+      mode,
+      boundTo,
       generation: numberAt(bytes, 2),
       renewals: numberAt(bytes, 3),
       createTime: numberAt(bytes, 4),
@@ -66,7 +72,7 @@ export function familyRow(row: RowArray, offset: number, key: Pick<Family, 'slot
     current: bytes.subarray(CURRENT_AT, PREVIOUS_AT),
     previous: rotatedAt === NULL ? null : previous,
     idleMs: numberAt(bytes, 5),
-    ended: endedAt === NULL ? null : { at: endedAt, reason: row[offset + 5] as FamilyEndReason },
+    ended: endedAt === NULL ? null : { at: endedAt, reason: endReason as FamilyEndReason },
     readAt: numberAt(bytes, 11),
   };
 }

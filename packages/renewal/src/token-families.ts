@@ -1,15 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { WherryError } from '@wherry/core';
-import {
-  DECODE_OFFSET,
-  GatheredRead,
-  SlotFollower,
-  slotOf,
-  type FencedWrite,
-  type ShardSet,
-  type SlotKey,
-  type SlotMap,
-} from '@wherry/shards';
+import { GatheredRead, SlotFollower, slotOf, type FencedWrite, type ShardSet, type SlotKey, type SlotMap } from '@wherry/shards';
 import { familyKeysOfUser } from './by-user.ts';
 import { credentialText, digestOf, newCredential, readCredential, siblingCredential, type RenewalCredential } from './credential.ts';
 import { DeadFamilies, type FamilySweep, type FamilySweepOptions } from './dead-families.ts';
@@ -99,7 +90,7 @@ export class TokenFamilies {
       name: 'family-get',
       table: 'token_family',
       columns: FAMILY_COLUMNS,
-      decode: (row, key) => familyRow(row, DECODE_OFFSET, key),
+      decode: (row, key) => familyRow(row, key),
       absent: undefined,
       ...context,
     });

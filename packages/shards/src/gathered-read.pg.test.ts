@@ -1,7 +1,8 @@
 import { PATIENT_MS } from '@wherry/embedded/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { DECODE_OFFSET, GatheredRead, type SlotKey } from './gathered-read.ts';
+import { GatheredRead, type SlotKey } from './gathered-read.ts';
+import type { BinaryRow } from './rows/binary-row.ts';
 import { SlotFollower } from './slot-follower.ts';
 import { beginClosing, commitSide, readSlotMap } from './slot-map-changes.ts';
 import { SlotMap } from './slot-map.ts';
@@ -33,7 +34,7 @@ afterAll(async () => cluster[Symbol.asyncDispose]());
 
 function readerWith(map: SlotMap, maxKeys = 200): GatheredRead<SlotKey, string | undefined> {
   const { shards } = cluster;
-  const decode = (row: readonly unknown[]): string => row[DECODE_OFFSET] as string;
+  const decode = (row: BinaryRow): string => row.text();
   return new GatheredRead<SlotKey, string | undefined>({
     name: 'item-get',
     table: 'item',
@@ -94,7 +95,7 @@ test('a row that cannot be decoded fails alone', async () => {
     columns: ['value'],
     decode: (row, { id }) => {
       if (id === bad) throw new Error('no JSON');
-      return row[DECODE_OFFSET] as string;
+      return row.text();
     },
     absent: undefined,
     shards,

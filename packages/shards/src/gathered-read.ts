@@ -1,6 +1,7 @@
 import { MicroBatcher } from '@wherry/core';
 import { bigintArray, intArray } from './array-parameter.ts';
-import { WORTH_A_STATEMENT, type RowArray } from './shard.ts';
+import type { BinaryRow } from './rows/binary-row.ts';
+import { WORTH_A_STATEMENT, type RowStatement } from './shard.ts';
 import type { ShardSet } from './shard-set.ts';
 import type { SlotFollower } from './slot-follower.ts';
 import type { SlotMap } from './slot-map.ts';
@@ -19,8 +20,8 @@ export interface GatheredReadOptions<K extends SlotKey, T> {
   readonly table: string;
   /** Expressions over the table. Few wide ones are cheaper than many: most of what a row costs is the number of its values. */
   readonly columns: readonly string[];
-  /** Makes the answer for a key of its row; the columns start at `row[DECODE_OFFSET]`. */
-  readonly decode: (row: RowArray, key: K) => T;
+  /** Makes the answer for a key of its row, which it reads column by column. */
+  readonly decode: (row: BinaryRow, key: K) => T;
   /** The answer for a key without a row. */
   readonly absent: T;
   readonly shards: ShardSet;
@@ -34,11 +35,14 @@ export interface GatheredReadOptions<K extends SlotKey, T> {
   readonly deadlineMs?: number;
 }
 
-/** Index of the first column of the table in the rows that `decode` is given. */
-export const DECODE_OFFSET = 1;
-
 /** Epoch by slot; 0 or nothing: not owned. */
 type Epochs = Readonly<Record<number, number>>;
+
+/** What a statement says: an answer for each key or the fault of its row, and beside them marks, as negative numbers. */
+interface Said<T> {
+  readonly marks: number[];
+  readonly answers: (T | Promise<T>)[];
+}
 
 /** What a statement found: the epochs of the shard's slots, and an answer for each key or the fault of its row. */
 interface Found<T> {
@@ -134,55 +138,49 @@ export class GatheredRead<K extends SlotKey, T> {
   async #find(shard: number, keys: readonly K[]): Promise<Found<T>> {
     const {
       name,
-      shards,
       follower: { owners },
     } = this.#options;
     const slots = keys.map(({ slot }) => slot);
     const values = [intArray(slots), bigintArray(keys.map(({ id }) => id))];
     for (let attempt = 1; attempt <= STAMP_TRIES; attempt++) {
       const owned = (attempt === 1 ? owners.known(shard) : undefined) ?? (await owners.load(shard));
-      const { marks, answers } = this.#answers(keys, await shards.queryArrays(shard, { name, text: this.#text, values }));
+      const { marks, answers } = await this.#ask(shard, keys, { name, text: this.#text, values });
       if (marks[0] === owned.stamp) return { epochs: owned.epochs, answers };
     }
     return this.#findJoined(shard, keys, slots, values);
   }
 
   /** The same in a statement that looks up the owner of each key. */
-  async #findJoined(shard: number, keys: readonly K[], slots: readonly number[], values: readonly unknown[]): Promise<Found<T>> {
-    const { name, shards, map } = this.#options;
+  async #findJoined(shard: number, keys: readonly K[], slots: readonly number[], values: RowStatement['values']): Promise<Found<T>> {
+    const { name, map } = this.#options;
     const asked = slots.map((slot) => map.epochOf(slot));
-    const rows = await shards.queryArrays(shard, {
+    const { marks, answers } = await this.#ask(shard, keys, {
       name: `${name}-joined`,
       text: this.#joined,
       values: [...values, bigintArray(asked)],
     });
-    const { marks, answers } = this.#answers(keys, rows);
     const epochs: Record<number, number> = {};
     for (const n of marks) epochs[slots[n - 1] as number] = asked[n - 1] as number;
     return { epochs, answers };
   }
 
-  /** An answer for each key, and what the statement says beside them: as negative numbers. */
-  #answers(
-    keys: readonly K[],
-    rows: readonly RowArray[],
-  ): {
-    readonly marks: readonly number[];
-    readonly answers: (T | Promise<T>)[];
-  } {
-    const { absent } = this.#options;
-    const marks: number[] = [];
-    const answers: (T | Promise<T>)[] = keys.map(() => absent);
-    for (const row of rows) {
-      const n = row[0] as number;
-      if (n < 0) marks.push(-n);
-      else answers[n - 1] = this.#decoded(row, keys[n - 1] as K);
-    }
-    return { marks, answers };
+  /** What a statement says of `keys`. */
+  async #ask(shard: number, keys: readonly K[], statement: RowStatement): Promise<Said<T>> {
+    const { absent, shards } = this.#options;
+    let said: Said<T> = { marks: [], answers: [] };
+    await shards.readRows(shard, statement, () => {
+      const { marks, answers }: Said<T> = (said = { marks: [], answers: keys.map(() => absent) });
+      return (row) => {
+        const n = row.number();
+        if (n < 0) marks.push(-n);
+        else answers[n - 1] = this.#decoded(row, keys[n - 1] as K);
+      };
+    });
+    return said;
   }
 
   /** A row that cannot be read fails alone. */
-  #decoded(row: RowArray, key: K): T | Promise<T> {
+  #decoded(row: BinaryRow, key: K): T | Promise<T> {
     try {
       return this.#options.decode(row, key);
     } catch (error) {

@@ -8,7 +8,9 @@ export {
   type WriteOutcome,
   type Written,
 } from './fenced-write.ts';
-export { DECODE_OFFSET, GatheredRead, type GatheredReadOptions, type SlotKey } from './gathered-read.ts';
+export { GatheredRead, type GatheredReadOptions, type SlotKey } from './gathered-read.ts';
+export type { BinaryRow } from './rows/binary-row.ts';
+export type { RowReader } from './rows/message-splitter.ts';
 export { shardSchema, shardsControlSchema } from './schema.ts';
 export { sqlState } from './shard-error.ts';
 export {
@@ -26,6 +28,7 @@ export {
   Shard,
   type QueryOptions,
   type RowArray,
+  type RowStatement,
   type ShardAddress,
   type ShardCounts,
   type ShardOptions,

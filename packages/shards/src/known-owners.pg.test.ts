@@ -1,6 +1,6 @@
 import { PATIENT_MS } from '@wherry/embedded/testing';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { DECODE_OFFSET, GatheredRead, type SlotKey } from './gathered-read.ts';
+import { GatheredRead, type SlotKey } from './gathered-read.ts';
 import { KnownOwners } from './known-owners.ts';
 import { SlotFollower } from './slot-follower.ts';
 import { slotOf } from './slot.ts';
@@ -21,7 +21,7 @@ function readerWith(deadlineMs: number): GatheredRead<SlotKey, string> {
     name: 'item-get',
     table: 'item',
     columns: ['value'],
-    decode: (row) => row[DECODE_OFFSET] as string,
+    decode: (row) => row.text(),
     absent: 'absent',
     shards,
     map,

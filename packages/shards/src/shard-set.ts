@@ -1,6 +1,15 @@
 import { WherryError, noMetrics, type Component, type Metrics, type Sample } from '@wherry/core';
 import type { QueryResult, QueryResultRow } from 'pg';
-import { Shard, type QueryOptions, type RowArray, type ShardAddress, type ShardOptions, type Statement } from './shard.ts';
+import type { RowReader } from './rows/message-splitter.ts';
+import {
+  Shard,
+  type QueryOptions,
+  type RowArray,
+  type ShardAddress,
+  type ShardOptions,
+  type RowStatement,
+  type Statement,
+} from './shard.ts';
 
 /** Options of {@link ShardSet}. */
 export interface ShardSetOptions extends ShardOptions {
@@ -47,6 +56,11 @@ export class ShardSet implements Component {
   /** Runs an idempotent statement on a shard; rows as arrays, bigint columns as numbers. */
   async queryArrays(index: number, statement: Statement, options?: QueryOptions): Promise<RowArray[]> {
     return this.shard(index).queryArrays(statement, options);
+  }
+
+  /** Runs an idempotent statement on a shard and hands its rows to the reader that `begin` makes for each try. */
+  async readRows(index: number, statement: RowStatement, begin: () => RowReader, options?: QueryOptions): Promise<void> {
+    await this.shard(index).readRows(statement, begin, options);
   }
 
   /** Asks every shard for a sign of life. Throws `shard_unavailable` when one gives none. */

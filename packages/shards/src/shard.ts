@@ -1,6 +1,9 @@
 import { WherryError, backoffDelay, pause, systemClock, type Clock } from '@wherry/core';
 import { isTransient, openDatabase, type Database } from '@wherry/core/control';
 import type { QueryArrayResult, QueryResult, QueryResultRow } from 'pg';
+import { RowClient } from './rows/row-client.ts';
+import { readRows } from './rows/row-query.ts';
+import type { RowReader } from './rows/message-splitter.ts';
 import { CircuitBreaker, type CircuitBreakerOptions } from './circuit-breaker.ts';
 import { isOutage, shardError } from './shard-error.ts';
 
@@ -31,6 +34,11 @@ export interface Statement {
   readonly name: string;
   readonly text: string;
   readonly values: readonly unknown[];
+}
+
+/** The same for {@link Shard.readRows}: values in text form, or in binary form as bytes. */
+export interface RowStatement extends Statement {
+  readonly values: readonly (string | Uint8Array | null)[];
 }
 
 /** A statement that can be repeated after a lost connection: on the data path, all of them. */
@@ -106,6 +114,7 @@ export class Shard {
       poolSize: options.poolSize ?? 8,
       statementMs: this.#statementMs,
       applicationName: 'wherry-shards',
+      client: RowClient,
     });
   }
 
@@ -115,6 +124,14 @@ export class Shard {
       this.database.query({ ...statement, rowMode: 'array', types: arrayTypes, query_timeout } as never),
     );
     return result.rows;
+  }
+
+  /**
+   * Runs an idempotent statement and hands its rows, as they come, to the reader that `begin` makes for each try: what a
+   * try before has read does not count. Throws as {@link queryArrays}.
+   */
+  async readRows(statement: RowStatement, begin: () => RowReader, options: QueryOptions = {}): Promise<void> {
+    await this.#run(options, (timeoutMs) => readRows(this.database, { ...statement, reader: begin(), timeoutMs }));
   }
 
   /** Runs an idempotent statement; rows as objects, bigint columns as bigint. Throws as {@link queryArrays}. */

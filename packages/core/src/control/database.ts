@@ -22,6 +22,8 @@ export interface DatabaseOptions {
   readonly statementMs?: number;
   /** Shown in pg_stat_activity. */
   readonly applicationName?: string;
+  /** What a connection is made of; default the driver's own. */
+  readonly client?: typeof pg.Client;
 }
 
 /** Least wait for a connection. */
@@ -47,6 +49,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     options: '-c default_transaction_isolation=read\\ committed',
     keepAlive: true,
     types,
+    ...(options.client === undefined ? {} : { Client: options.client }),
   });
   // An idle connection that the server closes would otherwise end the process.
   pool.on('error', () => undefined);

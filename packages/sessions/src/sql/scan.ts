@@ -1,6 +1,5 @@
 import type { Shard } from '@wherry/shards';
-import type { SessionKey } from '../record.ts';
-import { SESSION_COLUMNS, digestOf, storedSession } from './session-row.ts';
+import { SESSION_COLUMNS, storedSession } from './session-row.ts';
 import type { StoredSession } from './stored-session.ts';
 
 /** Where a page ends and the next begins: the primary key. */
@@ -36,22 +35,27 @@ export interface SessionCounts {
 
 const COLUMNS = SESSION_COLUMNS.join(', ');
 
-/** A page of rows in the order of the primary key. The id is read as text: numbers in array rows are below 2^53. */
+/** A page of rows in the order of the primary key. */
 export async function scanSessions(shard: Shard, options: ScanOptions): Promise<SessionScanPage> {
   const { after, limit, slots, carriedOnly } = options;
-  const values: unknown[] = [after?.slot ?? -1, after?.id ?? 0n, limit];
-  if (slots !== undefined) values.push(slots);
-  const text = `SELECT t.slot, t.id::text, ${COLUMNS} FROM user_session t WHERE (t.slot, t.id) > ($1::int, $2::bigint)
+  const values = [String(after?.slot ?? -1), String(after?.id ?? 0n), String(limit)];
+  if (slots !== undefined) values.push(`{${slots.join(',')}}`);
+  const text = `SELECT t.slot, t.id, ${COLUMNS} FROM user_session t WHERE (t.slot, t.id) > ($1::int, $2::bigint)
     ${slots === undefined ? '' : 'AND t.slot = ANY ($4::int[])'} ${carriedOnly === true ? 'AND t.source_ref IS NOT NULL' : ''}
     ORDER BY t.slot, t.id LIMIT $3`;
   const name = `session-scan${slots === undefined ? '' : '-slots'}${carriedOnly === true ? '-carried' : ''}`;
-  const rows = await shard.queryArrays({ name, text, values });
-  const sessions = rows.map((row) => {
-    const key: SessionKey = { slot: row[0] as number, id: BigInt(row[1] as string), digest: digestOf(row, 2) };
-    return storedSession(row, 2, key);
+  let sessions: StoredSession[] = [];
+  let last: ScanCursor | null = null;
+  await shard.readRows({ name, text, values }, () => {
+    sessions = [];
+    last = null;
+    return (row) => {
+      const key = (last = { slot: row.number(), id: row.bigint() });
+      const session = storedSession(row, key);
+      if (session !== undefined) sessions.push(session);
+    };
   });
-  const last = rows.length < limit ? undefined : rows.at(-1);
-  return { sessions, next: last === undefined ? null : { slot: last[0] as number, id: BigInt(last[1] as string) } };
+  return { sessions, next: sessions.length < limit ? null : last };
 }
 
 /** Counts every row of a shard. */

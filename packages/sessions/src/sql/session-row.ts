@@ -1,6 +1,9 @@
-import type { RowArray } from '@wherry/shards';
+import type { BinaryRow } from '@wherry/shards';
 import type { SessionKey } from '../record.ts';
 import type { StoredSession } from './stored-session.ts';
+
+/** A key to look up, with its digest or, for ids that we have signed, without. */
+export type LookUp = SessionKey | (Omit<SessionKey, 'digest'> & { readonly digest?: undefined });
 
 /** Length of a digest. Behind it in the first column come {@link NUMBERS}, 8 bytes each, and then the sealed id. */
 const DIGEST_BYTES = 32;
@@ -30,54 +33,59 @@ export const SESSION_COLUMNS: readonly string[] = [
   't.attributes',
 ];
 
-/** The digest in a row whose session columns start at `offset`. */
-export function digestOf(row: RowArray, offset: number): Buffer {
-  return (row[offset] as Buffer).subarray(0, DIGEST_BYTES);
-}
-
-/** True when the digest in a row is `digest`, in constant time: no step depends on a byte. Cheaper than a view for the library's comparison. */
-export function hasDigest(row: RowArray, offset: number, digest: Uint8Array): boolean {
-  const bytes = row[offset] as Buffer;
-  let difference = digest.length ^ DIGEST_BYTES;
-  for (let i = 0; i < DIGEST_BYTES; i++) difference |= (bytes[i] as number) ^ (digest[i] as number);
-  return difference === 0;
-}
-
-/** The session in a row whose session columns start at `offset`. */
-export function storedSession(row: RowArray, offset: number, key: SessionKey): StoredSession {
-  const bytes = row[offset] as Buffer;
-  const sourceRef = bytes.length > REF_AT ? bytes.subarray(REF_AT) : null;
-  const version = { epoch: numberAt(bytes, 3), n: numberAt(bytes, 4) };
-  const expireTime = numberAt(bytes, 6);
-  const endedAt = numberAt(bytes, 7);
-  const userId = row[offset + 1] as string | null;
-  if (endedAt !== NULL) return { state: 'ended', tombstone: { key, endedAt, userId, version, sourceRef } };
+/**
+ * The session in a row of {@link SESSION_COLUMNS}; undefined where its digest is not that of `key`, which is compared in
+ * constant time: no step depends on a byte. A key without a digest, from a token that we signed, gets the row's.
+ */
+export function storedSession(row: BinaryRow, key: LookUp): StoredSession | undefined {
+  row.pass();
+  const { buffer, from, to } = row;
+  if (key.digest !== undefined && !isDigestAt(buffer, from, key.digest)) return undefined;
+  // Copied: what is kept must not hold on to all that came over the connection with it.
+  const found: SessionKey =
+    key.digest === undefined ? { slot: key.slot, id: key.id, digest: copyOf(buffer, from, from + DIGEST_BYTES) } : key;
+  const sourceRef = to - from > REF_AT ? copyOf(buffer, from + REF_AT, to) : null;
+  const version = { epoch: numberAt(buffer, from, 3), n: numberAt(buffer, from, 4) };
+  const expireTime = numberAt(buffer, from, 6);
+  const endedAt = numberAt(buffer, from, 7);
+  const userId = row.textOrNull();
+  if (endedAt !== NULL) return { state: 'ended', tombstone: { key: found, endedAt, userId, version, sourceRef } };
   return {
     state: 'live',
     record: {
-      key,
+      key: found,
       userId,
-      username: row[offset + 2] as string | null,
-      role: row[offset + 3] as string | null,
-      authorities: authoritiesOf(row[offset + 4] as string),
-      createTime: numberAt(bytes, 0),
-      lastAccessTime: numberAt(bytes, 1),
+      username: row.textOrNull(),
+      role: row.textOrNull(),
+      authorities: authoritiesOf(row.text()),
+      attributes: row.textOrNull() ?? '',
+      createTime: numberAt(buffer, from, 0),
+      lastAccessTime: numberAt(buffer, from, 1),
       expireTime: expireTime === NULL ? null : expireTime,
-      userGeneration: numberAt(bytes, 2),
-      attributes: (row[offset + 5] as string | null) ?? '',
+      userGeneration: numberAt(buffer, from, 2),
       version,
-      touchVersion: numberAt(bytes, 5),
+      touchVersion: numberAt(buffer, from, 5),
       sourceRef,
     },
   };
+}
+
+function isDigestAt(bytes: Buffer, from: number, digest: Uint8Array): boolean {
+  let difference = digest.length ^ DIGEST_BYTES;
+  for (let i = 0; i < DIGEST_BYTES; i++) difference |= (bytes[from + i] as number) ^ (digest[i] as number);
+  return difference === 0;
+}
+
+function copyOf(bytes: Buffer, from: number, to: number): Buffer {
+  return Buffer.from(bytes.subarray(from, to));
 }
 
 /** The one 64-bit number that stands for no value: no time is that long ago. */
 const NULL = -(2 ** 63);
 
 /** Column `index` of {@link NUMBERS}. All are below 2^53 but for {@link NULL}, which a float holds exactly as well. */
-function numberAt(bytes: Buffer, index: number): number {
-  const at = DIGEST_BYTES + index * 8;
+function numberAt(bytes: Buffer, from: number, index: number): number {
+  const at = from + DIGEST_BYTES + index * 8;
   return bytes.readInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
 }
 

@@ -1,12 +1,10 @@
 import { noMetrics, type Component, type Logger, type Metrics } from '@wherry/core';
 import {
   ANSWER_OFFSET,
-  DECODE_OFFSET,
   GatheredRead,
   SlotFollower,
   type CurrentOptions,
   type FencedWrite,
-  type RowArray,
   type ShardSet,
   type SlotMap,
   type WriteOutcome,
@@ -14,7 +12,7 @@ import {
 import type { SessionKey, SessionRecord, SessionVersion } from '../record.ts';
 import { sessionKeysOfUser } from './by-user.ts';
 import { countSessions, scanSessions, type ScanOptions, type SessionCounts, type SessionScanPage } from './scan.ts';
-import { SESSION_COLUMNS, digestOf, hasDigest, storedSession } from './session-row.ts';
+import { SESSION_COLUMNS, storedSession, type LookUp } from './session-row.ts';
 import {
   createStatement,
   endStatement,
@@ -51,9 +49,6 @@ export interface SaveResult {
   readonly version: SessionVersion;
 }
 
-/** A key to look up, with its digest or, for ids that we have signed, without. */
-type LookUp = SessionKey | (Omit<SessionKey, 'digest'> & { readonly digest?: undefined });
-
 const ABSENT: SessionRead = { state: 'absent' };
 
 /**
@@ -87,7 +82,7 @@ export class SqlSessions implements Component {
       name: 'session-get',
       table: 'user_session',
       columns: SESSION_COLUMNS,
-      decode: decodeRow,
+      decode: (row, key) => storedSession(row, key) ?? ABSENT,
       absent: ABSENT,
       ...context,
     });
@@ -263,9 +258,4 @@ function touchOf(record: SessionRecord): TouchItem {
 /** `ended` may be a session that ran out before the touch of a record whose version is old: to its writer the row is just newer. */
 function afterTouch(outcome: WriteOutcome): WriteOutcome {
   return outcome === 'ended' ? 'older' : outcome;
-}
-
-function decodeRow(row: RowArray, key: LookUp): SessionRead {
-  if (key.digest === undefined) return storedSession(row, DECODE_OFFSET, { ...key, digest: digestOf(row, DECODE_OFFSET) });
-  return hasDigest(row, DECODE_OFFSET, key.digest) ? storedSession(row, DECODE_OFFSET, key) : ABSENT;
 }

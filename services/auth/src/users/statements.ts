@@ -27,6 +27,7 @@ export interface UserWrites {
   readonly releaseName: FencedWrite<SlotKey & { readonly userId: bigint }>;
   readonly moveUser: FencedWrite<SlotKey & { readonly to: string; readonly at: number }>;
   readonly removeUser: FencedWrite<SlotKey>;
+  readonly setPassword: FencedWrite<SlotKey & { readonly from: string; readonly to: string; readonly at: number }>;
   readonly setAuthorities: FencedWrite<SlotKey & { readonly authorities: readonly string[]; readonly at: number }>;
 }
 
@@ -81,6 +82,13 @@ export function userWrites(context: StatementContext): UserWrites {
       columns: [],
       write: `DELETE FROM app_user s USING o WHERE s.slot = o.slot AND s.id = o.id AND s.state = 'dead' RETURNING s.slot, s.id`,
       refusal: `coalesce((SELECT CASE t.state WHEN 'dead' THEN ${AGAIN} ELSE ${collision} END ${USER}), ${older})`,
+    }),
+    setPassword: fenced<SlotKey & { readonly from: string; readonly to: string; readonly at: number }>('user-password', context, {
+      columns: [{ name: 'from_hash', type: 'text', of: ({ from }) => from }, { name: 'to_hash', type: 'text', of: ({ to }) => to }, AT],
+      write: `UPDATE app_user s SET password_hash = o.to_hash, version = s.version + 1, update_time = o.at FROM o
+        WHERE s.slot = o.slot AND s.id = o.id AND s.state = 'active' AND s.password_hash = o.from_hash RETURNING s.slot, s.id`,
+      refusal: `coalesce((SELECT CASE WHEN t.state <> 'active' THEN ${collision} WHEN t.password_hash = k.to_hash THEN ${older}
+        WHEN t.password_hash = k.from_hash THEN ${AGAIN} ELSE ${collision} END ${USER}), ${collision})`,
     }),
     setAuthorities: fenced<SlotKey & { readonly authorities: readonly string[]; readonly at: number }>('user-authorities', context, {
       columns: [AUTHORITIES, AT],

@@ -1,4 +1,4 @@
-import { DECODE_OFFSET, GatheredRead, SlotFollower, slotOf, type ShardSet, type SlotKey, type SlotMap } from '@wherry/shards';
+import { GatheredRead, SlotFollower, slotOf, type ShardSet, type SlotKey, type SlotMap } from '@wherry/shards';
 import { userWrites, type UserWrites } from './statements.ts';
 import type { Username } from './username.ts';
 
@@ -53,11 +53,11 @@ export class UserStore {
       columns: ['username', 'password_hash', 'authorities', 'state', 'create_time'],
       decode: (row, { id }) => ({
         id,
-        username: row[DECODE_OFFSET] as string,
-        passwordHash: row[DECODE_OFFSET + 1] as string,
-        authorities: JSON.parse(row[DECODE_OFFSET + 2] as string) as string[],
-        state: row[DECODE_OFFSET + 3] as UserState,
-        createTime: row[DECODE_OFFSET + 4] as number,
+        username: row.text(),
+        passwordHash: row.text(),
+        authorities: JSON.parse(row.text()) as string[],
+        state: row.text() as UserState,
+        createTime: row.number(),
       }),
       absent: undefined,
       ...context,
@@ -65,10 +65,9 @@ export class UserStore {
     this.#names = new GatheredRead<NameKey, bigint | undefined>({
       name: 'username-get',
       table: 'username',
-      // As text: numbers in gathered rows are below 2^53, and user ids are not.
-      columns: ['username', 'user_id::text'],
+      columns: ['username', 'user_id'],
       // Another name of the same hash is not this one.
-      decode: (row, { canonical }) => (row[DECODE_OFFSET] === canonical ? BigInt(row[DECODE_OFFSET + 1] as string) : undefined),
+      decode: (row, { canonical }) => (row.text() === canonical ? row.bigint() : undefined),
       absent: undefined,
       ...context,
     });
@@ -110,6 +109,12 @@ export class UserStore {
   /** Removes a user who is dead. */
   async remove(id: bigint): Promise<void> {
     await this.#writes.removeUser.underCurrent({ slot: slotOf(id), id });
+  }
+
+  /** Gives an active user the password hash `to` where he has `from`; false where he has another, or is not active. */
+  async setPassword(id: bigint, from: string, to: string, at: number): Promise<boolean> {
+    const { outcome } = await this.#writes.setPassword.underCurrent({ slot: slotOf(id), id, from, to, at });
+    return outcome !== 'collision';
   }
 
   /** Sets the authorities of an active user; false when there is none. */
