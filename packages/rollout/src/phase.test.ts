@@ -4,7 +4,13 @@ import { ROLLOUT_PHASES, transition, type RolloutCommand, type RolloutPhase } fr
 
 const percent = fc.nat(10_000).map((hundredths) => hundredths / 100);
 const phase: fc.Arbitrary<RolloutPhase> = fc.oneof(
-  fc.constantFrom({ phase: 'stateful' } as const, { phase: 'dual' } as const),
+  fc.constantFrom<RolloutPhase[]>(
+    { phase: 'stateful' },
+    { phase: 'dual' },
+    { phase: 'preferred' },
+    { phase: 'drain' },
+    { phase: 'retired' },
+  ),
   percent.map((value) => ({ phase: 'led', percent: value }) as const),
 );
 const command: fc.Arbitrary<RolloutCommand> = fc.oneof(
@@ -31,13 +37,22 @@ describe('transition', () => {
     ],
     [{ phase: 'led', percent: 100 }, { command: 'rollback' }, { phase: 'dual' }],
     [{ phase: 'dual' }, { command: 'rollback' }, { phase: 'stateful' }],
+    [{ phase: 'led', percent: 100 }, { command: 'advance' }, { phase: 'preferred' }],
+    [{ phase: 'preferred' }, { command: 'advance' }, { phase: 'drain' }],
+    [{ phase: 'preferred' }, { command: 'rollback' }, { phase: 'led', percent: 100 }],
+    [{ phase: 'drain' }, { command: 'advance' }, { phase: 'retired' }],
+    [{ phase: 'drain' }, { command: 'rollback' }, { phase: 'preferred' }],
   ])('goes from %j by %j to %j', (from, by, to) => {
     expect(transition(from, by)).toEqual({ ok: true, next: to });
   });
 
   it.each<[RolloutPhase, RolloutCommand, string]>([
     [{ phase: 'stateful' }, { command: 'rollback' }, 'no_phase_before'],
-    [{ phase: 'led', percent: 100 }, { command: 'advance' }, 'no_phase_after'],
+    [{ phase: 'led', percent: 99.99 }, { command: 'advance' }, 'not_all_led'],
+    [{ phase: 'retired' }, { command: 'advance' }, 'no_phase_after'],
+    [{ phase: 'retired' }, { command: 'rollback' }, 'retired_is_final'],
+    [{ phase: 'led', percent: 100 }, { command: 'advance', percent: 5 }, 'percent_out_of_place'],
+    [{ phase: 'preferred' }, { command: 'set-percent', percent: 5 }, 'not_led'],
     [{ phase: 'stateful' }, { command: 'advance', percent: 5 }, 'percent_out_of_place'],
     [{ phase: 'stateful' }, { command: 'set-percent', percent: 5 }, 'not_led'],
     [{ phase: 'dual' }, { command: 'set-percent', percent: 5 }, 'not_led'],
@@ -58,7 +73,8 @@ describe('transition', () => {
         if (!outcome.ok) return;
         const step = ROLLOUT_PHASES.indexOf(outcome.next.phase) - ROLLOUT_PHASES.indexOf(from.phase);
         expect(step).toBe({ advance: 1, rollback: -1, 'set-percent': 0 }[by.command]);
-        if (by.command === 'advance') expect(transition(outcome.next, { command: 'rollback' })).toEqual({ ok: true, next: from });
+        if (by.command === 'advance' && outcome.next.phase !== 'retired')
+          expect(transition(outcome.next, { command: 'rollback' })).toEqual({ ok: true, next: from });
         if (outcome.next.phase === 'led') expect(Math.round(outcome.next.percent * 100)).toBeLessThanOrEqual(10_000);
       }),
     );

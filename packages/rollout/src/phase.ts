@@ -5,10 +5,16 @@ export type RolloutPhase =
   /** Both are given out, and clients use which they like. */
   | { readonly phase: 'dual' }
   /** As `dual`, and clients of the cohort are led to access tokens. `percent`: 0 … 100 in steps of 0.01. */
-  | { readonly phase: 'led'; readonly percent: number };
+  | { readonly phase: 'led'; readonly percent: number }
+  /** All are led but the hold-out; no list spares anybody any more. */
+  | { readonly phase: 'preferred' }
+  /** No session token is given out; clients that have shown to do without lose theirs. */
+  | { readonly phase: 'drain' }
+  /** Access tokens alone. The one phase without a way back. */
+  | { readonly phase: 'retired' };
 
 /** The phases in their order; moves go to the neighbour only. */
-export const ROLLOUT_PHASES = ['stateful', 'dual', 'led'] as const;
+export const ROLLOUT_PHASES = ['stateful', 'dual', 'led', 'preferred', 'drain', 'retired'] as const;
 
 /** What an operator can ask for. */
 export type RolloutCommand =
@@ -23,10 +29,12 @@ export type RolloutCommand =
 export type RolloutRefusal =
   | 'no_phase_after'
   | 'no_phase_before'
+  | 'not_all_led'
   | 'not_led'
   | 'percent_out_of_place'
   | 'percent_unchanged'
-  | 'percent_invalid';
+  | 'percent_invalid'
+  | 'retired_is_final';
 
 /** What becomes of a command. */
 export type RolloutTransition =
@@ -35,12 +43,16 @@ export type RolloutTransition =
 
 /** Share of the users led when nothing else is said, in percent. */
 const FIRST_PERCENT = 1;
+const ALL_PERCENT = 100;
 
 /** Where `command` leads from `state`: to the neighbour, or nowhere. Pure. */
 export function transition(state: RolloutPhase, command: RolloutCommand): RolloutTransition {
   switch (command.command) {
     case 'advance':
-      return advanced(state, command.percent);
+      // An operator who names a percentage elsewhere takes the next phase for another one.
+      return command.percent === undefined || state.phase === 'dual'
+        ? advanced(state, command.percent)
+        : refused('percent_out_of_place', `the next phase is ${phaseAfter(state)}, which has no percentage`);
     case 'rollback':
       return rolledBack(state);
     case 'set-percent':
@@ -53,13 +65,19 @@ export function transition(state: RolloutPhase, command: RolloutCommand): Rollou
 function advanced(state: RolloutPhase, percent: number | undefined): RolloutTransition {
   switch (state.phase) {
     case 'stateful':
-      // An operator who names a percentage here takes the next phase for another one.
-      if (percent !== undefined) return refused('percent_out_of_place', 'the next phase is dual, which has no percentage');
       return { ok: true, next: { phase: 'dual' } };
     case 'dual':
       return led(percent ?? FIRST_PERCENT);
     case 'led':
-      return refused('no_phase_after', 'there is no phase after led; set another percentage');
+      // Otherwise the step would lead everybody else at once, and no cohort would have shown how that goes.
+      if (state.percent < ALL_PERCENT) return refused('not_all_led', `${state.percent} % are led; set the percentage to 100 first`);
+      return { ok: true, next: { phase: 'preferred' } };
+    case 'preferred':
+      return { ok: true, next: { phase: 'drain' } };
+    case 'drain':
+      return { ok: true, next: { phase: 'retired' } };
+    case 'retired':
+      return refused('no_phase_after', 'there is no phase after retired');
   }
 }
 
@@ -71,7 +89,17 @@ function rolledBack(state: RolloutPhase): RolloutTransition {
       return { ok: true, next: { phase: 'stateful' } };
     case 'led':
       return { ok: true, next: { phase: 'dual' } };
+    case 'preferred':
+      return { ok: true, next: { phase: 'led', percent: ALL_PERCENT } };
+    case 'drain':
+      return { ok: true, next: { phase: 'preferred' } };
+    case 'retired':
+      return refused('retired_is_final', 'retired is final: the logic of session tokens may be gone');
   }
+}
+
+function phaseAfter({ phase }: RolloutPhase): string {
+  return ROLLOUT_PHASES[ROLLOUT_PHASES.indexOf(phase) + 1] ?? 'none';
 }
 
 function led(percent: number): RolloutTransition {
@@ -81,7 +109,7 @@ function led(percent: number): RolloutTransition {
 }
 
 /** True for 0 … 100 in steps of 0.01: the cohort is counted in ten-thousandths. */
-function isPercent(percent: number): boolean {
+export function isPercent(percent: number): boolean {
   return percent >= 0 && percent <= 100 && Math.round(percent * 100) / 100 === percent;
 }
 

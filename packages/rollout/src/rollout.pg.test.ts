@@ -2,7 +2,8 @@ import { isWherryError } from '@wherry/core';
 import { Instance, applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
 import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
-import { advance, moveRollout, rollback, rolloutHistory, setPercent } from './commands.ts';
+import { advance, moveRollout, rollback, setPercent } from './commands.ts';
+import { rolloutHistory } from './history.ts';
 import type { RolloutPhase } from './phase.ts';
 import { RolloutState } from './rollout-state.ts';
 import { readRollout, rolloutSchema } from './rollout.ts';
@@ -20,7 +21,9 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   await database.query(`TRUNCATE audit`);
-  await database.query(`UPDATE rollout SET version = 1, phase = 'stateful', percent = NULL`);
+  await database.query(
+    `UPDATE rollout SET version = 1, phase = 'stateful', percent = NULL, settled = true, retreating = false, hold_out = 0`,
+  );
 });
 
 const actor = 'tester';
@@ -94,8 +97,9 @@ describe('rollout commands', () => {
   });
 
   it('keep a phase of a newer program from being taken for one of these', async () => {
-    await expect(database.query(`UPDATE rollout SET phase = 'drain'`)).rejects.toThrow('rollout_phase_check');
+    await expect(database.query(`UPDATE rollout SET phase = 'beyond'`)).rejects.toThrow('rollout_phase_check');
     await expect(database.query(`UPDATE rollout SET percent = 5`)).rejects.toThrow('rollout_check');
+    await expect(database.query(`UPDATE rollout SET settled = false, phase = 'dual'`)).rejects.toThrow('rollout_settled_check');
   });
 });
 

@@ -65,6 +65,53 @@ describe('wherry rollout', () => {
     expect((await run('rollout status', { WHERRY_CONTROL_URL: wrong.href })).err).toMatch(/^wherry: the database refused \(3D000\): /);
   });
 
+  it('holds and lets go, and lets nothing widen meanwhile', async () => {
+    await out('advance');
+    expect(await out('pause --reason holiday')).toContainEqual(expect.stringMatching(/^held by ada \S+Z: holiday$/));
+    expect(await wherry('advance')).toMatchObject({ code: 1, err: 'wherry: the rollout is held by ada: resume it first' });
+    expect(await wherry('pause')).toMatchObject({ code: 1, err: 'wherry: the rollout is held by ada already' });
+    expect((await out('resume --actor bob')).join('\n')).not.toContain('held');
+    expect((await out('history --limit 2')).map((line) => line.slice('2026-01-01T00:00:00.000Z '.length))).toEqual([
+      'resume in dual bob',
+      'pause in dual ada: holiday',
+    ]);
+  });
+
+  it('lists users and clients', async () => {
+    expect(await out('cohort list')).toEqual(['there are none']);
+    expect(await out('cohort include user 17 --reason tester')).toEqual(['user 17 is included']);
+    expect(await out('cohort include user 17')).toEqual(['user 17 is included already']);
+    expect(await out('cohort exclude client kiosk')).toEqual(['client kiosk is excluded']);
+    expect(await out('cohort list')).toEqual(['exclude client kiosk', 'include user 17']);
+    expect(await out('status')).toContain('hold-out 1 %; listed: 1 included, 1 excluded');
+    expect(await out('cohort remove user 17')).toEqual(['user 17 is in no list any more']);
+    expect(await out('cohort remove user 17')).toEqual(['user 17 is in no list']);
+    expect((await out('history --limit 1'))[0]).toMatch(/ list in dual remove user 17 ada$/);
+    expect((await wherry('cohort include group x')).code).toBe(2);
+    expect(await wherry(`cohort include user ${'x'.repeat(257)}`)).toMatchObject({ code: 1 });
+  });
+
+  it('changes settings, and says which there are', async () => {
+    const changed = await out('settings --hold-out 5 --quiet-days 2 --limit unauthorizedSample=50 --limit confidence=2');
+    expect(changed).toContain('hold-out 5 %; listed: 0 included, 1 excluded');
+    expect(changed).toContain('quiet time 2 days');
+    expect(changed).toContain('guardrail 401 rate of the cohort less the control: no verdict, 0 against 0 of 50 seen');
+    expect((await wherry('settings --limit nonesuch=1')).err).toMatch(/^wherry: there is no limit named nonesuch; there are confidence, /);
+    expect((await wherry('settings --limit shadow=-1')).code).toBe(2);
+    expect(await wherry('settings --hold-out 51')).toMatchObject({ code: 1 });
+  });
+
+  it('goes to drain and no further without a proof', async () => {
+    await out('advance --percent 100');
+    await out('advance');
+    expect((await out('advance'))[1]).toMatch(/^phase drain \(not settled: no session token is refused until /);
+    expect((await wherry('advance')).err).toBe(
+      'wherry: it is not proved that session tokens are out of use: the phase drain has not settled',
+    );
+    for (const phase of ['preferred', 'led 100 %', 'dual']) expect((await out('rollback'))[0]).toMatch(new RegExp(`-> ${phase}$`));
+    expect((await out('rollback'))[1]).toMatch(/^phase stateful \(not settled: renewals begun in later phases still live/);
+  });
+
   it('tells whether the instances act on it', async () => {
     expect((await out('status')).at(-1)).toBe('instances no instance follows it');
     let held: { readonly promise: Promise<void>; resolve(): void } | undefined;
@@ -76,8 +123,12 @@ describe('wherry rollout', () => {
       expect(await instance.acknowledged('rollout', state.rollout.seq, PATIENT_MS)).toBe(true);
       expect((await out('status')).at(-1)).toBe('instances every live instance acts on it');
       held = Promise.withResolvers<void>();
-      expect((await out('advance')).at(-1)).toBe('instances not every live instance acts on it yet');
-      expect(JSON.parse((await out('status --json')).join(''))).toMatchObject({ phase: 'dual', acknowledged: false });
+      expect((await out('advance')).at(-1)).toBe(`instances not every live instance acts on it yet: test ${instance.id}`);
+      expect(JSON.parse((await out('status --json')).join(''))).toMatchObject({
+        phase: 'dual',
+        acknowledged: false,
+        behind: [{ instance: instance.id, role: 'test' }],
+      });
       held.resolve();
       expect(await instance.acknowledged('rollout', (await readRollout(database)).seq, PATIENT_MS)).toBe(true);
       expect(JSON.parse((await out('status --json')).join(''))).toMatchObject({ phase: 'dual', acknowledged: true });
