@@ -71,10 +71,6 @@ export const ERROR_CODES = {
   method_not_allowed: { status: 405, meaning: 'The route exists and does not take this method; Allow names those that it takes.' },
   migration_step_invalid: { status: 409, meaning: 'The migration is not in a step that allows this command.' },
   not_found: { status: 404, meaning: 'Nothing is there under this name.' },
-  password_breached: {
-    status: 422,
-    meaning: 'The password is among those that have become known by breaches; another one has to be chosen.',
-  },
   password_breached: { status: 422, meaning: 'The new password is on a list of passwords that have become known; choose another one.' },
   password_wrong: { status: 403, meaning: 'The old password is not the one of the signed-in user.' },
   passwords_busy: { status: 503, meaning: 'As many passwords are being checked as this instance takes on at a time.' },
