@@ -1,6 +1,6 @@
 import { decodeBase64url } from './base64url.ts';
 import { parseStrictJson, type JsonObject, type JsonValue } from './json.ts';
-import { SIGNING_ALGORITHMS, type SigningAlgorithm, type VerificationKey } from './key-source.ts';
+import { isSigningAlgorithm, type SigningAlgorithm, type VerificationKey } from './key-source.ts';
 import { refused, type Refused } from './refusal.ts';
 import { verifySignature } from './signature.ts';
 
@@ -16,10 +16,33 @@ export interface CompactJws {
   readonly signingInput: Buffer;
 }
 
-const MAX_KID_LENGTH = 128;
+/** Longest key id in characters. */
+export const MAX_KID_LENGTH = 128;
 const MAX_TYP_LENGTH = 64;
 const HEADER_DEPTH = 2;
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** The parts of any compact JWS, its header read and nothing believed. */
+export interface JwsParts {
+  readonly header: JsonObject;
+  readonly payload: Buffer;
+  readonly signature: Buffer;
+  readonly signingInput: Buffer;
+}
+
+/** Exactly three segments of canonical base64url, the first an object of strict JSON; otherwise, which of the two is wrong. */
+export function splitCompactJws(text: string, headerDepth: number): JwsParts | 'form' | 'header' {
+  const first = text.indexOf('.');
+  const second = text.indexOf('.', first + 1);
+  if (first < 0 || second < 0 || text.includes('.', second + 1)) return 'form';
+  const headerBytes = decodeBase64url(text.slice(0, first));
+  const payload = decodeBase64url(text.slice(first + 1, second));
+  const signature = decodeBase64url(text.slice(second + 1));
+  if (headerBytes === undefined || payload === undefined || signature === undefined) return 'form';
+  const header = parseObject(headerBytes, headerDepth);
+  if (header === undefined) return 'header';
+  return { header, payload, signature, signingInput: Buffer.from(text.slice(0, second), 'latin1') };
+}
 
 /**
  * Takes a compact JWS apart: exactly three segments of canonical base64url, a header of strict JSON whose only members
@@ -27,22 +50,16 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * `x5c`, `x5t`), are refused by construction rather than one by one.
  */
 export function readCompactJws(token: string): CompactJws | Refused {
-  const first = token.indexOf('.');
-  const second = token.indexOf('.', first + 1);
-  if (first < 0 || second < 0 || token.includes('.', second + 1)) return refused('token_malformed');
-  const headerBytes = decodeBase64url(token.slice(0, first));
-  const payload = decodeBase64url(token.slice(first + 1, second));
-  const signature = decodeBase64url(token.slice(second + 1));
-  if (headerBytes === undefined || payload === undefined || signature === undefined) return refused('token_malformed');
-
-  const header = parseObject(headerBytes, HEADER_DEPTH);
-  if (header === undefined) return refused('token_header_invalid');
+  const parts = splitCompactJws(token, HEADER_DEPTH);
+  if (parts === 'form') return refused('token_malformed');
+  if (parts === 'header') return refused('token_header_invalid');
+  const { header, payload, signature, signingInput } = parts;
   for (const name in header) if (name !== 'alg' && name !== 'kid' && name !== 'typ') return refused('token_header_invalid');
   const { alg, kid, typ } = header as { alg?: JsonValue; kid?: JsonValue; typ?: JsonValue };
   if (typeof alg !== 'string' || !isTextUpTo(kid, MAX_KID_LENGTH) || !isTextUpTo(typ, MAX_TYP_LENGTH))
     return refused('token_header_invalid');
   if (!isSigningAlgorithm(alg)) return refused('token_algorithm_refused');
-  return { ok: true, alg, kid, typ, payload, signature, signingInput: Buffer.from(token.slice(0, second), 'latin1') };
+  return { ok: true, alg, kid, typ, payload, signature, signingInput };
 }
 
 /** True when the JWS was signed with the private part of `key`, by the algorithm that the key is bound to (RFC 8725 section 3.1). */
@@ -64,8 +81,4 @@ export function parseObject(bytes: Uint8Array, maxDepth: number): JsonObject | u
 
 function isTextUpTo(value: JsonValue | undefined, length: number): value is string | undefined {
   return value === undefined || (typeof value === 'string' && value.length > 0 && value.length <= length);
-}
-
-function isSigningAlgorithm(alg: string): alg is SigningAlgorithm {
-  return (SIGNING_ALGORITHMS as readonly string[]).includes(alg);
 }

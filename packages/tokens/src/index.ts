@@ -11,6 +11,17 @@ export {
   type TokenPrincipal,
 } from './access-token.ts';
 export { parseObject, readCompactJws, verifyCompactSignature, type CompactJws } from './compact-jws.ts';
+export { verifyBoundToken } from './dpop/bound-token.ts';
+export { DpopNonces, type DpopNoncesOptions } from './dpop/nonces.ts';
+export { ProofMemory, type ProofMemoryOptions } from './dpop/proof-memory.ts';
+export {
+  verifyDpopProof,
+  type DpopOptions,
+  type DpopProof,
+  type DpopRefusalReason,
+  type DpopRefused,
+  type DpopRequest,
+} from './dpop/proof.ts';
 export {
   createIssuer,
   type IssuedToken,

@@ -1,10 +1,12 @@
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { WherryError } from '@wherry/core';
 import { decodeBase64url } from './base64url.ts';
-import { SIGNING_ALGORITHMS, type SigningAlgorithm, type VerificationKey } from './key-source.ts';
+import { isSigningAlgorithm, type SigningAlgorithm, type VerificationKey } from './key-source.ts';
 
 const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 8192;
+/** Nobody uses more, and a large exponent makes every signature check as slow as signing. */
+const MAX_RSA_EXPONENT: bigint = 2n ** 32n - 1n;
 const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
 /** Points of small order on edwards25519 by their y, sign bit cleared: a signature under them says nothing about its message. */
@@ -23,13 +25,22 @@ const SMALL_ORDER_Y = new Set([
  * that is secret or private, has another purpose, another algorithm or curve, or a value that makes forging possible.
  */
 export function importVerificationKey(jwk: Readonly<Record<string, unknown>>): VerificationKey {
-  const { kid, alg, use, key_ops: operations } = jwk as { kid?: unknown; alg?: unknown; use?: unknown; key_ops?: unknown };
+  const { kid, alg } = jwk as { kid?: unknown; alg?: unknown };
   if (typeof kid !== 'string' || kid === '') throw invalid('it has no kid');
   if (!isSigningAlgorithm(alg)) throw invalid('its alg is not ES256, RS256 or EdDSA');
+  return { kid, alg, ...importPublicKey(jwk, alg) };
+}
+
+/** Takes in the public key that `jwk` has for `alg`, whatever it says of its name and algorithm. Throws as {@link importVerificationKey}. */
+export function importPublicKey(
+  jwk: Readonly<Record<string, unknown>>,
+  alg: SigningAlgorithm,
+): Pick<VerificationKey, 'publicKey' | 'signatureBytes'> {
+  const { use, key_ops: operations } = jwk as { use?: unknown; key_ops?: unknown };
   if (use !== undefined && use !== 'sig') throw invalid('its use is not sig');
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) throw invalid('its key_ops lack verify');
   if (SECRET_MEMBERS.some((name) => name in jwk)) throw invalid('it holds secret parts');
-  return { kid, alg, ...IMPORTS[alg](jwk) };
+  return IMPORTS[alg](jwk);
 }
 
 /** Name of a key that follows from its public part (RFC 7638, SHA-256): no two keys share one. */
@@ -51,6 +62,8 @@ const IMPORTS: Record<SigningAlgorithm, (jwk: Readonly<Record<string, unknown>>)
     },
     RS256: (jwk) => {
       requireMembers(jwk, { kty: 'RSA' });
+      // One key has one form, and so one thumbprint (RFC 7518 section 6.3.1).
+      for (const value of [jwk['n'], jwk['e']]) if (!isUnsignedInteger(value)) throw invalid('its n or e is not in its shortest form');
       return rsaKey(createKey({ kty: 'RSA', n: jwk['n'], e: jwk['e'] }));
     },
     EdDSA: (jwk) => {
@@ -67,7 +80,7 @@ function rsaKey(publicKey: KeyObject): { publicKey: KeyObject; signatureBytes: n
   if (bits < MIN_RSA_BITS || bits > MAX_RSA_BITS)
     throw invalid(`its modulus has ${bits} bits; ${MIN_RSA_BITS} to ${MAX_RSA_BITS} are allowed`);
   // With e = 1 every padded message is its own signature; an even e has no inverse.
-  if (e < 3n || e % 2n === 0n) throw invalid('its public exponent is not odd and at least 3');
+  if (e < 3n || e % 2n === 0n || e > MAX_RSA_EXPONENT) throw invalid('its public exponent is not odd and from 3 to 2^32');
   return { publicKey, signatureBytes: Math.ceil(bits / 8) };
 }
 
@@ -84,14 +97,15 @@ function requireMembers(jwk: Readonly<Record<string, unknown>>, members: Readonl
   for (const [name, value] of Object.entries(members)) if (jwk[name] !== value) throw invalid(`its ${name} is not ${value}`);
 }
 
+function isUnsignedInteger(text: unknown): boolean {
+  const bytes = typeof text === 'string' ? decodeBase64url(text) : undefined;
+  return bytes !== undefined && bytes.length > 0 && bytes[0] !== 0;
+}
+
 function requireBytes(text: unknown, length: number): Buffer {
   const bytes = typeof text === 'string' ? decodeBase64url(text) : undefined;
   if (bytes?.length !== length) throw invalid(`a coordinate is not ${length} bytes`);
   return bytes;
-}
-
-function isSigningAlgorithm(alg: unknown): alg is SigningAlgorithm {
-  return (SIGNING_ALGORITHMS as readonly unknown[]).includes(alg);
 }
 
 function invalid(why: string, cause?: unknown): WherryError {

@@ -6,6 +6,11 @@ export type SigningAlgorithm = 'ES256' | 'RS256' | 'EdDSA';
 /** All of {@link SigningAlgorithm}; the first is the default. */
 export const SIGNING_ALGORITHMS: readonly SigningAlgorithm[] = ['ES256', 'RS256', 'EdDSA'];
 
+/** True for one of {@link SIGNING_ALGORITHMS}. */
+export function isSigningAlgorithm(alg: unknown): alg is SigningAlgorithm {
+  return (SIGNING_ALGORITHMS as readonly unknown[]).includes(alg);
+}
+
 /** A public key, checked, with the one algorithm that it is used for. */
 export interface VerificationKey {
   readonly kid: string;
