@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { encodeIdentity } from '../identity-headers.ts';
 import { ask } from './ask.ts';
-import { LOOK, PARSED, endlessRoute, lateRoute, whoIs } from './looking-around.ts';
+import { LOOK, PARSED, endlessRoute, lateRoute, piecesRoute, whoIs } from './looking-around.ts';
 import type { Route, Serve } from './middleware-fixture.ts';
 
 const WHO: Route = { method: 'GET', path: '/who', work: () => whoIs() };
@@ -30,6 +30,22 @@ export function describeIsolation(serve: Serve): void {
         }),
       );
       expect(whoIs()).toBe('nobody');
+    });
+
+    it('is seen with every piece of a body that arrives while the route waits for it', async () => {
+      let came = Promise.withResolvers<void>();
+      await using serving = await serve({ principal: {}, routes: [piecesRoute(() => came.resolve())] });
+      // The next piece leaves when the last one has arrived, so each comes straight from the connection.
+      const body = async function* pieces(): AsyncGenerator<string> {
+        for (const piece of ['a', 'b', 'c']) {
+          came = Promise.withResolvers();
+          yield piece;
+          await came.promise;
+        }
+      };
+      const headers = { ...as('u'), 'content-type': 'application/octet-stream' };
+      const { text } = await ask(serving.port, { method: 'POST', path: '/pieces', headers, body: body() });
+      expect(JSON.parse(text)).toEqual(['a u', 'b u', 'c u', 'end u']);
     });
 
     it('is kept behind a body parser', async () => {

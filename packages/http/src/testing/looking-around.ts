@@ -45,6 +45,30 @@ export const LOOK: Route = {
   },
 };
 
+/** A route that looks at every piece of the body as it arrives; `came` is told after each. */
+export function piecesRoute(came: () => void): Route {
+  return {
+    method: 'POST',
+    path: '/pieces',
+    work: async ({ request }) => {
+      const seen: string[] = [];
+      const ended = new Promise<void>((resolve, reject) => {
+        request.once('end', () => {
+          seen.push(`end ${whoIs()}`);
+          resolve();
+        });
+        request.once('error', reject);
+      });
+      request.on('data', (piece: Buffer) => {
+        seen.push(`${piece.toString()} ${whoIs()}`);
+        came();
+      });
+      await ended;
+      return seen;
+    },
+  };
+}
+
 /** A route whose body the framework parses before it. */
 export const PARSED: Route = {
   method: 'POST',
