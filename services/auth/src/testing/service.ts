@@ -88,8 +88,10 @@ async function postForm(url: string, form: Form, headers: Readonly<Record<string
   return answerOf(await fetch(url, { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers }, body }));
 }
 
-function pairsOf(form: Readonly<Record<string, string | readonly string[]>>): string[][] {
-  return Object.entries(form).flatMap(([name, value]) => (typeof value === 'string' ? [value] : value).map((one) => [name, one]));
+function pairsOf(form: Exclude<Form, string>): [string, string][] {
+  return Object.entries(form).flatMap(([name, value]) =>
+    (typeof value === 'string' ? [value] : value).map((one): [string, string] => [name, one]),
+  );
 }
 
 /** The value of an Authorization header of scheme Basic. */
