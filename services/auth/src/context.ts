@@ -9,6 +9,7 @@ import type { LogInLimits } from './log-in-limits/log-in-limits.ts';
 import type { OAuthContext } from './oauth/oauth-context.ts';
 import type { Passwords } from './passwords.ts';
 import type { UserEnds } from './user-ends.ts';
+import type { CheckPassword } from './users/breached/check-password.ts';
 import type { RegistrationContext } from './users/repair.ts';
 
 /** All that the routes work with. Times in milliseconds. */
@@ -29,6 +30,8 @@ export interface AuthContext {
   readonly registration: RegistrationContext;
   readonly userEnds: UserEnds;
   readonly passwords: Passwords;
+  /** undefined: no list of breached passwords is asked. */
+  readonly checkPassword: CheckPassword | undefined;
   readonly logInLimits: LogInLimits;
   readonly proxies: TrustedProxies;
   /** undefined where the operator has named his proxies. */

@@ -8,6 +8,7 @@ import type { AuthClient } from './clients.ts';
 import type { LogInLimitOptions } from './log-in-limits/options.ts';
 import type { RenewalPort } from './oauth/renewal-port.ts';
 import type { PasswordsOptions } from './passwords.ts';
+import type { CheckPassword } from './users/breached/check-password.ts';
 
 /** Where the application that people have keeps its sessions, and how it signs its cookie. */
 export interface LegacySource {
@@ -61,12 +62,16 @@ export interface AuthServiceOptions {
   /** Where refresh tokens come from; absent: none are given out. */
   readonly renewal?: RenewalPort;
   readonly passwords?: PasswordsOptions;
+  /** Asked about each new password; absent: any that is long enough is taken. */
+  readonly checkPassword?: CheckPassword;
   /** How many log-ins may fail; bound by default. */
   readonly logInLimits?: LogInLimitOptions;
   /** Proxies whose X-Forwarded-For is believed: `loopback`, `private`, addresses and ranges; default `loopback`. */
   readonly trustedProxies?: readonly string[];
   /** How long a registration may take before it counts as abandoned, milliseconds; default 60000. */
   readonly registrationGraceMs?: number;
+  /** How long a change may take before the end that it owes is made up for, milliseconds; default 60000. */
+  readonly userEndOwedMs?: number;
   /** How often what was left undone is looked for, milliseconds; default 30000. */
   readonly upkeepMs?: number;
   /** Also answered at /metrics. */

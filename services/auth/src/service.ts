@@ -121,8 +121,9 @@ class Service implements AuthService {
         now: this.runtime.now,
         graceMs: options.registrationGraceMs ?? 60_000,
       },
-      userEnds: new UserEnds(this.runtime, log),
+      userEnds: new UserEnds(this.runtime, log, options.userEndOwedMs),
       passwords: new Passwords(options.passwords),
+      checkPassword: options.checkPassword,
       logInLimits: new LogInLimits({
         control,
         limits: options.logInLimits ?? {},

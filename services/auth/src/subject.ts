@@ -33,7 +33,7 @@ export interface TokenSubject extends Subject {
   readonly createTime: number;
 }
 
-/** The session of a session token. Errors: `session_token_malformed`, `session_unknown`, `session_ended`, `session_anonymous`, `shard_unavailable`, `slot_not_owned`. */
+/** The session of a session token. Errors: `session_token_malformed`, `session_unknown`, `session_ended`, `session_anonymous`, `user_disabled`, `shard_unavailable`, `slot_not_owned`. */
 export async function sessionOfToken(context: AuthContext, token: string): Promise<TokenSubject> {
   const { target, ended } = context.runtime;
   const key = parseSessionToken(token);
@@ -47,6 +47,7 @@ export async function sessionOfToken(context: AuthContext, token: string): Promi
   // The row's expiry moves with every touch; the absolute one is counted from the log-in.
   if ((record.expireTime ?? Infinity) <= readAt || record.createTime + context.absoluteMs <= readAt) throw unknown();
   if (record.userId === null) throw anonymous();
+  requireEnabled(context, record.userId);
   if (record.userGeneration < ended.minimumGeneration(record.userId)) throw endedError();
   return {
     key,
@@ -134,6 +135,16 @@ function sessionsOf({ legacy }: AuthContext): CarriedSessions {
 
 function unknown(): WherryError {
   return new WherryError('session_unknown', 'there is no such session, or its time is over');
+}
+
+/** Errors: `user_disabled`. */
+export function requireEnabled({ runtime }: AuthContext, userId: string): void {
+  if (runtime.ended.isUserDisabled(userId)) throw disabledError();
+}
+
+/** What a user who is kept out is told. */
+export function disabledError(): WherryError {
+  return new WherryError('user_disabled', 'the user is disabled');
 }
 
 function endedError(): WherryError {

@@ -2,6 +2,10 @@ import { pause } from '@wherry/core';
 import type { AuthContext } from './context.ts';
 import { repairRegistrations } from './users/repair.ts';
 
+/** Records that go with one statement, and most statements of one round: more than are written in the time between two. */
+const SWEEP = 10_000;
+const SWEEPS = 50;
+
 /** Looks for what crashes and outages left undone, and for what is over, at intervals. Every instance does, and they may all do so at once. */
 export class Upkeep {
   readonly #context: AuthContext;
@@ -38,7 +42,7 @@ export class Upkeep {
       const repaired = await repairRegistrations(registration);
       if (repaired > 0) log.info('abandoned registrations were undone', { repaired });
       await userEnds.retry();
-      await runtime.revocations.sweep();
+      for (let n = 0; n < SWEEPS && (await runtime.revocations.sweep(SWEEP)) === SWEEP; n++);
       await logInLimits.sweep();
       await oauth.usedAssertions.sweep();
     } catch (error) {

@@ -117,6 +117,28 @@ export const whoamiSchema: object = {
   },
 };
 
+export const changePasswordSchema: object = {
+  ...body(['oldPassword', 'newPassword'], { oldPassword: password, newPassword: password, staySignedIn: { type: 'boolean' } }),
+  summary: 'Change the password, which ends all that the user has',
+  tags: ['users'],
+  security: SECURITY.user,
+  response: {
+    200: answer('Changed; with a new session where that was asked for', ['userId', 'propagated'], {
+      userId: anyUserId,
+      propagated: { type: 'boolean' },
+      sessionToken: text,
+      ...accessToken,
+      sessionExpiresAt: { type: 'integer' },
+    }),
+    ...problems(OF_BODIES, OF_CALLERS, OF_STORES, codesOf('id_'), codesOf('password'), codesOf('too_many_'), codesOf('user_'), [
+      'conflict',
+      'forbidden',
+      'grant_invalid',
+      'signing_key_unavailable',
+    ]),
+  },
+};
+
 const params = { type: 'object', required: ['id'], properties: { id: name } } as const;
 const ended = { userId: anyUserId, generation: { type: 'integer' }, propagated: { type: 'boolean' } } as const;
 
@@ -127,6 +149,32 @@ export const revokeSchema: object = {
   tags: ['operators'],
   security: SECURITY.operator,
   response: { 200: answer('Ended', Object.keys(ended), ended), ...problems(OF_BODIES, OF_OPERATORS, OF_STORES) },
+};
+
+export const disableSchema: object = { ...revokeSchema, summary: 'End all that a user has, and keep him out' };
+
+export const enableSchema: object = {
+  ...revokeSchema,
+  summary: 'Let a user in again',
+  response: {
+    200: answer('Let in', ['userId', 'changed', 'propagated'], {
+      userId: anyUserId,
+      changed: { type: 'boolean' },
+      propagated: { type: 'boolean' },
+    }),
+    ...problems(OF_BODIES, OF_OPERATORS, OF_STORES),
+  },
+};
+
+export const issuerRevokeSchema: object = {
+  ...body(['reason'], { reason: name, notBefore: { type: 'integer', minimum: 0, maximum: 9_999_999_999 } }),
+  summary: 'End every access token that was issued up to a moment (NumericDate), by default now',
+  tags: ['operators'],
+  security: SECURITY.operator,
+  response: {
+    200: answer('Ended', ['notBefore', 'propagated'], { notBefore: { type: 'integer' }, propagated: { type: 'boolean' } }),
+    ...problems(OF_BODIES, OF_OPERATORS, OF_STORES),
+  },
 };
 
 export const authoritiesSchema: object = {

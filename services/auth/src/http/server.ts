@@ -9,6 +9,7 @@ import { adminRoutes } from '../routes/admin.ts';
 import { handOverRoutes } from '../routes/hand-over.ts';
 import { loginRoutes } from '../routes/login.ts';
 import { logoutRoutes } from '../routes/logout.ts';
+import { passwordRoutes } from '../routes/password.ts';
 import { statusRoutes, type Health } from '../routes/status.ts';
 import { userRoutes } from '../routes/users.ts';
 import { whoamiRoutes } from '../routes/whoami.ts';
@@ -78,6 +79,7 @@ export async function buildServer(context: AuthContext, { log, metrics, health }
   metadataRoute(app, context);
   handOverRoutes(app, context);
   logoutRoutes(app, context);
+  passwordRoutes(app, context);
   whoamiRoutes(app, context);
   adminRoutes(app, context);
   statusRoutes(app, context, health, metrics);

@@ -6,7 +6,7 @@ import { accessTokenOf, advise } from '../access-tokens.ts';
 import type { AuthContext } from '../context.ts';
 import { handOverSchema } from '../http/schemas.ts';
 import { authenticatedClient } from '../operator.ts';
-import { carriedSession, type TokenSubject } from '../subject.ts';
+import { carriedSession, requireEnabled, type TokenSubject } from '../subject.ts';
 
 interface HandOverBody {
   readonly userId: string | number;
@@ -24,6 +24,7 @@ export function handOverRoutes(app: FastifyInstance, context: AuthContext): void
     const client = authenticatedClient(context, request);
     if (client === undefined)
       throw new WherryError('client_unauthenticated', 'this needs a client that authenticates by client_secret_basic');
+    requireEnabled(context, String(request.body.userId));
     const subject = await confirmed(context, request.body);
     const { issueJwts } = context.rollout.policyFor(subject.userId);
     const access = issueJwts ? await accessTokenOf(context, subject, client) : undefined;

@@ -7,7 +7,7 @@ import type { RegisteredClient } from '../clients.ts';
 import type { AuthContext } from '../context.ts';
 import { loginSchema } from '../http/schemas.ts';
 import { requestAddress } from '../log-in-limits/request-address.ts';
-import { attributesOf } from '../subject.ts';
+import { attributesOf, disabledError } from '../subject.ts';
 import type { User } from '../users/user-store.ts';
 import { readUsername, type Username } from '../users/username.ts';
 
@@ -18,7 +18,7 @@ interface LoginBody {
 }
 
 /** A new session and what it is borne by. */
-interface NewLogin {
+export interface NewLogin {
   /** A secret: given to the client once, kept nowhere. */
   readonly sessionToken: string;
   /** Epoch ms. */
@@ -93,11 +93,13 @@ async function authenticate(
   const user = id !== undefined && found?.state === 'active' ? found : undefined;
   const matches = await passwords.matches(user?.passwordHash, password);
   if (user === undefined || !matches) throw new WherryError('login_failed', 'username or password is wrong');
+  // Told only to him who has the password. Asked of what was read: a session of this generation would outlive everything.
+  if (generation === Number.POSITIVE_INFINITY) throw disabledError();
   return { user, generation };
 }
 
 /** Stores a new session. The token of an access that could not be signed would be missed, so it is signed first. */
-async function begin(context: AuthContext, user: User, generation: number, client: RegisteredClient): Promise<NewLogin> {
+export async function begin(context: AuthContext, user: User, generation: number, client: RegisteredClient): Promise<NewLogin> {
   const userId = user.id.toString();
   const { authorities, username } = user;
   const { issueJwts } = context.rollout.policyFor(userId);

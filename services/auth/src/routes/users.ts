@@ -5,7 +5,7 @@ import type { AuthContext } from '../context.ts';
 import { registerSchema } from '../http/schemas.ts';
 import { requestAddress } from '../log-in-limits/request-address.ts';
 import { requireOperator } from '../operator.ts';
-import { MIN_PASSWORD_LENGTH } from '../passwords.ts';
+import { checkNewPassword } from '../users/new-password.ts';
 import { checkNameFree, register } from '../users/register.ts';
 import { USERNAME_RULE, readUsername, type Username } from '../users/username.ts';
 
@@ -26,8 +26,6 @@ export function userRoutes(app: FastifyInstance, context: AuthContext): void {
     if (authorities !== undefined) requireOperator(context, request);
     const name = readUsername(username);
     if (name === undefined) throw new WherryError('bad_request', `the username is not allowed; it has ${USERNAME_RULE}`);
-    if (password.length < MIN_PASSWORD_LENGTH)
-      throw new WherryError('bad_request', `the password is too short; it has at least ${MIN_PASSWORD_LENGTH} characters`);
     const given = [...new Set(authorities ?? DEFAULT_AUTHORITIES)];
     context.passwords.checkRoom('new');
     // The operator registers as many as he likes.
@@ -50,6 +48,7 @@ async function withinLimit(context: AuthContext, address: string | undefined, at
 
 /** The id of a new user. */
 async function create(context: AuthContext, name: Username, password: string, authorities: readonly string[]): Promise<bigint> {
+  await checkNewPassword(context, password);
   await checkNameFree(context.registration, name);
   const passwordHash = await context.passwords.hash(password);
   const id = await context.ids.next();
