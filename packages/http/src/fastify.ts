@@ -9,7 +9,6 @@ import {
   type GatewayPrincipalOptions,
   type JudgedPrincipalOptions,
 } from './admission.ts';
-import { runWithIdentity } from './principal-context.ts';
 import { replyProblem } from './fastify-problem.ts';
 import { boundIdentity } from './request-binding.ts';
 
@@ -28,13 +27,13 @@ export type ProblemHandler = (error: unknown, request: FastifyRequest, reply: Fa
 export const principalFromGateway: FastifyPluginAsync<GatewayPrincipalOptions> = openPlugin<GatewayPrincipalOptions>(
   'wherry-principal-from-gateway',
   // Not with a callback: what such a plugin throws nobody catches.
-  async (app, options) => addHooks(app, admitFromGateway(options)),
+  async (app, options) => addAdmission(app, admitFromGateway(options)),
 );
 
 /** The same for a service that no gateway stands before: the application's own judge says who is calling. */
 export const principalFrom: FastifyPluginAsync<JudgedPrincipalOptions> = openPlugin<JudgedPrincipalOptions>(
   'wherry-principal-from-judge',
-  async (app, options) => addHooks(app, admitByJudge(options)),
+  async (app, options) => addAdmission(app, admitByJudge(options)),
 );
 
 /**
@@ -50,7 +49,7 @@ export function problemHandler(): ProblemHandler {
   };
 }
 
-function addHooks(app: FastifyInstance, admit: Admit): void {
+function addAdmission(app: FastifyInstance, admit: Admit): void {
   app.addHook('onRequest', (request, reply, done) => {
     const proceed = (admission: Admission): void => {
       if (admission.ok) enterRequest(request.raw, reply.raw, admission.identity, done);
@@ -59,12 +58,6 @@ function addHooks(app: FastifyInstance, admit: Admit): void {
     const found = admit(request.raw);
     if (found instanceof Promise) found.then(proceed, done);
     else proceed(found);
-  });
-  // A `preParsing` hook may have put another stream in the place of the request's; that one ends on nobody's behalf.
-  app.addHook('preValidation', (request, _reply, done) => {
-    const identity = boundIdentity(request.raw);
-    if (identity === undefined) done();
-    else runWithIdentity(identity, done);
   });
 }
 
