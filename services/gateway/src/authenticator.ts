@@ -2,15 +2,17 @@ import { asWherryError, type Clock, type Logger } from '@wherry/core';
 import type { AuthorizationSource, IdentitySigner } from '@wherry/http';
 import type { RolloutState } from '@wherry/rollout';
 import { classifyCredential, type CarriedSessions, type ExpressCookie, type SessionRuntime } from '@wherry/sessions';
-import { createVerifier, type AccessTokenClaims, type Verifier } from '@wherry/tokens';
+import { createVerifier, type AccessTokenClaims, type Verification, type Verifier } from '@wherry/tokens';
 import { Caller } from './caller.ts';
 import { Comparison } from './comparison.ts';
 import { Counts } from './counts.ts';
 import { credentialOf, ordinaryBearer, type SessionCredential } from './credential.ts';
+import type { ClientAddresses, Peer } from './limits/client-addresses.ts';
+import { isRefusal, type ExaminationBudget } from './limits/examination-budget.ts';
 import type { GatewayTokens } from './options.ts';
-import { refusal, refusalOf, type CredentialKind, type Outcome } from './outcome.ts';
+import { refusal, refusalOf, type CredentialKind, type Outcome, type Refusal } from './outcome.ts';
 import { judgeAgain } from './second-look.ts';
-import { SessionCache } from './session-cache.ts';
+import { SessionCache, nameOf } from './session-cache.ts';
 import { SessionReader, type SessionFinding } from './session-reader.ts';
 import { judgeStaleToken } from './stale-token.ts';
 import { Touches } from './touches.ts';
@@ -27,6 +29,8 @@ export interface AuthenticatorOptions {
   readonly cacheTtlMs: number;
   readonly cacheSource: boolean;
   readonly freshMs: number;
+  readonly budget: ExaminationBudget;
+  readonly addresses: ClientAddresses;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -75,23 +79,26 @@ export class Authenticator {
     });
   }
 
-  /** Who sends a request, or why that is not known. Never throws, never rejects. `now`: epoch ms. */
-  judge(request: AuthorizationSource, now: number): Outcome | Promise<Outcome> {
+  /** Who sends a request, or why that is not known. Never throws, never rejects. `now`: epoch ms; `peer`: the other end of its connection. */
+  judge(request: AuthorizationSource, now: number, peer?: Peer): Outcome | Promise<Outcome> {
     const token = ordinaryBearer(request);
     // `{"` in base64url: what begins like this is a JWT or nothing, and was most likely seen before.
     if (token?.startsWith('eyJ') === true) {
-      const verified = this.verifier.verify(token);
+      const verified = this.verifier.recall(token) ?? this.#examine(token, request, peer);
       if (verified.ok) return this.#admitToken(verified.derived, request.rawHeaders, now);
+      if ('answer' in verified) return verified;
       if (classifyCredential(token) === 'jwt') return refusal('jwt', verified.reason);
     }
     const credential = credentialOf(request, this.#options.cookie);
     switch (credential.kind) {
       case 'jwt':
-        return this.#token(credential.token, request.rawHeaders, now);
+        return this.#token(credential.token, request, now, peer);
       case 'refused':
         return credential.refusal;
       case 'session_token':
+        return this.#sessionToken(credential, request, now, peer);
       case 'cookie':
+        // The application has signed it, so nobody can make one up.
         return this.#session(credential, now);
     }
   }
@@ -120,9 +127,44 @@ export class Authenticator {
     return this.#options.runtime.ended.staleMs <= this.#options.freshMs;
   }
 
-  #token(token: string, rawHeaders: readonly string[], now: number): Outcome | Promise<Outcome> {
+  #token(token: string, request: AuthorizationSource, now: number, peer: Peer | undefined): Outcome | Promise<Outcome> {
+    const verified = this.verifier.recall(token) ?? this.#examine(token, request, peer);
+    if (verified.ok) return this.#admitToken(verified.derived, request.rawHeaders, now);
+    return 'answer' in verified ? verified : refusal('jwt', verified.reason);
+  }
+
+  /** A token that was not seen before, within the budget of whoever sends it. */
+  #examine(token: string, { rawHeaders }: AuthorizationSource, peer: Peer | undefined): Verification<Caller | undefined> | Refusal {
+    const { budget, addresses } = this.#options;
+    const examination = budget.enterToken(peer === undefined ? undefined : addresses.of(peer, rawHeaders));
+    if (isRefusal(examination)) return examination;
     const verified = this.verifier.verify(token);
-    return verified.ok ? this.#admitToken(verified.derived, rawHeaders, now) : refusal('jwt', verified.reason);
+    // What has only run out is sent by honest clients too.
+    const refused = verified.ok || verified.reason !== 'token_signature_invalid' ? 'neutral' : 'bad';
+    budget.settleToken(examination, verified.ok ? 'good' : refused);
+    return verified;
+  }
+
+  /** A session token is random to whoever looks at it: that there is no such session is known only when a shard has been asked. */
+  #sessionToken(
+    credential: SessionCredential,
+    { rawHeaders }: AuthorizationSource,
+    now: number,
+    peer: Peer | undefined,
+  ): Outcome | Promise<Outcome> {
+    const remembered = this.sessions.recall(credential);
+    if (remembered !== undefined) return this.#admit(remembered, now);
+    const { budget, addresses } = this.#options;
+    const name = nameOf(credential.key);
+    const examination = budget.enterSession(name, peer === undefined ? undefined : addresses.of(peer, rawHeaders));
+    if (examination !== undefined && isRefusal(examination)) return examination;
+    const outcome = this.#session(credential, now);
+    if (examination === undefined) return outcome;
+    return Promise.resolve(outcome).then((settled) => {
+      const refused = !settled.ok && settled.code === 'session_unknown' ? 'bad' : 'neutral';
+      budget.settleSession(examination, name, settled.ok ? 'good' : refused);
+      return settled;
+    });
   }
 
   #admitToken(caller: Caller | undefined, rawHeaders: readonly string[], now: number): Outcome | Promise<Outcome> {

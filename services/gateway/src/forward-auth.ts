@@ -1,19 +1,26 @@
 import { WherryError, asWherryError, type Logger } from '@wherry/core';
-import { authorizationOf, type AuthorizationSource } from '@wherry/http';
+import { authorizationOf, type AuthorizationSource, type CrossSiteSource } from '@wherry/http';
 import { Answer } from './answer.ts';
 import type { Authenticator } from './authenticator.ts';
+import type { Peer } from './limits/client-addresses.ts';
+import type { Gate } from './limits/gate.ts';
 import { countsAsNobody, refusalOf, type Outcome, type Refusal } from './outcome.ts';
 import { NO_HEADERS, withResponseHeaders, type ResponseHeaders } from './respond.ts';
-import { pathOf, type RouteTable } from './routes.ts';
+import { pathOf, type Route, type RouteTable } from './routes.ts';
 
 /** Options of {@link ForwardAuth}. */
 export interface ForwardAuthSettings {
   readonly authenticator: Pick<Authenticator, 'judge' | 'counts'>;
   readonly routes: RouteTable;
+  /** What a request has to pass beside; absent: nothing. */
+  readonly gate?: Gate;
   readonly log: Logger;
   /** Lower case; undefined: the original path is not looked at. */
   readonly uriHeader: string | undefined;
 }
+
+/** What of a question is looked at. */
+type Question = AuthorizationSource & CrossSiteSource;
 
 const NOBODY = new Answer(200, ['Content-Length', '0']);
 
@@ -33,29 +40,33 @@ export class ForwardAuth {
   }
 
   /** The answer to a question; never throws nor rejects, because nobody above could say more than 500. The way of a token that was seen before takes one turn and makes next to nothing. */
-  answer(request: AuthorizationSource): Answer | Promise<Answer> {
+  answer(request: Question, peer?: Peer): Answer | Promise<Answer> {
     try {
-      const answer = this.#judge(request);
+      const answer = this.#judge(request, peer);
       return answer instanceof Promise ? answer.catch((error: unknown) => this.#failed(error)) : answer;
     } catch (error) {
       return this.#failed(error);
     }
   }
 
-  #judge(request: AuthorizationSource): Answer | Promise<Answer> {
+  #judge(request: Question, peer: Peer | undefined): Answer | Promise<Answer> {
     const now = Date.now();
-    const { authenticator, uriHeader } = this.#settings;
-    const mayBeNobody = uriHeader === undefined ? 'never' : this.#mayBeNobody(request.rawHeaders, uriHeader);
-    if (typeof mayBeNobody === 'object') return mayBeNobody.answer;
-    if (mayBeNobody === 'always') return this.#nobody();
-    const outcome = authenticator.judge(request, now);
-    if (!(outcome instanceof Promise)) return this.#settle(outcome, mayBeNobody === 'perhaps', now);
-    return outcome.then((settled) => this.#settle(settled, mayBeNobody === 'perhaps', now));
+    const { authenticator, gate, uriHeader } = this.#settings;
+    const route = uriHeader === undefined ? undefined : this.#routeOf(request.rawHeaders, uriHeader);
+    if (route !== undefined && 'answer' in route) return route.answer;
+    const refused = gate?.before(route, request, peer);
+    if (refused !== undefined) return this.#settle(refused, route, request, now);
+    if (route?.auth === 'none') return this.#nobody();
+    const outcome = authenticator.judge(request, now, peer);
+    if (!(outcome instanceof Promise)) return this.#settle(outcome, route, request, now);
+    return outcome.then((settled) => this.#settle(settled, route, request, now));
   }
 
-  #settle(outcome: Outcome, mayBeNobody: boolean, now: number): Answer {
-    const { counts } = this.#settings.authenticator;
-    if (!outcome.ok && mayBeNobody && countsAsNobody(outcome)) return this.#nobody(outcome.respond);
+  #settle(judged: Outcome, route: Route | undefined, request: Question, now: number): Answer {
+    const { authenticator, gate } = this.#settings;
+    const { counts } = authenticator;
+    const outcome = judged.ok ? (gate?.after(route, request, judged) ?? judged) : judged;
+    if (!outcome.ok && route?.auth === 'optional' && countsAsNobody(outcome)) return this.#nobody(outcome.respond);
     counts.judged(outcome);
     return outcome.ok ? outcome.answer(now) : outcome.answer;
   }
@@ -70,33 +81,26 @@ export class ForwardAuth {
     return respond.length === 0 ? NOBODY : new Answer(200, withResponseHeaders(NOBODY.headers, respond));
   }
 
-  /** What the route of the original request says. A path that cannot be routed is refused, one without a route asks for a user. */
-  #mayBeNobody(rawHeaders: readonly string[], uriHeader: string): 'never' | 'perhaps' | 'always' | Refusal {
+  /** The route of the original request; undefined: none is told, or there is none, and a user is asked for. Refused: a path that cannot be routed. */
+  #routeOf(rawHeaders: readonly string[], uriHeader: string): Route | Refusal | undefined {
     let target: string | undefined;
     for (let at = 0; at < rawHeaders.length; at += 2) {
       if (rawHeaders[at]?.length !== uriHeader.length || rawHeaders[at]?.toLowerCase() !== uriHeader) continue;
       if (target !== undefined) return refusalOf('none', new WherryError('bad_request', `more than one ${uriHeader} header`));
       target = rawHeaders[at + 1] ?? '';
     }
-    if (target === undefined) return 'never';
+    if (target === undefined) return undefined;
     try {
-      switch (this.#settings.routes.find(pathOf(target))?.auth) {
-        case 'none':
-          return 'always';
-        case 'optional':
-          return checked(target, 'perhaps');
-        case 'required':
-        case undefined:
-          return checked(target, 'never');
-      }
+      const route = this.#settings.routes.find(pathOf(target));
+      if (route?.auth !== 'none') refuseTokenInQuery(target);
+      return route;
     } catch (error) {
       return refusalOf('none', asWherryError(error));
     }
   }
 }
 
-/** Refuses a token in the original query as `authorizationOf` does in our own (RFC 9700 section 4.3.2). */
-function checked<T>(target: string, value: T): T {
+/** As `authorizationOf` does in our own query (RFC 9700 section 4.3.2). */
+function refuseTokenInQuery(target: string): void {
   authorizationOf({ url: target, rawHeaders: [] });
-  return value;
 }

@@ -6,8 +6,10 @@ import { Admin } from './admin.ts';
 import { Authenticator } from './authenticator.ts';
 import { Connections } from './connections.ts';
 import { ForwardAuth } from './forward-auth.ts';
+import { Gate } from './limits/gate.ts';
+import { limitsOf } from './limits/limits.ts';
 import type { GatewayOptions } from './options.ts';
-import { countsAsNobody, type Outcome } from './outcome.ts';
+import { countsAsNobody, type Outcome, type Refusal } from './outcome.ts';
 import { PlainLane, isAt } from './plain/plain-lane.ts';
 import type { Passing } from './proxy/passing.ts';
 import { ReverseProxy } from './proxy/proxy.ts';
@@ -44,6 +46,7 @@ class HttpGateway implements Gateway {
   readonly #log: Logger;
   readonly #routes: RouteTable;
   readonly #authenticator: Authenticator;
+  readonly #gate: Gate;
   readonly #proxy: ReverseProxy;
   readonly #forwardAuth: ForwardAuth;
   readonly #admin: Admin;
@@ -58,7 +61,9 @@ class HttpGateway implements Gateway {
     this.#options = options;
     this.#log = options.log ?? silentLogger;
     const { metrics, runtime, upstreamSecrets } = options;
-    this.#routes = new RouteTable(options.routes);
+    const { addresses, budget, requests, allowedOrigins } = limitsOf(options);
+    this.#gate = new Gate({ addresses, limits: requests, allowedOrigins });
+    this.#routes = new RouteTable(options.routes, options.clock);
     this.#authenticator = new Authenticator({
       tokens: options.tokens,
       runtime,
@@ -70,6 +75,8 @@ class HttpGateway implements Gateway {
       cacheTtlMs: options.sessionCache?.ttlMs ?? 5000,
       cacheSource: options.sessionCache?.source ?? false,
       freshMs: options.freshMs ?? 3000,
+      budget,
+      addresses,
       clock: options.clock ?? systemClock,
       log: this.#log,
     });
@@ -104,6 +111,7 @@ class HttpGateway implements Gateway {
     this.#forwardAuth = new ForwardAuth({
       authenticator: this.#authenticator,
       routes: this.#routes,
+      gate: this.#gate,
       log: this.#log,
       uriHeader: options.forwardAuth?.uriHeader?.toLowerCase(),
     });
@@ -112,7 +120,7 @@ class HttpGateway implements Gateway {
       server: this.#server,
       connections: this.#connections,
       path: this.#authPath,
-      answer: (request) => this.#forwardAuth.answer(request),
+      answer: (request, peer) => this.#forwardAuth.answer(request, peer),
     });
     if (options.adminPort !== undefined) this.#adminServer = createServer((request, response) => this.#admin.serve(request, response));
   }
@@ -208,7 +216,7 @@ class HttpGateway implements Gateway {
   }
 
   async #check(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const answer = await this.#forwardAuth.answer(request);
+    const answer = await this.#forwardAuth.answer(request, request.socket);
     if (!request.complete) response.shouldKeepAlive = false;
     answer.send(response);
   }
@@ -218,12 +226,17 @@ class HttpGateway implements Gateway {
     const route = this.#routes.find(pathOf(request.url ?? ''));
     if (route === undefined) throw new WherryError('not_found', 'no route leads there');
     const passing = { request, response, route, expectsContinue, head, now };
+    const refused = this.#gate.before(route, request, request.socket);
+    if (refused !== undefined) {
+      this.#turnAway(request, response, refused);
+      return;
+    }
     if (route.auth === 'none') {
       this.#authenticator.counts.nobody();
       this.#proxy.pass({ ...passing, caller: undefined, respond: NO_HEADERS });
       return;
     }
-    const outcome = this.#authenticator.judge(request, now);
+    const outcome = this.#authenticator.judge(request, now, request.socket);
     if (outcome instanceof Promise) void outcome.then((settled) => this.#judged(passing, settled));
     else this.#judged(passing, outcome);
   }
@@ -232,18 +245,22 @@ class HttpGateway implements Gateway {
     const { request, response, route } = passing;
     const { counts } = this.#authenticator;
     if (response.destroyed) return;
-    if (outcome.ok) {
+    const refused = outcome.ok ? this.#gate.after(route, request, outcome) : undefined;
+    if (refused !== undefined) this.#turnAway(request, response, refused);
+    else if (outcome.ok) {
       counts.judged(outcome);
       this.#proxy.pass({ ...passing, caller: outcome, respond: outcome.respond });
     } else if (route.auth === 'optional' && countsAsNobody(outcome)) {
       counts.nobody();
       this.#proxy.pass({ ...passing, caller: undefined, respond: outcome.respond });
-    } else {
-      counts.judged(outcome);
-      // A body that nobody wants is not waited for.
-      if (!request.complete) response.shouldKeepAlive = false;
-      outcome.answer.send(response);
-    }
+    } else if (!outcome.ok) this.#turnAway(request, response, outcome);
+  }
+
+  #turnAway(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
+    this.#authenticator.counts.judged(refusal);
+    // A body that nobody wants is not waited for.
+    if (!request.complete) response.shouldKeepAlive = false;
+    refusal.answer.send(response);
   }
 
   #refuse(request: IncomingMessage, response: ServerResponse, error: WherryError): void {

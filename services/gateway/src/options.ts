@@ -1,8 +1,10 @@
 import type { Clock, Logger, Metrics } from '@wherry/core';
-import type { IdentitySecret } from '@wherry/http';
+import type { CrossSitePolicy, IdentitySecret } from '@wherry/http';
+import type { RateWindow } from '@wherry/http/rate-limits';
 import type { RolloutState } from '@wherry/rollout';
 import type { CarriedSessions, ExpressCookie, SessionRuntime } from '@wherry/sessions';
 import type { KeySource } from '@wherry/tokens';
+import type { RequestLimitOptions } from './limits/request-limits.ts';
 
 /** Where the requests below a path go. */
 export interface GatewayRoute {
@@ -20,6 +22,22 @@ export interface GatewayRoute {
    * Default false. Session cookies always go on: the application that wrote them slides their expiry.
    */
   readonly stripBearer?: boolean;
+  /**
+   * What becomes of requests by session cookie that change something and may come from another site's page. `check`
+   * (default): refused where the browser says `cross-site`. `strict`: refused unless it says, or their Origin shows, the
+   * same origin. `off`: passed on, for an upstream that has its own defence and takes posts from other sites, e.g. SAML.
+   */
+  readonly crossSite?: CrossSitePolicy;
+  /** How often requests to it may come, in place of the gateway's `limits`, and counted apart. */
+  readonly limits?: RequestLimitOptions;
+}
+
+/** What may be spent on credentials that this instance has not seen before; see `ExaminationBudget`. */
+export interface ExaminationOptions {
+  /** For one address; default 3000 in 10 s. A credential costs 1, one that is made up 10. */
+  readonly perAddress?: readonly RateWindow[];
+  /** For all addresses that have sent none that holds, and once more for those that have; default 50000 in 10 s. */
+  readonly overall?: readonly RateWindow[];
 }
 
 /** What judges access tokens. */
@@ -113,6 +131,13 @@ export interface GatewayOptions {
   readonly sessionCache?: SessionCacheOptions;
   readonly forwardAuth?: ForwardAuthOptions;
   readonly proxy?: ProxyOptions;
+  /** Proxies whose X-Forwarded-For tells whose request it is, for all that is counted by address: `loopback`, `private`, addresses and ranges; default `loopback`. */
+  readonly trustedProxies?: readonly string[];
+  /** How often requests may come, on routes without limits of their own and in checks; default: no bound. */
+  readonly limits?: RequestLimitOptions;
+  readonly examinations?: ExaminationOptions;
+  /** Origins of other sites whose pages may send requests by cookie that change something, e.g. `https://pay.example`. */
+  readonly allowedOrigins?: readonly string[];
   /** Where measurements go, and the page on which they are read. */
   readonly metrics: Metrics & { page(): Promise<string>; readonly contentType: string };
   /** Oldest news of revocations on which a memory is believed, milliseconds; default 3000. */

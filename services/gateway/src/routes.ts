@@ -1,4 +1,6 @@
-import { WherryError } from '@wherry/core';
+import { WherryError, systemClock, type Clock } from '@wherry/core';
+import type { CrossSitePolicy } from '@wherry/http';
+import { RequestLimits } from './limits/request-limits.ts';
 import type { GatewayRoute } from './options.ts';
 
 /** A route as it is used. */
@@ -7,6 +9,9 @@ export interface Route {
   readonly upstream: string;
   readonly auth: 'required' | 'optional' | 'none';
   readonly stripBearer: boolean;
+  readonly crossSite: CrossSitePolicy;
+  /** Its own; undefined: those of all routes that have none. */
+  readonly limits: RequestLimits | undefined;
 }
 
 /** Nothing in it that two servers could read in two ways. */
@@ -19,13 +24,15 @@ export class RouteTable {
   readonly #routes: readonly (Route & { readonly key: string })[];
 
   /** Errors: `config_invalid` for a prefix that no path can have, one that is there twice, or an upstream that is no origin. */
-  constructor(routes: readonly GatewayRoute[]) {
+  constructor(routes: readonly GatewayRoute[], clock: Clock = systemClock) {
     this.#routes = routes
-      .map(({ prefix, upstream, auth = 'required', stripBearer = false }) => ({
+      .map(({ prefix, upstream, auth = 'required', stripBearer = false, crossSite = 'check', limits }) => ({
         prefix,
         upstream: originOf(prefix, upstream),
         auth,
         stripBearer,
+        crossSite,
+        limits: RequestLimits.of(limits, clock),
         key: keyOf(prefix),
       }))
       .toSorted((a, b) => b.key.length - a.key.length);

@@ -71,20 +71,21 @@ export class SessionCache {
 
   /** Who a session credential belongs to: at once where that is remembered. Rejects as the reader does. */
   judge(credential: SessionCredential): Outcome | Promise<Outcome> {
-    const { key } = credential;
-    if (this.#remembered === undefined || !this.#mayKeep(credential) || !this.#settings.fresh()) return this.#read(credential);
-    const name = nameOf(key);
-    const known = this.#look(this.#remembered, name, key);
-    if (known !== undefined) {
-      this.#hits++;
-      return known;
-    }
-    return this.#join(this.#remembered, name, credential);
+    if (!this.#mayRemember(credential)) return this.#read(credential);
+    return this.recall(credential) ?? this.#join(nameOf(credential.key), credential);
+  }
+
+  /** The same where it is remembered; undefined: a store would have to be asked. */
+  recall(credential: SessionCredential): Outcome | undefined {
+    if (!this.#mayRemember(credential)) return undefined;
+    const known = this.#look(nameOf(credential.key), credential.key);
+    if (known !== undefined) this.#hits++;
+    return known;
   }
 
   /** The remembered answer, if it still stands. */
-  #look(remembered: LRUCache<string, Remembered>, name: string, key: SessionKey): Outcome | undefined {
-    const entry = remembered.get(name);
+  #look(name: string, key: SessionKey): Outcome | undefined {
+    const entry = this.#remembered?.get(name);
     if (entry === undefined) return undefined;
     const { runtime, clock } = this.#settings;
     const stands =
@@ -93,7 +94,7 @@ export class SessionCache {
       (entry.expireTime === null || runtime.now() < entry.expireTime) &&
       this.#notRevoked(entry, key);
     if (stands) return entry.outcome;
-    remembered.delete(name);
+    this.#remembered?.delete(name);
     return undefined;
   }
 
@@ -112,16 +113,16 @@ export class SessionCache {
   }
 
   /** Joins a reading under way; what it brings is looked at again, since an end may have become known after it began. */
-  async #join(remembered: LRUCache<string, Remembered>, name: string, credential: SessionCredential): Promise<Outcome> {
+  async #join(name: string, credential: SessionCredential): Promise<Outcome> {
     const before = this.#flights.size;
-    const flight = this.#flights.run(name, () => this.#readAndKeep(remembered, name, credential));
+    const flight = this.#flights.run(name, () => this.#readAndKeep(name, credential));
     if (this.#flights.size === before) this.#joined++;
     const outcome = await flight;
-    if (outcome.ok && this.#look(remembered, name, credential.key) !== outcome) return this.#read(credential);
+    if (outcome.ok && this.#look(name, credential.key) !== outcome) return this.#read(credential);
     return outcome;
   }
 
-  async #readAndKeep(remembered: LRUCache<string, Remembered>, name: string, credential: SessionCredential): Promise<Outcome> {
+  async #readAndKeep(name: string, credential: SessionCredential): Promise<Outcome> {
     const { runtime, reader, ttlMs, clock } = this.#settings;
     this.#misses++;
     const { slot } = credential.key;
@@ -134,7 +135,7 @@ export class SessionCache {
     if (runtime.slots.epochOf(slot) !== epoch) return outcome;
     const lifeMs = finding.state === 'live' ? ttlMs * (1 - Math.random() * JITTER) : Math.min(ttlMs, ABSENT_MS);
     const expireTime = finding.state === 'live' ? finding.expireTime : null;
-    if (finding.state !== 'undecodable') remembered.set(name, { outcome, epoch, expireTime, until: began + lifeMs, revocationsVersion });
+    if (finding.state !== 'undecodable') this.#remembered?.set(name, { outcome, epoch, expireTime, until: began + lifeMs, revocationsVersion });
     return outcome;
   }
 
@@ -158,12 +159,17 @@ export class SessionCache {
     }
   }
 
+  #mayRemember(credential: SessionCredential): boolean {
+    return this.#remembered !== undefined && this.#mayKeep(credential) && this.#settings.fresh();
+  }
+
   #mayKeep({ kind, key }: SessionCredential): boolean {
     const { source, runtime } = this.#settings;
     return source || kind === 'session_token' || (runtime.slots.knows(key.slot) && runtime.slots.entry(key.slot).side === 'target');
   }
 }
 
-function nameOf({ id, digest }: SessionKey): string {
+/** What a session is remembered under; no secret. */
+export function nameOf({ id, digest }: SessionKey): string {
   return `${id}.${digest.toString('base64')}`;
 }

@@ -33,21 +33,24 @@ export class ClientAddresses {
     const forwardedFor = forwardedForOf(rawHeaders);
     if (known === undefined && !this.#proxies.has(peer)) {
       this.#unnamed?.notice({ peer, forwardedFor });
-      return remember(this.#peers, peer, clientAddress({ peer, forwardedFor }, this.#proxies));
+      const address = clientAddress({ peer, forwardedFor }, this.#proxies);
+      remember(this.#peers, peer, address);
+      return address;
     }
     if (known === undefined) remember(this.#peers, peer, null);
     // What is behind a proxy of ours does not depend on which one it is.
     if (forwardedFor === undefined || forwardedFor.length > LONGEST) return clientAddress({ peer, forwardedFor }, this.#proxies);
     if (this.#forwarded.has(forwardedFor)) return this.#forwarded.get(forwardedFor);
-    return remember(this.#forwarded, forwardedFor, clientAddress({ peer, forwardedFor }, this.#proxies));
+    const address = clientAddress({ peer, forwardedFor }, this.#proxies);
+    remember(this.#forwarded, forwardedFor, address);
+    return address;
   }
 }
 
-function remember<T>(memory: Map<string, T>, key: string, address: T): T {
+function remember<T>(memory: Map<string, T>, key: string, address: T): void {
   if (memory.size >= MOST) memory.clear();
   // A part of a text keeps the whole text alive, the bytes of a request.
   memory.set(Buffer.from(key, 'latin1').toString('latin1'), address);
-  return address;
 }
 
 function forwardedForOf(rawHeaders: readonly string[]): string | undefined {

@@ -10,7 +10,7 @@ export interface PlainLaneOptions {
   readonly connections: Connections;
   /** Answers the requests with this path, whatever their query. */
   readonly path: string;
-  readonly answer: (request: PlainRequest) => Answer | Promise<Answer>;
+  readonly answer: (request: PlainRequest, peer: Socket) => Answer | Promise<Answer>;
 }
 
 /** What is known of a connection. */
@@ -80,7 +80,7 @@ export class PlainLane {
         return;
       }
       this.#options.connections.seen(socket);
-      const answer = this.#options.answer(request);
+      const answer = this.#options.answer(request, socket);
       if (answer instanceof Promise) this.#answerLater(socket, state, answer);
       else this.#write(socket, answer);
     };
