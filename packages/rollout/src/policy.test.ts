@@ -52,7 +52,12 @@ describe('policiesOf', () => {
     fc.assert(
       fc.property(courses, (course) => {
         const [with_, without] = [policiesOf(course).cohort, withoutLease(policiesOf(course)).cohort];
-        expect(without).toMatchObject({ issueSessions: false, renewalMintsSession: false, issueJwts: with_.issueJwts });
+        expect(without).toMatchObject({
+          issueSessions: false,
+          issueRenewals: false,
+          renewalMintsSession: false,
+          issueJwts: with_.issueJwts,
+        });
         expect(without.minimum).toBe(course.phase === 'retired' ? 'only' : 'any');
         expect(without.acceptSessions).toBe(course.phase !== 'retired');
       }),

@@ -11,6 +11,8 @@ export interface RolloutPolicy {
   readonly acceptJwts: boolean;
   /** A log-in or an exchange gives an access token. */
   readonly issueJwts: boolean;
+  /** A log-in or an exchange begins a family of renewals. */
+  readonly issueRenewals: boolean;
   /** A log-in gives a session token. */
   readonly issueSessions: boolean;
   /** A renewal gives a new session token of the same session too: the client may have dropped the one it had. */
@@ -49,10 +51,17 @@ export function policiesOf(course: RolloutCourse): RolloutPolicies {
 }
 
 function rulesOf(course: RolloutCourse, arm: RolloutArm): Omit<RolloutPolicy, 'arm' | 'quietMs'> {
-  const both = { acceptSessions: true, acceptJwts: true, issueJwts: true, issueSessions: true, renewalMintsSession: course.retreating };
+  const both = {
+    acceptSessions: true,
+    acceptJwts: true,
+    issueJwts: true,
+    issueRenewals: true,
+    issueSessions: true,
+    renewalMintsSession: course.retreating,
+  };
   switch (course.phase) {
     case 'stateful':
-      return { ...both, issueJwts: false, leadToJwt: false, minimum: 'any' };
+      return { ...both, issueJwts: false, issueRenewals: false, leadToJwt: false, minimum: 'any' };
     case 'dual':
       return { ...both, leadToJwt: false, minimum: 'any' };
     case 'led':
@@ -71,13 +80,15 @@ function rulesOf(course: RolloutCourse, arm: RolloutArm): Omit<RolloutPolicy, 'a
 /**
  * What an instance does that has lost its lease: nobody waits for it any more, so the others may be any number of steps
  * further in either direction. It accepts all that any phase before `retired` accepts, because there may be nobody left
- * who would exchange what it refuses; and it gives out no session tokens, because there may be nobody left who takes
- * them. `retired` is final, so whoever knows of it knows enough.
+ * who would exchange what it refuses. It gives out no session tokens, because there may be nobody left who takes them, and begins no
+ * families, because `stateful` may be reached. Access tokens it gives out as before: they are taken everywhere, and end soon.
+ * `retired` is final, so whoever knows of it knows enough.
  */
 export function withoutLease(policies: RolloutPolicies): RolloutPolicies {
   const wide = (policy: RolloutPolicy): RolloutPolicy =>
     Object.freeze({
       ...policy,
+      issueRenewals: false,
       issueSessions: false,
       renewalMintsSession: false,
       minimum: policy.acceptSessions ? 'any' : policy.minimum,

@@ -10,11 +10,10 @@ export type FamiliesAlive = () => Promise<boolean>;
 /**
  * Puts the narrower half of the present phase in force. Two phases are entered in two steps.
  *
- * `drain`: widen acceptance before issuance, narrow issuance before acceptance. With the phase instances cease to give
- * out session tokens; only when all have ceased may one refuse them. In one step, an instance that had not heard of it
- * would give a client a session token alone (its answer with the JWT can be lost) and the next one would refuse it. Before the
- * step every live instance acted on `preferred`, so each one gives access tokens for session tokens: what is refused is
- * always exchangeable.
+ * `drain`: narrow issuance before acceptance. With the phase instances cease to give out session tokens; only when all have
+ * ceased does one refuse any. So none refuses what its neighbour gives out, and the settling dates the last session token that there is:
+ * one session life later they have all ended, which is what `retired` rests on. Before the step every live instance acted
+ * on `preferred`, so each one gives access tokens for session tokens: what is refused is always exchangeable.
  *
  * `stateful`: with the phase instances cease to begin families. Verification and renewal go on, and each renewal gives a session
  * token as well. When all have ceased and no family lives, nothing stateless is left, and the phase is reached. The
