@@ -2,14 +2,23 @@ import { WherryError } from '@wherry/core';
 import { authorizationOf, type Principal } from '@wherry/http';
 import { classifyCredential, sessionIdText } from '@wherry/sessions';
 import { slotOf } from '@wherry/shards';
-import type { AccessTokenClaims, Verification } from '@wherry/tokens';
+import {
+  verifyBoundToken,
+  type AccessTokenClaims,
+  type DpopRefused,
+  type DpopRequest,
+  type Verification,
+  type Verifier,
+} from '@wherry/tokens';
 import type { FastifyRequest } from 'fastify';
 import type { AuthContext } from './context.ts';
+import { proofOf } from './oauth/dpop.ts';
 import { sessionOfLegacyId, sessionOfToken, type Subject } from './subject.ts';
 
 /** What a request proves who is calling by. `token` and `rawId` are secrets. */
 export type Credential =
-  | { readonly kind: 'jwt'; readonly token: string }
+  /** `proof`: of possession, where the token came with the scheme DPoP. */
+  | { readonly kind: 'jwt'; readonly token: string; readonly proof?: DpopRequest }
   | { readonly kind: 'session-token'; readonly token: string }
   | { readonly kind: 'legacy-cookie'; readonly rawId: string };
 
@@ -20,7 +29,8 @@ const FRESH_MS = 5000;
  * The one credential that counts: a bearer decides, whatever cookies come with it. Errors: `unauthenticated` where there
  * is none, `credential_unknown` for a bearer of no known form, `session_cookie_invalid`, `bad_request` for more than one Authorization header or a token in the query.
  */
-export function credentialOf({ legacy }: AuthContext, request: FastifyRequest): Credential {
+export function credentialOf(context: AuthContext, request: FastifyRequest): Credential {
+  const { legacy } = context;
   const authorization = authorizationOf(request.raw);
   switch (authorization.kind) {
     case 'bearer': {
@@ -31,7 +41,12 @@ export function credentialOf({ legacy }: AuthContext, request: FastifyRequest): 
       return { kind, token };
     }
     case 'other':
-      throw new WherryError('unauthenticated', 'only credentials of scheme Bearer are accepted here');
+      // RFC 9449 section 7.1. A session token is bound to nothing.
+      if (authorization.scheme === 'dpop') {
+        const token = request.headers.authorization?.slice('dpop '.length).trim() ?? '';
+        if (classifyCredential(token) === 'jwt') return { kind: 'jwt', token, proof: proofOf(context, request) };
+      }
+      throw new WherryError('unauthenticated', 'only credentials of scheme Bearer, and access tokens of scheme DPoP, are accepted here');
     case 'none': {
       const reading = legacy?.cookie.read(request.headers.cookie);
       if (reading === undefined || reading.outcome === 'absent') throw new WherryError('unauthenticated', 'this needs a signed-in user');
@@ -46,7 +61,7 @@ export function credentialOf({ legacy }: AuthContext, request: FastifyRequest): 
 export async function principalOf(context: AuthContext, credential: Credential): Promise<Principal> {
   switch (credential.kind) {
     case 'jwt': {
-      const claims = claimsOf(context.verifier.verify(credential.token));
+      const claims = judgedClaims(context, context.verifier, credential);
       await confirm(context, claims);
       return {
         userId: claims.sub,
@@ -64,8 +79,17 @@ export async function principalOf(context: AuthContext, credential: Credential):
   }
 }
 
+/** The claims of the token that a request brings, by itself or with its proof. Errors: `token_*`, `dpop_*`. */
+export function judgedClaims(
+  { oauth }: AuthContext,
+  verifier: Verifier,
+  { token, proof }: Extract<Credential, { readonly kind: 'jwt' }>,
+): AccessTokenClaims {
+  return claimsOf(proof === undefined ? verifier.verify(token) : verifyBoundToken(verifier, token, proof, oauth.proofs));
+}
+
 /** The claims of a token that holds; the refusal, thrown, of one that does not. */
-export function claimsOf(verification: Verification): AccessTokenClaims {
+export function claimsOf(verification: Verification | DpopRefused): AccessTokenClaims {
   if (verification.ok) return verification.claims;
   throw new WherryError(verification.reason, 'the access token is not accepted');
 }

@@ -59,6 +59,8 @@ export interface AuthServiceOptions {
   readonly clients?: readonly AuthClient[];
   /** Bearer of the operator's routes; absent: only clients marked as operators reach them. */
   readonly operatorSecret?: string;
+  /** True: proofs of possession need a fresh nonce of this service (RFC 9449 section 8); default false. */
+  readonly dpopNonces?: boolean;
   /** Where refresh tokens come from; absent: none are given out. */
   readonly renewal?: RenewalPort;
   readonly passwords?: PasswordsOptions;

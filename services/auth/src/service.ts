@@ -9,9 +9,7 @@ import type { FastifyInstance } from 'fastify';
 import { Clients } from './clients.ts';
 import type { AuthContext } from './context.ts';
 import { buildServer } from './http/server.ts';
-import { ClientAssertions } from './oauth/client-assertion.ts';
-import { publicUrlOf } from './oauth/public-url.ts';
-import { UsedOnce } from './oauth/used-once.ts';
+import { audiencesOf, createOAuthContext } from './oauth/oauth-context.ts';
 import type { AuthServiceOptions } from './options.ts';
 import { LogInLimits } from './log-in-limits/log-in-limits.ts';
 import { Passwords } from './passwords.ts';
@@ -94,9 +92,7 @@ class Service implements AuthService {
     });
     const verifying = { keys: this.#keys, issuer, audience, maxLifeS: lifeS, skewMs: skewSeconds * 1000, clock };
     const clients = new Clients(options.clients ?? [], options.operatorSecret);
-    const audiences = new Set([audience, ...(options.audiences ?? []), ...clients.audiences]);
-    const publicUrl = publicUrlOf(options);
-    const usedAssertions = new UsedOnce(control);
+    const audiences = audiencesOf(options, clients);
     this.#context = {
       runtime: this.runtime,
       legacy:
@@ -135,22 +131,13 @@ class Service implements AuthService {
       unnamedProxy:
         trusted.join() === DEFAULT_PROXY ? new UnnamedProxy({ proxies, setting: 'auth.trustedProxies', log, clock }) : undefined,
       clients,
-      oauth: {
-        issuer,
-        publicUrl,
-        audience,
+      oauth: createOAuthContext(options, {
+        clients,
         audiences,
         verifier: createVerifier({ ...verifying, audience: [...audiences], revocations: this.runtime.ended, cacheSize: 10_000 }),
-        assertions: new ClientAssertions({
-          clients,
-          used: usedAssertions,
-          audiences: new Set([issuer, ...(publicUrl === undefined ? [] : [`${publicUrl}/oauth/token`])]),
-          now: this.runtime.now,
-          skewMs: skewSeconds * 1000,
-        }),
-        usedAssertions,
-        renewal: options.renewal,
-      },
+        now: this.runtime.now,
+        clock,
+      }),
       now: this.runtime.now,
       idleMs: options.idleSeconds * 1000,
       absoluteMs: options.absoluteSeconds * 1000,

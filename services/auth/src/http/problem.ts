@@ -38,6 +38,9 @@ export function sendProblem(reply: FastifyReply, error: WherryError): FastifyRep
 
 function challengeFor(code: ErrorCode): string {
   if (code === 'client_unauthenticated') return 'Basic realm="wherry", charset="UTF-8"';
+  // RFC 9449 section 7.1.
+  if (code === 'dpop_nonce_required') return 'DPoP error="use_dpop_nonce"';
+  if (code.startsWith('dpop_')) return 'DPoP error="invalid_dpop_proof"';
   // Without a credential the challenge names the scheme alone (RFC 6750 section 3.1).
   return code === 'unauthenticated' || code === 'login_failed' ? 'Bearer' : 'Bearer error="invalid_token"';
 }

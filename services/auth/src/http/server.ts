@@ -3,6 +3,7 @@ import type { PrometheusMetrics } from '@wherry/core/metrics';
 import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import type { AuthContext } from '../context.ts';
+import { offerNonce } from '../oauth/dpop.ts';
 import { oauthEndpoints } from '../oauth/endpoints.ts';
 import { metadataRoute } from '../oauth/metadata.ts';
 import { adminRoutes } from '../routes/admin.ts';
@@ -59,6 +60,7 @@ export async function buildServer(context: AuthContext, { log, metrics, health }
   app.setErrorHandler<FastifyError>((thrown, request, reply) => {
     const error = faultOf(thrown);
     noteCode(request, error);
+    if (error.code === 'dpop_nonce_required') offerNonce(context, reply);
     return sendProblem(reply, error);
   });
   const methods = new AllowedMethods(app);

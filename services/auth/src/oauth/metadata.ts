@@ -42,6 +42,7 @@ function metadata({ issuer, renewal }: OAuthContext, base: string): object {
     revocation_endpoint: `${base}/oauth/revoke`,
     revocation_endpoint_auth_methods_supported: anyone,
     revocation_endpoint_auth_signing_alg_values_supported: algorithms,
+    dpop_signing_alg_values_supported: algorithms,
     jwks_uri: `${base}/.well-known/jwks.json`,
     grant_types_supported: [...GRANT_TYPES].filter(([, name]) => name !== 'refresh_token' || renewal !== undefined).map(([type]) => type),
     // There is no authorization endpoint; the list is required all the same (RFC 8414 section 2).

@@ -4,6 +4,7 @@ import type { AuthContext } from '../context.ts';
 import { readForm } from '../http/form.ts';
 import { clientOf } from './client-authentication.ts';
 import { issueToService } from './client-credentials.ts';
+import { provedKey } from './dpop.ts';
 import { GRANT_TYPES, type GrantName } from './grant-types.ts';
 import { refreshToken } from './refresh-token.ts';
 import { tokenSchema } from './schemas.ts';
@@ -26,6 +27,6 @@ export function tokenRoute(app: FastifyInstance, context: AuthContext): void {
     const grant = GRANT_TYPES.get(form.required('grant_type'));
     if (grant === undefined) throw new WherryError('grant_type_unsupported', `grant_type is none of ${[...GRANT_TYPES.keys()].join(', ')}`);
     if (!client.grants.has(grant)) throw new WherryError('client_grant_refused', `the client may not use the grant ${grant}`);
-    return HANDLERS[grant](context, { form, client, jkt: undefined, reply });
+    return HANDLERS[grant](context, { form, client, jkt: provedKey(context, request, reply), reply });
   });
 }

@@ -2,7 +2,7 @@ import { WherryError, isWherryError } from '@wherry/core';
 import { parseSessionToken, type EndOutcome } from '@wherry/sessions';
 import { slotOf } from '@wherry/shards';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { claimsOf, credentialOf, principalOf, type Credential } from '../caller.ts';
+import { credentialOf, judgedClaims, principalOf, type Credential } from '../caller.ts';
 import type { AuthContext } from '../context.ts';
 import { logoutEverywhereSchema, logoutSchema } from '../http/schemas.ts';
 import { sessionOfToken } from '../subject.ts';
@@ -34,7 +34,7 @@ export function logoutRoutes(app: FastifyInstance, context: AuthContext): void {
 export async function endSessionOf(context: AuthContext, credential: Credential): Promise<EndOutcome> {
   switch (credential.kind) {
     case 'jwt': {
-      const { sid } = claimsOf(context.endVerifier.verify(credential.token));
+      const { sid } = judgedClaims(context, context.endVerifier, credential);
       if (sid === undefined) throw new WherryError('bad_request', 'no session stands behind this access token');
       return endById(context, BigInt(sid));
     }
