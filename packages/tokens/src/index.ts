@@ -31,6 +31,7 @@ export {
   type TokenGrant,
   type TokenLimits,
 } from './issuer.ts';
+export { readImportedKey, type ImportOptions, type ImportedKey } from './imported-key.ts';
 export { importVerificationKey, jwkThumbprint } from './jwk.ts';
 export { jwksDocument, type JwksDocument } from './jwks.ts';
 export { KeyKeeper, type KeyKeeperOptions } from './key-keeper.ts';

@@ -166,6 +166,7 @@ class AccessTokenIssuer {
       throw unissuable(
         `with ${claims.authorities.length} authorities the token has ${token.length} characters; ${MAX_TOKEN_LENGTH} are allowed`,
       );
+    keys.issued?.(kid);
     return { token, claims };
   }
 

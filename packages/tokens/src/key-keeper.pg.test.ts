@@ -24,7 +24,7 @@ afterAll(async () => {
   await home.drop();
 });
 beforeEach(async () => {
-  await database.query('TRUNCATE signing_key, instance, feed_topic, audit');
+  await database.query('TRUNCATE signing_key, key_policy, instance, feed_topic, audit');
 });
 
 const command = { actor: 'tester', reason: 'a test' };

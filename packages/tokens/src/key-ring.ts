@@ -3,6 +3,7 @@ import { WherryError, type Sealer } from '@wherry/core';
 import type { Database, FeedTopic } from '@wherry/core/control';
 import { importVerificationKey } from './jwk.ts';
 import { KEY_TOPIC } from './key-rows.ts';
+import { KeyUses } from './key-uses.ts';
 import {
   DEFAULT_SIGN_STALE_MS,
   type KeySource,
@@ -57,6 +58,7 @@ export class KeyRing implements FeedTopic, KeySource, SigningKeySource {
   readonly #keys = new Map<string, Held>();
   /** Private keys made here, by kid. They never leave this map. */
   readonly #own = new Map<string, KeyObject>();
+  readonly #uses = new KeyUses();
   #signing: SigningKey | undefined;
   #version = 0;
 
@@ -91,6 +93,15 @@ export class KeyRing implements FeedTopic, KeySource, SigningKeySource {
       throw new WherryError('signing_key_unavailable', 'this instance has not heard of its keys for too long to sign with them');
     }
     return this.#signing;
+  }
+
+  issued(kid: string): void {
+    this.#uses.note(kid, performance.now());
+  }
+
+  /** Writes down which keys have signed how many tokens since the last time. */
+  async flushUses(): Promise<void> {
+    await this.#uses.flush(this.#options.database, performance.now());
   }
 
   /** True when a key of this process, or a shared one, signs. */

@@ -1,6 +1,7 @@
 import type { Queryable } from '@wherry/core/control';
 import type { SigningAlgorithm } from './key-source.ts';
 import type { KeyRecord, KeyState } from './key-transitions.ts';
+import type { PublicJwk } from './new-key.ts';
 
 /** The feed topic of signing keys. */
 export const KEY_TOPIC = 'keys';
@@ -18,6 +19,11 @@ export interface KeyInfo {
   readonly activatedAt: number | null;
   /** Of a retiring key: from then on no token signed by it can live. */
   readonly keepUntil: number | null;
+  /** `imported`: it was made elsewhere. */
+  readonly origin: 'made' | 'imported';
+  /** Tokens signed by it, and when it signed last; up to a minute behind. */
+  readonly issued: number;
+  readonly lastUsedAt: number | null;
 }
 
 /** A row of `signing_key`, its private part left out. */
@@ -33,11 +39,16 @@ export interface KeyRow {
   readonly activated_at: bigint | null;
   readonly keep_until: bigint | null;
   readonly seq: bigint;
+  readonly public_jwk: PublicJwk;
+  readonly origin: 'made' | 'imported';
+  readonly grace_ms: bigint;
+  readonly issued: bigint;
+  readonly last_used_at: bigint | null;
 }
 
 /** The keys that are not gone, oldest first, and whether their owner is. */
 export const LIVING_KEYS = `
-  SELECT k.kid, k.alg, k.state, k.owner_instance, k.longest_life_s, k.created_at, k.signs_after, k.activated_at, k.keep_until, k.seq,
+  SELECT k.kid, k.alg, k.state, k.owner_instance, k.longest_life_s, k.created_at, k.signs_after, k.activated_at, k.keep_until, k.seq, k.public_jwk, k.origin, k.grace_ms, k.issued, k.last_used_at,
     k.owner_instance IS NOT NULL AND NOT EXISTS (
       SELECT FROM instance i WHERE i.id = k.owner_instance AND i.state = 'live' AND i.lease_until > wherry_now()) AS orphaned
   FROM signing_key k WHERE k.state <> 'gone' ORDER BY k.created_at, k.kid`;
@@ -66,6 +77,9 @@ function keyInfoOf(row: KeyRow): KeyInfo {
     signsAfter: Number(row.signs_after),
     activatedAt: row.activated_at === null ? null : Number(row.activated_at),
     keepUntil: row.keep_until === null ? null : Number(row.keep_until),
+    origin: row.origin,
+    issued: Number(row.issued),
+    lastUsedAt: row.last_used_at === null ? null : Number(row.last_used_at),
   };
 }
 

@@ -45,6 +45,8 @@ export interface KeySource {
 export interface SigningKeySource {
   /** The key that signs now. Throws `signing_key_unavailable`. */
   signingKey(): SigningKey;
+  /** Told of each token that was signed by the key. Absent: nobody counts. */
+  issued?(kid: string): void;
 }
 
 /** How long an issuer signs on without news of its keys, milliseconds: retired keys are kept for that time too. */

@@ -24,8 +24,8 @@ export interface KeyTransition {
 }
 
 /**
- * The steps that are due, in the order in which they have to be taken: the old shared key retires before the new one
- * becomes active. `acknowledged` is the sequence number that every live verifier acts on, undefined when there is none.
+ * The steps that are due, in the order in which they have to be taken: a key retires before its successor, of the same
+ * owner, becomes active. `acknowledged` is the sequence number that every live verifier acts on, undefined when there is none.
  *
  * No token can be met by a verifier that has never heard of its key: a key becomes active only after every live verifier
  * has it, and one whose lease has ended refuses to call any key unknown.
@@ -42,9 +42,8 @@ export function dueTransitions(records: readonly KeyRecord[], now: number, ackno
     ({ seq, state, orphaned }) => state === 'next' && !orphaned && (acknowledged === undefined || acknowledged >= seq),
   );
   for (const { kid, ownerInstance } of known.filter(({ signsAfter }) => signsAfter <= now)) {
-    const former =
-      ownerInstance === null ? records.find((record) => record.state === 'active' && record.ownerInstance === null) : undefined;
-    if (former !== undefined) steps.push({ kid: former.kid, to: 'retiring' });
+    for (const former of records.filter((record) => record.state === 'active' && record.ownerInstance === ownerInstance))
+      if (!steps.some((step) => step.kid === former.kid)) steps.push({ kid: former.kid, to: 'retiring' });
     steps.push({ kid, to: 'active' });
   }
   return steps;

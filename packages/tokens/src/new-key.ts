@@ -1,6 +1,7 @@
 import { generateKeyPair, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { jwkThumbprint } from './jwk.ts';
+import { DEFAULT_RSA_BITS } from './key-policy.ts';
 import type { SigningAlgorithm } from './key-source.ts';
 
 const generate = promisify(generateKeyPair);
@@ -16,15 +17,15 @@ export interface NewKey {
   readonly privateKey: KeyObject;
 }
 
-const PAIRS: Record<SigningAlgorithm, () => Promise<{ publicKey: KeyObject; privateKey: KeyObject }>> = {
+const PAIRS: Record<SigningAlgorithm, (rsaBits: number) => Promise<{ publicKey: KeyObject; privateKey: KeyObject }>> = {
   ES256: () => generate('ec', { namedCurve: 'P-256' }),
-  RS256: () => generate('rsa', { modulusLength: 2048 }),
+  RS256: (rsaBits) => generate('rsa', { modulusLength: rsaBits }),
   EdDSA: () => generate('ed25519'),
 };
 
-/** Makes a key pair, named by its thumbprint. */
-export async function newKey(alg: SigningAlgorithm): Promise<NewKey> {
-  const { publicKey, privateKey } = await PAIRS[alg]();
+/** Makes a key pair, named by its thumbprint. `rsaBits` counts for RS256 alone. */
+export async function newKey(alg: SigningAlgorithm, rsaBits: number = DEFAULT_RSA_BITS): Promise<NewKey> {
+  const { publicKey, privateKey } = await PAIRS[alg](rsaBits);
   const jwk = publicKey.export({ format: 'jwk' });
   const kid = jwkThumbprint(jwk);
   return { kid, alg, publicJwk: { ...jwk, kid, alg, use: 'sig' }, privateKey };
