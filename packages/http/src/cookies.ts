@@ -1,5 +1,8 @@
 import { WherryError } from '@wherry/core';
 
+/** The cookie by which a client renews its access token; no upstream gets to see it. */
+export const RENEWAL_COOKIE: string = '__Host-rt';
+
 /** What a browser is told to do with a cookie. */
 export interface CookieOptions {
   /** Seconds; 0: it goes at once. Absent: it goes with the browser's session. */

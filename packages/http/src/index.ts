@@ -2,7 +2,7 @@ export type { GatewayPrincipalOptions, JudgedPrincipalOptions, PrincipalJudge } 
 export { MAX_AUTHORIZATION_LENGTH, authorizationOf, type AuthorizationCredential, type AuthorizationSource } from './bearer.ts';
 export { callKey, type CallEnds } from './call-chain.ts';
 export { TrustedProxies, clientAddress, countedAddress, type AddressSource } from './client-address.ts';
-export { expireCookie, readCookie, serializeCookie, withoutCookie, type CookieOptions } from './cookies.ts';
+export { RENEWAL_COOKIE, expireCookie, readCookie, serializeCookie, withoutCookie, type CookieOptions } from './cookies.ts';
 export { isCrossSite, type CrossSitePolicy, type CrossSiteSource } from './cross-site.ts';
 export {
   IDENTITY_HEADERS,

@@ -1,5 +1,5 @@
 import { WherryError } from '@wherry/core';
-import { isIdentityHeader } from '@wherry/http';
+import { RENEWAL_COOKIE, isIdentityHeader, withoutCookie } from '@wherry/http';
 import { connectionOptions, isHopByHop } from './hop-by-hop.ts';
 
 /** What of a request becomes headers of the one to the upstream. */
@@ -48,6 +48,12 @@ export function requestHeaders(options: RequestHeaderOptions): string[] {
       if (authorized) throw new WherryError('bad_request', 'more than one Authorization header');
       authorized = true;
       if (stripAuthorization) continue;
+    }
+    if (name === 'cookie') {
+      // Whoever has it can renew: it is between the client and us.
+      const left = withoutCookie(value, RENEWAL_COOKIE);
+      if (left !== undefined) headers.push(written, left);
+      continue;
     }
     // The body's length is the gateway's own business from here on; a stream without one is sent in chunks.
     if (name === 'content-length' && !hasBody) continue;
