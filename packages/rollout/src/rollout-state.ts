@@ -43,6 +43,7 @@ export class RolloutState implements FeedTopic {
   #followed: Followed | undefined;
   #buckets = new Map<string, number>();
   #olderBuckets = new Map<string, number>();
+  readonly #issuing = new Set<Promise<unknown>>();
 
   constructor(options: RolloutStateOptions) {
     this.#database = options.database;
@@ -65,6 +66,24 @@ export class RolloutState implements FeedTopic {
     const { rollout, lists, policies, leaseless } = this.#loaded;
     const arm = armIn(rollout, lists, userId, clientId, this.#bucket);
     return this.#leaseValid() ? policies[arm] : leaseless[arm];
+  }
+
+  /**
+   * Runs `work`, which asks for a policy and gives out what it allows. A state that is loaded meanwhile is acknowledged only
+   * after `work` has ended: an acknowledgement says that nothing is given out by an older state any more. Bound its time.
+   */
+  async issuing<T>(work: () => Promise<T>): Promise<T> {
+    const act = work();
+    this.#issuing.add(act);
+    try {
+      return await act;
+    } finally {
+      this.#issuing.delete(act);
+    }
+  }
+
+  async acting(): Promise<void> {
+    await Promise.allSettled(this.#issuing);
   }
 
   async load(): Promise<bigint> {

@@ -1,5 +1,5 @@
 import { isWherryError } from '@wherry/core';
-import { Instance, applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
+import { Instance, applySchema, coreSchema, leastAcknowledged, openDatabase, type Database } from '@wherry/core/control';
 import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { advance, moveRollout, rollback, setPercent } from './commands.ts';
@@ -133,6 +133,22 @@ describe('RolloutState', () => {
       expect(state.policyFor('1').leadToJwt).toBe(true);
       expect(seen).toEqual(['stateful', 'dual', 'led 100']);
     }
+  });
+
+  it('does not acknowledge a state while something is given out by an older one', async () => {
+    const { state, instance } = await follow();
+    const login = Promise.withResolvers<string>();
+    const issued = state.issuing(() => login.promise);
+    const failed = state.issuing(() => Promise.reject(new Error('no')));
+    await expect(failed).rejects.toThrow('no');
+    const dual = await advance(database, { expectedVersion: 1, actor });
+    await vi.waitFor(() => expect(state.rollout.version).toBe(dual.version));
+    const acked = async (): Promise<bigint | undefined> => leastAcknowledged(database, 'rollout');
+    instance.poke();
+    expect(await acked()).toBeLessThan(dual.seq);
+    login.resolve('given');
+    expect(await issued).toBe('given');
+    expect(await instance.acknowledged('rollout', dual.seq, PATIENT_MS)).toBe(true);
   });
 
   it('keeps the last state while the database is away', async () => {
