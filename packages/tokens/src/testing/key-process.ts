@@ -1,7 +1,7 @@
-import { Sealer } from '@wherry/core';
+import { Sealer, type Clock } from '@wherry/core';
 import { Instance, openDatabase, type Database, type FeedTopic } from '@wherry/core/control';
 import { PATIENT_MS } from '@wherry/embedded/testing';
-import { createIssuer, type Issuer } from '../issuer.ts';
+import { createIssuer, type Issuer, type TokenGrant } from '../issuer.ts';
 import { KeyKeeper, type KeyKeeperOptions } from '../key-keeper.ts';
 import { KeyRing } from '../key-ring.ts';
 import { KEY_TOPIC } from '../key-rows.ts';
@@ -20,6 +20,10 @@ export interface KeyProcessOptions {
   /** Absent: a process that only verifies. */
   readonly mode?: KeyKeeperOptions['mode'];
   readonly alg?: KeyKeeperOptions['alg'];
+  readonly rsaBits?: number;
+  readonly usesEveryMs?: number;
+  readonly rotateAfterMs?: number;
+  readonly clock?: Clock;
   readonly store?: Partial<KeyStoreOptions>;
   readonly masterKey?: Buffer;
   readonly leaseMs?: number;
@@ -52,12 +56,25 @@ export async function startKeyProcess(url: string, options: KeyProcessOptions = 
     topics: [options.wrap?.(ring) ?? ring],
     leaseMs: options.leaseMs ?? LONG_LEASE_MS,
     renewMs: 100,
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
   const store = new KeyStore({ database, sealer, lifeS: 600, jwksMaxAgeS: 0, ...options.store });
+  const { rsaBits, usesEveryMs, rotateAfterMs, clock } = options;
   const keeper =
     options.mode === undefined
       ? undefined
-      : new KeyKeeper({ store, ring, instance, mode: options.mode, alg: options.alg ?? 'ES256', everyMs: 50 });
+      : new KeyKeeper({
+          store,
+          ring,
+          instance,
+          mode: options.mode,
+          alg: options.alg ?? 'ES256',
+          everyMs: 50,
+          ...(rsaBits === undefined ? {} : { rsaBits }),
+          ...(usesEveryMs === undefined ? {} : { usesEveryMs }),
+          ...(rotateAfterMs === undefined ? {} : { rotateAfterMs }),
+          ...(clock === undefined ? {} : { clock }),
+        });
   const verifier = createVerifier({
     keys: ring,
     revocations: new TestRevocations(),
@@ -65,6 +82,7 @@ export async function startKeyProcess(url: string, options: KeyProcessOptions = 
     audience: AUDIENCE,
     maxLifeS: 3600,
     keyFreshMs: SHORT_LEASE_MS,
+    ...(clock === undefined ? {} : { clock }),
   });
   const issuer = createIssuer({ keys: ring, issuer: ISSUER, audience: AUDIENCE, lifeS: 600 });
   let ended = false;
@@ -82,10 +100,10 @@ export async function startKeyProcess(url: string, options: KeyProcessOptions = 
   return { database, instance, ring, store, verifier, issuer, keeper, kill: () => end(false), [Symbol.asyncDispose]: () => end(true) };
 }
 
-/** Issues a token that the process's own clock dates. */
-export function issueFrom(from: KeyProcess): string {
+/** A grant of this second. */
+export function grantNow(): TokenGrant {
   const second = Math.floor(Date.now() / 1000);
-  const grant = {
+  return {
     userId: '42',
     authorities: ['ROLE_USER'],
     clientId: 'web',
@@ -94,7 +112,11 @@ export function issueFrom(from: KeyProcess): string {
     authTime: second,
     sessionExpiresAt: null,
   };
-  return from.issuer.issue(grant).token;
+}
+
+/** Issues a token that the process's own clock dates. */
+export function issueFrom(from: KeyProcess): string {
+  return from.issuer.issue(grantNow()).token;
 }
 
 /** What each process says of the token: `accepted` or the reason. */
