@@ -1,0 +1,1 @@
+export { RevocationStream, type RevocationStreamOptions, type RevocationStreamStats } from './revocation-stream.ts';
