@@ -1,6 +1,5 @@
 import type { Clock, Logger, Metrics } from '@wherry/core';
 import type { CrossSitePolicy, IdentitySecret } from '@wherry/http';
-import type { RateWindow } from '@wherry/http/rate-limits';
 import type { RolloutState } from '@wherry/rollout';
 import type { CarriedSessions, ExpressCookie, SessionRuntime } from '@wherry/sessions';
 import type { KeySource } from '@wherry/tokens';
@@ -34,10 +33,10 @@ export interface GatewayRoute {
 
 /** What may be spent on credentials that this instance has not seen before; see `ExaminationBudget`. */
 export interface ExaminationOptions {
-  /** For one address; default 3000 in 10 s. A credential costs 1, one that is made up 10. */
-  readonly perAddress?: readonly RateWindow[];
-  /** For all addresses that have sent none that holds, and once more for those that have; default 50000 in 10 s. */
-  readonly overall?: readonly RateWindow[];
+  /** For one address; default `3000/10s`. A credential costs 1, one that is made up 10. */
+  readonly perAddress?: string;
+  /** For all addresses that have sent none that holds, and once more for those that have; default `50000/10s`. */
+  readonly overall?: string;
 }
 
 /** What judges access tokens. */

@@ -1,3 +1,3 @@
 export { rateFields, type RateFields } from './rate-fields.ts';
 export { RateLimiter, type RateLimiterOptions, type RateState } from './rate-limiter.ts';
-export { RATE_WINDOWS_PATTERN, readRateWindows, type RateWindow } from './rate-windows.ts';
+export { readRateWindows, type RateWindow } from './rate-windows.ts';

@@ -6,14 +6,13 @@ export interface RateWindow {
   readonly seconds: number;
 }
 
-/** Written form of windows: `20/1s`, or several with commas between: `20/1s,600/1m,10000/1h`. */
-export const RATE_WINDOWS_PATTERN: string = '^[1-9][0-9]{0,8}/[1-9][0-9]{0,4}[smhd](,[1-9][0-9]{0,8}/[1-9][0-9]{0,4}[smhd]){0,3}$';
+const FORM = /^[1-9][0-9]{0,8}\/[1-9][0-9]{0,4}[smhd](,[1-9][0-9]{0,8}\/[1-9][0-9]{0,4}[smhd]){0,3}$/;
 
 const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
-/** Reads windows as {@link RATE_WINDOWS_PATTERN} has them. Errors: `config_invalid`. */
+/** Reads windows in their written form: `20/1s`, or several with commas between: `20/1s,600/1m,10000/1h`. Errors: `config_invalid`. */
 export function readRateWindows(text: string): readonly RateWindow[] {
-  if (!new RegExp(RATE_WINDOWS_PATTERN).test(text))
+  if (!FORM.test(text))
     throw new WherryError('config_invalid', `a rate is ${JSON.stringify(text.slice(0, 60))}; allowed is e.g. 20/1s or 20/1s,600/1m`);
   return text.split(',').map((part) => {
     const [quota = '', span = ''] = part.split('/');

@@ -1,15 +1,15 @@
 import type { Clock } from '@wherry/core';
-import { RateLimiter, type RateWindow } from '@wherry/http/rate-limits';
+import { RateLimiter, readRateWindows } from '@wherry/http/rate-limits';
 import type { CredentialKind, Refusal } from '../outcome.ts';
 import { RecentlyGood } from './recently-good.ts';
 import { throttled } from './throttled.ts';
 
 /** Options of {@link ExaminationBudget}. */
 export interface ExaminationBudgetOptions {
-  /** What one address may cost; default 3000 in 10 s. */
-  readonly perAddress?: readonly RateWindow[];
-  /** What all may cost that are not known, and the same again what those may that are; default 50000 in 10 s. */
-  readonly overall?: readonly RateWindow[];
+  /** What one address may cost; default `3000/10s`. */
+  readonly perAddress?: string;
+  /** What all may cost that are not known, and the same again what those may that are; default `50000/10s`. */
+  readonly overall?: string;
   readonly clock: Clock;
 }
 
@@ -18,8 +18,8 @@ export type Finding = 'good' | 'bad' | 'neutral';
 
 /** A look at a credential costs 1; one that was wasted costs so many. */
 const WASTED = 10;
-const PER_ADDRESS: readonly RateWindow[] = [{ quota: 3000, seconds: 10 }];
-const OVERALL: readonly RateWindow[] = [{ quota: 50_000, seconds: 10 }];
+const PER_ADDRESS = '3000/10s';
+const OVERALL = '50000/10s';
 const POLICY = 'credentials';
 
 type Lane = 'known' | 'strangers';
@@ -48,8 +48,8 @@ export class ExaminationBudget {
   #refused = 0;
 
   constructor({ perAddress = PER_ADDRESS, overall = OVERALL, clock }: ExaminationBudgetOptions) {
-    this.#addresses = new RateLimiter({ windows: perAddress, clock });
-    this.#lanes = new RateLimiter({ windows: overall, capacity: 2, clock });
+    this.#addresses = new RateLimiter({ windows: readRateWindows(perAddress), clock });
+    this.#lanes = new RateLimiter({ windows: readRateWindows(overall), capacity: 2, clock });
     this.#knownAddresses = new RecentlyGood(clock);
     this.#knownSessions = new RecentlyGood(clock);
   }

@@ -1,17 +1,17 @@
 import type { Clock } from '@wherry/core';
-import { RateLimiter, type RateWindow } from '@wherry/http/rate-limits';
+import { RateLimiter, readRateWindows } from '@wherry/http/rate-limits';
 import type { Caller } from '../caller.ts';
 import type { CredentialKind, Refusal } from '../outcome.ts';
 import { throttled } from './throttled.ts';
 
-/** How often requests may come. What is absent has no bound. */
+/** How often requests may come, as `20/1s` or `20/1s,600/1m`: so many at once, then so many in each such time. What is absent has no bound. */
 export interface RequestLimitOptions {
   /** From one user, whatever his credential. */
-  readonly perUser?: readonly RateWindow[];
+  readonly perUser?: string;
   /** From all users of one client, where the credential names it. */
-  readonly perClient?: readonly RateWindow[];
+  readonly perClient?: string;
   /** From one address, IPv6 by its /64, judged before anything else is. */
-  readonly perAddress?: readonly RateWindow[];
+  readonly perAddress?: string;
 }
 
 /** Bounds of one route, or of all that have none of their own. */
@@ -22,8 +22,8 @@ export class RequestLimits {
   #refused = 0;
 
   private constructor({ perUser, perClient, perAddress }: RequestLimitOptions, clock: Clock) {
-    const of = (windows: readonly RateWindow[] | undefined): RateLimiter | undefined =>
-      windows === undefined ? undefined : new RateLimiter({ windows, clock });
+    const of = (rate: string | undefined): RateLimiter | undefined =>
+      rate === undefined ? undefined : new RateLimiter({ windows: readRateWindows(rate), clock });
     this.#user = of(perUser);
     this.#client = of(perClient);
     this.#address = of(perAddress);
