@@ -144,20 +144,32 @@ describe('a bad configuration is refused in one line', () => {
     [{ gateway: { host: 'a b' } }, 'gateway.host (FILE) is "a b"; allowed is a host name or an IP address'],
     [{ gateway: { host: '' } }, 'gateway.host (FILE) is ""; allowed is a host name or an IP address'],
     [
+      { gateway: { limits: { perUser: '20 a second' } } },
+      'gateway.limits.perUser (FILE) is "20 a second"; allowed is a rate as 20/1s, or up to four as 20/1s,600/1m',
+    ],
+    [
+      { gateway: { routes: [{ prefix: '/', upstream: 'http://a:1', perAddress: '0/1s' }] } },
+      'gateway.routes[0].perAddress (FILE) is "0/1s"; allowed is a rate as 20/1s, or up to four as 20/1s,600/1m',
+    ],
+    [
+      { gateway: { allowedOrigins: ['https://pay.example/'] } },
+      'gateway.allowedOrigins[0] (FILE) is "https://pay.example/"; allowed is an origin as https://pay.example.com',
+    ],
+    [
       { gateway: 'x' },
-      'gateway (FILE) is a text; allowed is an object with port, host, adminPort, trustForwarded, forwardAuthUriHeader, cacheSourceSessions, routes, sessionCacheSize, tokenCacheSize',
+      'gateway (FILE) is a text; allowed is an object with port, host, adminPort, trustForwarded, forwardAuthUriHeader, cacheSourceSessions, routes, sessionCacheSize, tokenCacheSize, trustedProxies, limits, examinations, allowedOrigins',
     ],
     [
       { gateway: null },
-      'gateway (FILE) is null; allowed is an object with port, host, adminPort, trustForwarded, forwardAuthUriHeader, cacheSourceSessions, routes, sessionCacheSize, tokenCacheSize',
+      'gateway (FILE) is null; allowed is an object with port, host, adminPort, trustForwarded, forwardAuthUriHeader, cacheSourceSessions, routes, sessionCacheSize, tokenCacheSize, trustedProxies, limits, examinations, allowedOrigins',
     ],
     [
       { gateway: [] },
-      'gateway (FILE) is a list of 0; allowed is an object with port, host, adminPort, trustForwarded, forwardAuthUriHeader, cacheSourceSessions, routes, sessionCacheSize, tokenCacheSize',
+      'gateway (FILE) is a list of 0; allowed is an object with port, host, adminPort, trustForwarded, forwardAuthUriHeader, cacheSourceSessions, routes, sessionCacheSize, tokenCacheSize, trustedProxies, limits, examinations, allowedOrigins',
     ],
     [
       { gateway: { prot: 1 } },
-      'gateway.prot (FILE) is not a key (did you mean port?); allowed is one of port, host, adminPort, trustForwarded, forwardAuthUriHeader, cacheSourceSessions, routes, sessionCacheSize, tokenCacheSize',
+      'gateway.prot (FILE) is not a key (did you mean port?); allowed is one of port, host, adminPort, trustForwarded, forwardAuthUriHeader, cacheSourceSessions, routes, sessionCacheSize, tokenCacheSize, trustedProxies, limits, examinations, allowedOrigins',
     ],
     [
       { gatway: {} },
@@ -244,7 +256,7 @@ describe('a bad configuration is refused in one line', () => {
     ],
     [
       { WHERRY_GATEWAY_ROUTES: '[{' },
-      'gateway.routes (WHERRY_GATEWAY_ROUTES) is "[{"; allowed is a list of 0 to 1000 objects with prefix, upstream, auth, stripBearer',
+      'gateway.routes (WHERRY_GATEWAY_ROUTES) is "[{"; allowed is a list of 0 to 1000 objects with prefix, upstream, auth, stripBearer, crossSite, perUser, perClient, perAddress',
     ],
     [
       { WHERRY_GATEWAY_ROUTES: '[{"prefix":"/"}]' },

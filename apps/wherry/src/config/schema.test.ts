@@ -45,6 +45,9 @@ describe('the schema', () => {
       'source.url',
       'gateway.adminPort',
       'gateway.forwardAuthUriHeader',
+      'gateway.limits.perUser',
+      'gateway.limits.perClient',
+      'gateway.limits.perAddress',
     ]);
     for (const { schema } of SETTINGS) expect(schema.description.length).toBeGreaterThan(5);
     expect(variables).toContain('WHERRY_GATEWAY_SESSION_CACHE_SIZE');

@@ -39,7 +39,10 @@ export async function addGatewayRole(lifecycle: Lifecycle, config: WherryConfig,
       host: gateway.host,
       port: gateway.port,
       ...(gateway.adminPort === undefined ? {} : { adminPort: gateway.adminPort }),
-      routes: gateway.routes,
+      routes: gateway.routes.map(({ perUser, perClient, perAddress, ...route }) => ({
+        ...route,
+        limits: ratesOf({ perUser, perClient, perAddress }),
+      })),
       tokens: {
         keys,
         issuer: tokens.issuer,
@@ -55,8 +58,27 @@ export async function addGatewayRole(lifecycle: Lifecycle, config: WherryConfig,
       sessionCache: { size: gateway.sessionCacheSize, source: gateway.cacheSourceSessions },
       ...(gateway.forwardAuthUriHeader === undefined ? {} : { forwardAuth: { uriHeader: gateway.forwardAuthUriHeader } }),
       proxy: { trustForwarded: gateway.trustForwarded },
+      trustedProxies: gateway.trustedProxies,
+      limits: gateway.limits,
+      examinations: gateway.examinations,
+      allowedOrigins: gateway.allowedOrigins,
       metrics,
       log,
     }),
   );
+}
+
+interface Rates {
+  readonly perUser?: string | undefined;
+  readonly perClient?: string | undefined;
+  readonly perAddress?: string | undefined;
+}
+
+/** Those that are set. */
+function ratesOf({ perUser, perClient, perAddress }: Rates): { readonly [Name in keyof Rates]?: string } {
+  return {
+    ...(perUser === undefined ? {} : { perUser }),
+    ...(perClient === undefined ? {} : { perClient }),
+    ...(perAddress === undefined ? {} : { perAddress }),
+  };
 }

@@ -8,6 +8,25 @@ interface RouteEntry {
   readonly auth: 'required' | 'optional' | 'none';
   /** True: the upstream does not see bearer credentials that were judged here. */
   readonly stripBearer: boolean;
+  /** What becomes of requests by cookie that another site's page may have sent. */
+  readonly crossSite: 'check' | 'strict' | 'off';
+  /** Rates as `20/1s,600/1m`; absent: as for all. */
+  readonly perUser?: string;
+  readonly perClient?: string;
+  readonly perAddress?: string;
+}
+
+/** How often requests may come; absent: no bound. */
+interface LimitsSection {
+  readonly perUser?: string;
+  readonly perClient?: string;
+  readonly perAddress?: string;
+}
+
+/** What may be spent on credentials that were not seen before. */
+interface ExaminationsSection {
+  readonly perAddress: string;
+  readonly overall: string;
 }
 
 /** The gateway. */
@@ -28,7 +47,19 @@ export interface GatewaySection {
   readonly sessionCacheSize: number;
   /** Verified access tokens kept in memory, at most. */
   readonly tokenCacheSize: number;
+  /** Whose X-Forwarded-For tells the address by which is counted. */
+  readonly trustedProxies: readonly string[];
+  readonly limits: LimitsSection;
+  readonly examinations: ExaminationsSection;
+  /** Other sites whose pages may send what changes something. */
+  readonly allowedOrigins: readonly string[];
 }
+
+const rate = {
+  type: 'string',
+  pattern: '^[1-9][0-9]{0,8}/[1-9][0-9]{0,4}[smhd](,[1-9][0-9]{0,8}/[1-9][0-9]{0,4}[smhd]){0,3}$',
+  'x-allowed': 'a rate as 20/1s, or up to four as 20/1s,600/1m',
+} as const;
 
 export const gatewaySchema = {
   type: 'object',
@@ -96,6 +127,16 @@ export const gatewaySchema = {
             description: 'True: the upstream does not see bearer credentials that were judged here.',
             default: false,
           },
+          crossSite: {
+            type: 'string',
+            description:
+              'Requests by cookie that change something: check refuses those of which the browser says cross-site; strict those that cannot show the same origin; off none.',
+            enum: ['check', 'strict', 'off'],
+            default: 'check',
+          },
+          perUser: { ...rate, description: 'How often requests of one user may come to this route; absent: as gateway.limits has it.' },
+          perClient: { ...rate, description: 'The same for all users of one client.' },
+          perAddress: { ...rate, description: 'The same for one address.' },
         },
       },
     },
@@ -112,6 +153,56 @@ export const gatewaySchema = {
       minimum: 0,
       maximum: 10_000_000,
       default: 100_000,
+    },
+    trustedProxies: {
+      type: 'array',
+      description:
+        'Proxies whose X-Forwarded-For is believed when requests are counted by address: loopback, private, addresses and ranges.',
+      maxItems: 100,
+      default: ['loopback'],
+      items: {
+        type: 'string',
+        description: 'A name, an address or a range.',
+        pattern: '^(loopback|private|[0-9A-Fa-f.:]{2,45}(/[0-9]{1,3})?)$',
+        'x-allowed': 'loopback, private, an IP address or a range as 10.1.0.0/16',
+      },
+    },
+    limits: {
+      type: 'object',
+      description: 'How often requests may come, on routes without rates of their own and in checks. Absent: no bound.',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        perUser: { ...rate, description: 'From one user.' },
+        perClient: { ...rate, description: 'From all users of one client.' },
+        perAddress: { ...rate, description: 'From one address, IPv6 by its /64.' },
+      },
+    },
+    examinations: {
+      type: 'object',
+      description: 'What may be spent on credentials that were not seen before: each costs 1, one that is made up 10.',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        perAddress: { ...rate, description: 'For one address.', default: '3000/10s' },
+        overall: {
+          ...rate,
+          description: 'For all addresses from which no good one has come lately, and once more for the others.',
+          default: '50000/10s',
+        },
+      },
+    },
+    allowedOrigins: {
+      type: 'array',
+      description: 'Other sites whose pages may send requests by cookie that change something.',
+      maxItems: 100,
+      default: [],
+      items: {
+        type: 'string',
+        description: 'An origin.',
+        pattern: '^https?://[a-z0-9.-]+(:[0-9]{1,5})?$',
+        'x-allowed': 'an origin as https://pay.example.com',
+      },
     },
   },
 } as const;
