@@ -1,6 +1,8 @@
 export { ADVICE_HEADER } from './access-tokens.ts';
 export { ANONYMOUS_CLIENT, type AuthClient } from './clients.ts';
 export { authControlSchema } from './control-schema.ts';
+export { readClientKeys, type ClientJwk } from './oauth/client-keys.ts';
+export type { RenewalPort } from './oauth/renewal-port.ts';
 export type { LogInLimitOptions } from './log-in-limits/options.ts';
 export type { AuthServiceOptions, LegacySource } from './options.ts';
 export type { PasswordsOptions } from './passwords.ts';

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from './load.ts';
+import type { ClientEntry } from './sections/auth.ts';
 import type { Environment } from './secrets.ts';
 import { allowedValue } from './testing/settings.ts';
 import { SETTINGS } from './variables.ts';
@@ -59,7 +60,7 @@ describe('a configuration', () => {
       const values =
         key === 'sessions.absoluteSeconds'
           ? fc.integer({ min: 86_400 * 3, max: 315_360_000 })
-          : allowedValue(schema).filter((value) => key !== 'auth.clients' || !hasOperatorWithoutSecret(value));
+          : allowedValue(schema).map((value) => (key === 'auth.clients' ? coherentClients(value) : value));
       const same = fc.property(values, (value) => {
         const inFile = path.reduceRight<unknown>((inner, name) => ({ [name]: inner }), value);
         const text = typeof value === 'string' ? value : JSON.stringify(value);
@@ -102,7 +103,10 @@ describe('a configuration', () => {
     const environment = { WHERRY_SHARDS_LIST: 'a, b', WHERRY_AUTH_CLIENTS: 'web', WHERRY_SOURCE_IDENTITY_AUTHORITIES: 'roles,rights' };
     const { config } = load(environment);
     expect(config.shards.list.map(({ name }) => name)).toEqual(['a', 'b']);
-    expect(config.auth.clients).toEqual([{ id: 'web', public: false, operator: false, secret: undefined }]);
+    const grants = ['token-exchange', 'refresh_token'];
+    expect(config.auth.clients).toEqual([
+      { id: 'web', public: false, operator: false, grants, audiences: [], authorities: [], secret: undefined },
+    ]);
     expect(config.source.identity.authorities).toEqual(['roles', 'rights']);
     expect(load({ WHERRY_GATEWAY_ROUTES: '' }).config.gateway.routes).toEqual([]);
     expect(load({ WHERRY_SOURCE_PREFIX: '' }).config.source.prefix).toBe('');
@@ -221,6 +225,26 @@ describe('a bad configuration is refused in one line', () => {
     ],
     [{ shards: { list: [{ name: 'A' }] } }, 'shards.list[0].name (FILE) is "A"; allowed is a letter and up to 31 more of a-z, 0-9 and -'],
     [{ shards: { list: [{ name: 'a' }, { name: 'a' }] } }, 'shards.list (FILE) has "a" twice; allowed is each once'],
+    [
+      { auth: { clients: [{ id: 'a', public: true, grants: ['client_credentials'] }] } },
+      'auth.clients (FILE) has "a", public and with the grant client_credentials; allowed is that grant with a secret or keys',
+    ],
+    [
+      { auth: { clients: [{ id: 'a', public: true, jwksFile: 'x' }] } },
+      'auth.clients (FILE) has "a", public and with keys; allowed is one of both',
+    ],
+    [
+      { auth: { clients: [{ id: 'a', jwksFile: 'x', jwks: { keys: [{ kty: 'EC' }] } }] } },
+      'auth.clients (FILE) has "a" with jwks and jwksFile; allowed is one of both',
+    ],
+    [
+      { auth: { clients: [{ id: 'a', grants: ['password'] }] } },
+      'auth.clients[0].grants[0] (FILE) is "password"; allowed is one of token-exchange, client_credentials, refresh_token',
+    ],
+    [
+      { auth: { publicUrl: 'https://a/b' } },
+      'auth.publicUrl (FILE) is "https://a/b"; allowed is http://host:port or https://host:port, without a path and credentials',
+    ],
     [
       { auth: { clients: [{ id: 'a-b' }, { id: 'A.b' }] } },
       'auth.clients (FILE) has "a-b" and "A.b", which share a variable; allowed is each once',
@@ -416,9 +440,12 @@ describe('secrets', () => {
   });
 });
 
-function hasOperatorWithoutSecret(clients: unknown): boolean {
-  return (clients as readonly { readonly public?: boolean; readonly operator?: boolean }[]).some(
-    (client) => client.public && client.operator,
+/** Without what contradicts itself: keys in two places, and public clients with what those cannot have. */
+function coherentClients(clients: unknown): unknown {
+  return (clients as readonly ClientEntry[]).map(({ jwks, jwksFile, ...client }) =>
+    client.public
+      ? { ...client, operator: false, grants: client.grants.filter((grant) => grant !== 'client_credentials') }
+      : { ...client, ...(client.operator ? { jwks } : { jwksFile }) },
   );
 }
 

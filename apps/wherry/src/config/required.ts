@@ -1,4 +1,6 @@
+import type { AuthClient } from '@wherry/auth';
 import { requiredShardAddresses } from '@wherry/shards';
+import { clientKeys } from './client-keys.ts';
 import type { WherryConfig } from './config.ts';
 import { configFault } from './fault.ts';
 import { clientVariable } from './secret-values.ts';
@@ -36,19 +38,28 @@ export function requireCookieSecrets(config: WherryConfig): readonly string[] {
   );
 }
 
-/** A client of the token endpoint with all that it needs. */
-interface RequiredClient {
-  readonly id: string;
-  readonly operator: boolean;
-  readonly secret: string | undefined;
-}
-
-/** The clients of the token endpoint; `secret` undefined: a public one. Errors: `config_invalid` when a client that is not public has none. */
-export function requireClients(config: WherryConfig): readonly RequiredClient[] {
-  return config.auth.clients.map(({ id, public: isPublic, operator, secret }) => {
-    const variable = clientVariable(id);
-    if (isPublic) return { id, operator: false, secret: undefined };
-    return { id, operator, secret: secret?.reveal() ?? missing(`auth.clients.${id}.secret`, `${variable} or ${variable}_FILE`) };
+/**
+ * The clients of the token endpoint with all that they need; those without secret and keys are public. Errors:
+ * `config_invalid` when a client that is not public has neither, or its keys cannot be used.
+ */
+export function requireClients(config: WherryConfig): readonly AuthClient[] {
+  return config.auth.clients.map((client) => {
+    const { id, public: isPublic, operator, grants, audiences, authorities, tokenSeconds } = client;
+    const settings = {
+      id,
+      grants,
+      authorities,
+      ...(audiences.length === 0 ? {} : { audiences }),
+      ...(tokenSeconds === undefined ? {} : { tokenSeconds }),
+    };
+    if (isPublic) return settings;
+    const keys = clientKeys(client);
+    const secret = client.secret?.reveal();
+    if (secret === undefined && (keys === undefined || operator)) {
+      const variable = clientVariable(id);
+      return missing(`auth.clients.${id}.secret`, `${variable} or ${variable}_FILE${operator ? '' : ', or keys in jwks or jwksFile'}`);
+    }
+    return { ...settings, operator, ...(secret === undefined ? {} : { secret }), ...(keys === undefined ? {} : { keys }) };
   });
 }
 

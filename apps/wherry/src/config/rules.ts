@@ -42,6 +42,13 @@ export function checkRules(settings: Settings, originOf: OriginOf): void {
   );
   const bare = auth.clients.find((client) => client.public && client.operator);
   if (bare !== undefined) refuse('auth.clients', `has ${shown(bare.id)}, public and an operator`, 'operators with a secret');
+  for (const { id, public: isPublic, grants, jwks, jwksFile } of auth.clients) {
+    if (isPublic && (jwks !== undefined || jwksFile !== undefined))
+      refuse('auth.clients', `has ${shown(id)}, public and with keys`, 'one of both');
+    if (isPublic && grants.includes('client_credentials'))
+      refuse('auth.clients', `has ${shown(id)}, public and with the grant client_credentials`, 'that grant with a secret or keys');
+    if (jwks !== undefined && jwksFile !== undefined) refuse('auth.clients', `has ${shown(id)} with jwks and jwksFile`, 'one of both');
+  }
   // Two ids with one variable would share one secret.
   refuseRepeats(
     'auth.clients',

@@ -48,6 +48,7 @@ describe('the schema', () => {
       'gateway.limits.perUser',
       'gateway.limits.perClient',
       'gateway.limits.perAddress',
+      'auth.publicUrl',
     ]);
     for (const { schema } of SETTINGS) expect(schema.description.length).toBeGreaterThan(5);
     expect(variables).toContain('WHERRY_GATEWAY_SESSION_CACHE_SIZE');

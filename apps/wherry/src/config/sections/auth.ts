@@ -1,10 +1,33 @@
+/** A public key of a client (RFC 7517, RFC 7518 section 6). */
+export interface ClientKeyEntry {
+  readonly kty: 'EC' | 'OKP' | 'RSA';
+  readonly kid?: string;
+  readonly alg?: 'ES256' | 'RS256' | 'EdDSA';
+  readonly use?: 'sig';
+  readonly crv?: 'P-256' | 'Ed25519';
+  readonly x?: string;
+  readonly y?: string;
+  readonly n?: string;
+  readonly e?: string;
+}
+
 /** An application that talks to the token endpoint. */
 export interface ClientEntry {
   readonly id: string;
-  /** True: it can keep no secret, as a page in a browser. False: its secret is `WHERRY_AUTH_CLIENT_<ID>_SECRET`. */
+  /** True: it can keep no secret, as a page in a browser. False: its secret is `WHERRY_AUTH_CLIENT_<ID>_SECRET`, or it has keys. */
   readonly public: boolean;
   /** True: it may use the operator's routes; it needs a secret. */
   readonly operator: boolean;
+  readonly grants: readonly ('token-exchange' | 'client_credentials' | 'refresh_token')[];
+  /** Empty: the service's own alone. */
+  readonly audiences: readonly string[];
+  /** As a service. */
+  readonly authorities: readonly string[];
+  readonly tokenSeconds?: number;
+  /** The keys of private_key_jwt. */
+  readonly jwks?: { readonly keys: readonly ClientKeyEntry[] };
+  /** The path of a file that has them. */
+  readonly jwksFile?: string;
 }
 
 /** How many log-ins may fail, and how many may register; 0: no bound. */
@@ -24,6 +47,9 @@ export interface AuthSection {
   /** 0: any free one. */
   readonly port: number;
   readonly host: string;
+  /** Where clients reach the service. */
+  readonly publicUrl?: string;
+  readonly dpopNonces: boolean;
   readonly clients: readonly ClientEntry[];
   /** Whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
@@ -43,6 +69,16 @@ export const authSchema = {
       pattern: '^[A-Za-z0-9.:_-]{1,253}$',
       'x-allowed': 'a host name or an IP address',
       default: '127.0.0.1',
+    },
+    publicUrl: {
+      type: 'string',
+      description: 'Where clients reach the service, for metadata, assertions and proofs; the issuer where that is a URL.',
+      format: 'http-origin',
+    },
+    dpopNonces: {
+      type: 'boolean',
+      description: 'True: proofs of possession (RFC 9449) need a fresh nonce of this service.',
+      default: false,
     },
     trustedProxies: {
       type: 'array',
@@ -141,6 +177,60 @@ export const authSchema = {
           },
           public: { type: 'boolean', description: 'True: it can keep no secret, as a page in a browser.', default: false },
           operator: { type: 'boolean', description: "True: it may use the operator's routes; it needs a secret.", default: false },
+          grants: {
+            type: 'array',
+            description: 'What it may ask the token endpoint for.',
+            maxItems: 3,
+            default: ['token-exchange', 'refresh_token'],
+            items: { type: 'string', description: 'A grant.', enum: ['token-exchange', 'client_credentials', 'refresh_token'] },
+          },
+          audiences: {
+            type: 'array',
+            description: "What its tokens may be for; none: the service's own audience alone.",
+            maxItems: 8,
+            default: [],
+            items: { type: 'string', description: 'An audience.', minLength: 1, maxLength: 200 },
+          },
+          authorities: {
+            type: 'array',
+            description: 'What it may do in its own name, by client_credentials.',
+            maxItems: 1000,
+            default: [],
+            items: { type: 'string', description: 'An authority.', minLength: 1, maxLength: 256 },
+          },
+          tokenSeconds: { type: 'integer', description: 'Longest life of its tokens, in seconds.', minimum: 1, maximum: 86_400 },
+          jwks: {
+            type: 'object',
+            description: 'Its public keys, for private_key_jwt.',
+            additionalProperties: false,
+            required: ['keys'],
+            properties: {
+              keys: {
+                type: 'array',
+                description: 'A JWK set.',
+                maxItems: 10,
+                default: [],
+                items: {
+                  type: 'object',
+                  description: 'One public key.',
+                  additionalProperties: false,
+                  required: ['kty'],
+                  properties: {
+                    kty: { type: 'string', description: 'Type of the key.', enum: ['EC', 'OKP', 'RSA'] },
+                    kid: { type: 'string', description: 'Its name; else its thumbprint.', minLength: 1, maxLength: 128 },
+                    alg: { type: 'string', description: 'What it signs with.', enum: ['ES256', 'RS256', 'EdDSA'] },
+                    use: { type: 'string', description: 'What it is for.', enum: ['sig'] },
+                    crv: { type: 'string', description: 'Its curve.', enum: ['P-256', 'Ed25519'] },
+                    x: { type: 'string', description: 'A coordinate.', maxLength: 100 },
+                    y: { type: 'string', description: 'A coordinate.', maxLength: 100 },
+                    n: { type: 'string', description: 'Its modulus.', maxLength: 2000 },
+                    e: { type: 'string', description: 'Its exponent.', maxLength: 20 },
+                  },
+                },
+              },
+            },
+          },
+          jwksFile: { type: 'string', description: 'Path of a file with that JWK set.', minLength: 1, maxLength: 1000 },
         },
       },
     },
