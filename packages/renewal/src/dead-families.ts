@@ -33,8 +33,8 @@ interface Page {
 export class DeadFamilies {
   readonly #shards: ShardSet;
   readonly #delete: FencedWrite<DeleteItem>;
-  /** Where the next page of a shard begins. */
-  readonly #after: (SlotKey | undefined)[] = [];
+  /** Where the next page of a shard begins; `end`: it was looked through, and waits for the others. */
+  #after: (SlotKey | 'end' | undefined)[] = [];
 
   constructor(shards: ShardSet, remove: FencedWrite<DeleteItem>) {
     this.#shards = shards;
@@ -44,14 +44,18 @@ export class DeadFamilies {
   /** Looks at the next page of each shard. Throws `shard_unavailable`; repeating is harmless. */
   async sweep(options: FamilySweepOptions): Promise<FamilySweep> {
     const removed = await Promise.all(this.#shards.all.map(async (shard, index) => this.#sweepShard(shard, index, options)));
-    return { removed: removed.reduce((sum, count) => sum + count, 0), complete: this.#after.every((after) => after === undefined) };
+    const complete = this.#after.every((after) => after === 'end');
+    if (complete) this.#after = [];
+    return { removed: removed.reduce((sum, count) => sum + count, 0), complete };
   }
 
   async #sweepShard(shard: Shard, index: number, options: FamilySweepOptions): Promise<number> {
-    const { dead, last } = await page(shard, this.#after[index], options);
+    const after = this.#after[index];
+    if (after === 'end') return 0;
+    const { dead, last } = await page(shard, after, options);
     // Through the fence, to whoever owns the slot: a row left behind by a move is not this table's any more.
     const outcomes = await Promise.all(dead.map(async (item) => this.#delete.underCurrent(item)));
-    this.#after[index] = last;
+    this.#after[index] = last ?? 'end';
     return outcomes.filter(({ outcome }) => outcome === 'applied').length;
   }
 }
