@@ -1,8 +1,7 @@
 import { hkdfSync } from 'node:crypto';
 import { WherryError } from '@wherry/core';
 import { IDENTITY_HEADERS, type IncomingHeaders } from './identity-headers.ts';
-import type { IdentitySecret, SignedForm } from './identity-mac.ts';
-import { secretsOf } from './identity-mac.ts';
+import { SIGNATURE_WINDOW_MS, secretsOf, type IdentitySecret, type SignedForm } from './identity-mac.ts';
 
 /**
  * How a service that was called on behalf of a user calls the next one on his behalf.
@@ -20,8 +19,6 @@ export const PROVED_AT_HEADER = 'x-wherry-proved-at';
 const MOST_CALLERS = 8;
 /** How long a user that the gateway named once is carried on, milliseconds: his session may have ended since. */
 const LONGEST_CARRIED_MS = 15 * 60_000;
-/** Clocks may differ; see `identity-mac.ts`. */
-const SKEW_MS = 30_000;
 const SERVICE_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 const TIME = /^\d{13}$/;
 
@@ -81,7 +78,7 @@ export function readProvedAt(written: IncomingHeaders[string]): number {
 /** Lets an identity pass that is young enough to be carried on. Errors: `unauthenticated` otherwise. */
 export function checkAge(provedAt: number, now: number): void {
   const age = now - provedAt;
-  if (age > LONGEST_CARRIED_MS || age < -SKEW_MS) {
+  if (age > LONGEST_CARRIED_MS || age < -SIGNATURE_WINDOW_MS) {
     throw new WherryError('unauthenticated', 'the gateway named this user too long ago for him to be carried on');
   }
 }
