@@ -22,7 +22,12 @@ const COURSES: readonly RolloutCourse[] = ROLLOUT_PHASES.flatMap((phase): Rollou
 function indexOf(phase: RolloutCourse['phase'], settled: boolean, retreating: boolean): number {
   return COURSES.findIndex((course) => course.phase === phase && course.settled === settled && course.retreating === retreating);
 }
-const course = (index: number): RolloutCourse => COURSES[index] as RolloutCourse;
+function at<T>(list: readonly T[], index: number): T {
+  const found = list[index];
+  if (found === undefined) throw new Error(`nothing is at ${index}`);
+  return found;
+}
+const course = (index: number): RolloutCourse => at(COURSES, index);
 
 interface State {
   /** Index of the row's course, and of those that the two instances act on. */
@@ -64,7 +69,7 @@ class Model {
   }
 
   policy(state: State, instance: 0 | 1): RolloutPolicy {
-    const [held, lost] = this.#policies[state.acts[instance]] as readonly [RolloutPolicy, RolloutPolicy];
+    const [held, lost] = at(this.#policies, state.acts[instance]);
     return state.leases[instance] ? held : lost;
   }
 
@@ -99,9 +104,9 @@ class Model {
   *#operator(state: State): Generator<State> {
     const { phase, settled, retreating } = course(state.row);
     const acknowledged = ([0, 1] as const).every((instance) => !state.leases[instance] || state.acts[instance] === state.row);
-    const at = ROLLOUT_PHASES.indexOf(phase);
+    const here = ROLLOUT_PHASES.indexOf(phase);
     for (const step of [1, -1]) {
-      const to = ROLLOUT_PHASES[at + step];
+      const to = ROLLOUT_PHASES[here + step];
       if (to === undefined || phase === 'retired') continue;
       const row = indexOf(to, to !== 'stateful' && to !== 'drain', step < 0);
       if (narrows(course(state.row), course(row)) && !acknowledged) continue;

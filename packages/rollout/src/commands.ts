@@ -51,7 +51,7 @@ function isForward(current: RolloutPhase, command: RolloutCommand): boolean {
 }
 
 /** The rollout as it enters `phase`. In `stateful` and `drain` the narrower half waits: see settle.ts. */
-function entered({ percent: _, ...current }: Rollout & { percent?: number }, phase: RolloutPhase, { command }: RolloutCommand): Rollout {
+function entered(current: Rollout, phase: RolloutPhase, { command }: RolloutCommand): Rollout {
   const settled = phase.phase !== 'stateful' && phase.phase !== 'drain';
   const retreating = command === 'rollback' || (command === 'set-percent' && current.retreating);
   return { ...current, ...phase, settled, retreating };

@@ -169,7 +169,7 @@ export class RolloutMeter implements Component {
     const parts = rows.flatMap((row) =>
       ARMS.filter((arm) => row.arms[arm].total > row.sent[arm]).map((arm) => ({ row, arm, total: row.arms[arm].total })),
     );
-    const values = parts.map(({ row, arm }) => ({ number: row.number, course: row.course, arm, ...row.arms[arm] }));
+    const values = parts.map(({ row, arm }) => Object.assign({ number: row.number, course: row.course, arm }, row.arms[arm]));
     try {
       await this.#options.database.query(SEND, [this.#writer, JSON.stringify(values)]);
       for (const { row, arm, total } of parts) row.sent[arm] = total;

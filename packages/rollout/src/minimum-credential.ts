@@ -31,7 +31,7 @@ const RANK: Readonly<Record<MinimumCredential, number>> = { any: 0, preferred: 1
  * `quietMs` without use of the session token since, for a client may have stored it and still run code that does not
  * send it.
  */
-export function minimumFloor(evidence: CredentialEvidence | undefined, quietMs: number, now: number): MinimumCredential {
+function minimumFloor(evidence: CredentialEvidence | undefined, quietMs: number, now: number): MinimumCredential {
   if (evidence === undefined || evidence.provedAt === null) return 'preferred';
   const since = Math.max(evidence.provedAt, evidence.sessionTokenUsedAt ?? evidence.provedAt);
   return now - since >= quietMs ? 'only' : 'preferred';

@@ -262,7 +262,7 @@ describe('the move into retired', () => {
     const { rows } = await database.query<{ now: bigint }>('SELECT wherry_now() AS now');
     const now = Number(rows[0]?.now);
     const { version } = await readRollout(database);
-    const whole = { lastSessionTokenUse: null, observedSince: now - 2 * DAY, instancesLive: 2, instancesReporting: 2, ...evidence };
+    const whole = { lastSessionUse: null, observedSince: now - 2 * DAY, silent: [], ...evidence };
     const proof = { absoluteMs: DAY, evidence: () => Promise.resolve(whole) };
     return moveRollout(database, { command: 'advance' }, { expectedVersion: version, actor: 'ada' }, proof);
   }
@@ -282,22 +282,22 @@ describe('the move into retired', () => {
   it('is refused on a proof with a gap, and made on one without, with the evidence in the log', async () => {
     await toDrain(2 * DAY);
     const now = Date.now();
-    await expect(retire({ lastSessionTokenUse: now - DAY / 2 })).rejects.toMatchObject({
+    await expect(retire({ lastSessionUse: now - DAY / 2 })).rejects.toMatchObject({
       data: { reason: 'used_recently', notBefore: now + DAY / 2 },
     });
     await expect(retire({ observedSince: now - DAY / 2 })).rejects.toMatchObject({ data: { reason: 'observed_too_short' } });
-    await expect(retire({ instancesReporting: 1 })).rejects.toMatchObject({ data: { reason: 'instances_silent' } });
-    await expect(retire({ instancesReporting: 0, instancesLive: 0 })).rejects.toMatchObject({ data: { reason: 'instances_silent' } });
+    await expect(retire({ silent: ['gateway 7'] })).rejects.toMatchObject({ data: { reason: 'instances_silent' } });
+    await expect(retire({ observedSince: null })).rejects.toMatchObject({ data: { reason: 'observed_too_short', notBefore: null } });
     const stale = await follow();
     stale.hold();
     await changeRolloutSettings(database, { quietMs: 2000 }, { actor: 'ada' });
     await expect(retire({})).rejects.toMatchObject({ code: 'rollout_unacknowledged' });
     stale.release();
     expect(await acknowledged(stale)).toBe(true);
-    expect(await retire({ lastSessionTokenUse: now - 1.5 * DAY })).toMatchObject({ phase: 'retired', settled: true });
+    expect(await retire({ lastSessionUse: now - 1.5 * DAY })).toMatchObject({ phase: 'retired', settled: true });
     expect((await rolloutHistory(database, 1))[0]).toMatchObject({
       to: { phase: 'retired' },
-      details: { evidence: { instancesReporting: 2 } },
+      details: { evidence: { silent: [] } },
     });
     await expect(move('rollback')).rejects.toMatchObject({ data: { refusal: 'retired_is_final' } });
   });

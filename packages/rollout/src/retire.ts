@@ -3,15 +3,14 @@ import { requireAcknowledged } from './acknowledgement.ts';
 import type { Queryable } from '@wherry/core/control';
 import type { Rollout } from './rollout.ts';
 
-/** What traffic says of session tokens. Epoch milliseconds by the control database. */
+/** What traffic says of session credentials, tokens and cookies. Epoch milliseconds by the control database. `readObservedUse` reads it. */
 export interface RetireEvidence {
-  /** When one was last used, refused uses included; null where none was seen since `observedSince`. */
-  readonly lastSessionTokenUse: number | null;
-  /** Since when every use that happened is surely in the report: no instance that judges credentials ran without reporting. */
-  readonly observedSince: number;
-  /** Live instances that judge credentials, and how many of them have reported within their reporting time. */
-  readonly instancesLive: number;
-  readonly instancesReporting: number;
+  /** When one was last used, or may have been by all that is known, refused uses included; null: never. */
+  readonly lastSessionUse: number | null;
+  /** From when on every process that can accept one has reported, without a gap; null: none ever did. */
+  readonly observedSince: number | null;
+  /** Live processes that can accept one and do not report now: what they see is not known. */
+  readonly silent: readonly string[];
 }
 
 /** What the move into `retired` rests on. */
@@ -33,17 +32,18 @@ export type RetireVerdict =
  * out none, and {@link requireRetireProof} counts its beginning as a use. Pure.
  */
 export function mayRetire(evidence: RetireEvidence, absoluteMs: number, now: number): RetireVerdict {
-  const { instancesLive, instancesReporting, observedSince, lastSessionTokenUse } = evidence;
+  const { silent, observedSince, lastSessionUse } = evidence;
+  if (silent.length > 0) return { ok: false, reason: 'instances_silent', notBefore: null };
   // Nobody reporting proves nothing: traffic may pass where nobody looks.
-  if (instancesReporting < instancesLive || instancesReporting === 0) return { ok: false, reason: 'instances_silent', notBefore: null };
+  if (observedSince === null) return { ok: false, reason: 'observed_too_short', notBefore: null };
   if (!(now - observedSince >= absoluteMs)) return { ok: false, reason: 'observed_too_short', notBefore: observedSince + absoluteMs };
-  if (lastSessionTokenUse !== null && !(now - lastSessionTokenUse >= absoluteMs))
-    return { ok: false, reason: 'used_recently', notBefore: lastSessionTokenUse + absoluteMs };
+  if (lastSessionUse !== null && !(now - lastSessionUse >= absoluteMs))
+    return { ok: false, reason: 'used_recently', notBefore: lastSessionUse + absoluteMs };
   return { ok: true };
 }
 
 const WORDS = {
-  instances_silent: 'not every live instance reports the use of session tokens',
+  instances_silent: 'not every live instance reports the use of sessions',
   observed_too_short: 'their use has not been observed for one whole session life',
   used_recently: 'one was used, or could still be given out, within one session life',
 } as const;
@@ -57,9 +57,10 @@ export async function requireRetireProof(database: Queryable, rollout: Rollout, 
   if (proof === undefined) throw unproved('there is no report of their use');
   const evidence = await proof.evidence(database);
   const { rows } = await database.query<{ now: bigint }>('SELECT wherry_now() AS now');
-  const lastSessionTokenUse = Math.max(evidence.lastSessionTokenUse ?? rollout.changedAt, rollout.changedAt);
-  const verdict = mayRetire({ ...evidence, lastSessionTokenUse }, proof.absoluteMs, Number(rows[0]?.now));
+  const lastSessionUse = Math.max(evidence.lastSessionUse ?? rollout.changedAt, rollout.changedAt);
+  const verdict = mayRetire({ ...evidence, lastSessionUse }, proof.absoluteMs, Number(rows[0]?.now));
   if (verdict.ok) return evidence;
   const when = verdict.notBefore === null ? '' : `; not before ${new Date(verdict.notBefore).toISOString()}`;
-  throw unproved(`${WORDS[verdict.reason]}${when}`, { reason: verdict.reason, notBefore: verdict.notBefore });
+  const who = evidence.silent.length === 0 ? '' : `: ${evidence.silent.slice(0, 3).join(', ')}`;
+  throw unproved(`${WORDS[verdict.reason]}${who}${when}`, { reason: verdict.reason, notBefore: verdict.notBefore });
 }

@@ -63,7 +63,7 @@ abstract class Step implements fc.AsyncCommand<Model, Real> {
       () => undefined,
       (error: unknown) => (isWherryError(error) ? error.code : String(error)),
     );
-    expect(found, this.toString()).toBe(expected);
+    expect({ step: this.toString(), found }).toEqual({ step: this.toString(), found: expected });
     const { paused, ...rollout } = await readRollout(database);
     expect({ ...rollout, percent: rollout.phase === 'led' ? rollout.percent : 0 }).toMatchObject({
       phase: PLACES[model.place],
@@ -188,7 +188,7 @@ class Instance extends Step {
 /** A proof of which nothing is wanting. */
 const PROOF: RetireProof = {
   absoluteMs: 0,
-  evidence: () => Promise.resolve({ lastSessionTokenUse: null, observedSince: 0, instancesLive: 1, instancesReporting: 1 }),
+  evidence: () => Promise.resolve({ lastSessionUse: null, observedSince: 0, silent: [] }),
 };
 const share = fc.constantFrom(0, 0.29, 50, 100);
 const steps = [

@@ -6,6 +6,8 @@ import {
   limitsOf,
   readFigures,
   rolloutFollowers,
+  type CohortEntry,
+  type CohortMember,
   type GuardrailFinding,
   type Rollout,
   type RolloutFigures,
@@ -52,7 +54,8 @@ export function statusJson({ rollout, followers, lists, figures, guardrails }: R
   const percent = rollout.phase === 'led' ? { percent: rollout.percent } : {};
   const acknowledged = followers.following === 0 ? null : followers.behind.length === 0;
   const behind = followers.behind.map(({ instance, role }) => ({ instance, role }));
-  const arms = Object.fromEntries(Object.entries(figures).map(([arm, { latency: _, ...counts }]) => [arm, counts]));
+  // The classes of durations say nothing without their edges; the guardrail has what they come to.
+  const arms = Object.fromEntries(Object.entries(figures).map(([arm, counts]) => [arm, { ...counts, latency: undefined }]));
   return JSON.stringify({
     phase,
     ...percent,
@@ -117,8 +120,9 @@ export function historyText({ at, action, from, to, actor, reason, details }: Ro
 }
 
 function listText(list: unknown): string {
-  if (typeof list !== 'object' || list === null || !('kind' in list && 'value' in list && 'arm' in list)) return '';
-  return ` ${String(list.arm ?? 'remove')} ${String(list.kind)} ${String(list.value)}`;
+  if (typeof list !== 'object' || list === null) return '';
+  const { arm, kind, value } = list as CohortMember & { readonly arm: CohortEntry | null };
+  return ` ${arm ?? 'remove'} ${kind} ${value}`;
 }
 
 /** A phase for people. */
