@@ -25,3 +25,4 @@ export { RolloutState, type RolloutStateOptions } from './rollout-state.ts';
 export { ROLLOUT_TOPIC, readRollout, rolloutSchema, type Rollout, type RolloutPause } from './rollout.ts';
 export { changeRolloutSettings, type RolloutSettings } from './settings.ts';
 export { settleRollout, type FamiliesAlive } from './settle.ts';
+export { readObservedUse, type ObservedUse } from './usage/usage-report.ts';

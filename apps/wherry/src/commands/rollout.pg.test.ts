@@ -1,6 +1,6 @@
 import { Instance, applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
 import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
-import { RolloutState, readRollout, rolloutSchema } from '@wherry/rollout';
+import { RolloutState, readRollout, rolloutSchema, settleRollout } from '@wherry/rollout';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { run, type Run } from '../testing/recording-terminal.ts';
 
@@ -107,6 +107,11 @@ describe('wherry rollout', () => {
     expect((await out('advance'))[1]).toMatch(/^phase drain \(not settled: no session token is refused until /);
     expect((await wherry('advance')).err).toBe(
       'wherry: it is not proved that session tokens are out of use: the phase drain has not settled',
+    );
+    const move = { expectedVersion: (await readRollout(database)).version, actor: 'guard' };
+    await settleRollout(database, move);
+    expect((await wherry('advance')).err).toBe(
+      'wherry: it is not proved that session tokens are out of use: their use has not been observed for one whole session life',
     );
     for (const phase of ['preferred', 'led 100 %', 'dual']) expect((await out('rollback'))[0]).toMatch(new RegExp(`-> ${phase}$`));
     expect((await out('rollback'))[1]).toMatch(/^phase stateful \(not settled: renewals begun in later phases still live/);

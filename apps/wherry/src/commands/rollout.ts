@@ -3,10 +3,12 @@ import {
   changeRolloutSettings,
   moveRollout,
   pauseRollout,
+  readObservedUse,
   readRollout,
   resumeRollout,
   rolloutHistory,
   type GuardrailLimits,
+  type RetireProof,
   type Rollout,
   type RolloutAct,
   type RolloutCommand,
@@ -15,6 +17,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import type { Terminal } from '../terminal.ts';
 import { actOf, withActOptions, type ActOptions } from './actor.ts';
 import { withControl } from './control-database.ts';
+import { loadedConfig } from './loaded-config.ts';
 import { parsePercent, parsePositive, parseWhole } from './numbers.ts';
 import { addCohortCommands } from './rollout-cohort.ts';
 import { historyText, phaseText, rolloutStatus, statusJson, statusText } from './rollout-text.ts';
@@ -66,7 +69,7 @@ function addMoves(rollout: Command, terminal: Terminal): void {
     );
   const run = (by: RolloutCommand, options: MoveOptions, command: Command): Promise<void> =>
     change(command, terminal, options, (database, act, { version }) =>
-      moveRollout(database, by, { expectedVersion: options.expectVersion ?? version, ...act }),
+      moveRollout(database, by, { expectedVersion: options.expectVersion ?? version, ...act }, retireProof(command, terminal)),
     );
   move('advance', 'go to the next phase: stateful, dual, led, preferred, drain, retired')
     .option('--percent <percent>', 'share of the users to lead, for the move into led (default: 1)', parsePercent)
@@ -79,6 +82,12 @@ function addMoves(rollout: Command, terminal: Terminal): void {
   move('rollback', 'go back to the phase before, also while held; nobody is signed out').action((options: MoveOptions, command: Command) =>
     run({ command: 'rollback' }, options, command),
   );
+}
+
+/** Session tokens are out of use when the reports of all who could accept one say so for one whole session life. */
+function retireProof(command: Command, terminal: Terminal): RetireProof {
+  const { config } = loadedConfig(command, terminal);
+  return { evidence: readObservedUse, absoluteMs: config.sessions.absoluteSeconds * 1000 };
 }
 
 function addHolds(rollout: Command, terminal: Terminal): void {
