@@ -30,18 +30,26 @@ export interface RolloutChange {
 /**
  * Changes the rollout by compare-and-set, wakes those who follow it, and leaves an entry in the audit log, all or
  * nothing. `decide` runs under the lock of the row; what it throws undoes all. Answers the new state. Errors: `conflict`,
- * `control_unavailable`, and those of `decide`.
+ * `bad_request` for a name or reason that is no text, `control_unavailable`, and those of `decide`.
  */
 export async function changeRollout(
   database: Database,
   act: RolloutAct & { readonly expectedVersion?: number },
   decide: (current: Rollout, tx: Transaction) => RolloutChange | Promise<RolloutChange>,
 ): Promise<Rollout> {
+  checkAct(act);
   try {
     return await transaction(database, (tx) => changed(tx, act, decide));
   } catch (error) {
     throw controlError(error);
   }
+}
+
+/** Refuses what the audit log cannot keep, before anything is tried. Errors: `bad_request`. */
+export function checkAct({ actor, reason = '' }: RolloutAct): void {
+  for (const [name, text, longest] of [['actor', actor, 256] as const, ['reason', reason, 4000] as const])
+    if (text.length > longest || text.includes('\0') || !text.isWellFormed())
+      throw new WherryError('bad_request', `the ${name} is text of at most ${longest} characters`);
 }
 
 /** Reads the rollout under its row's lock, which is held to the commit. */

@@ -1,6 +1,6 @@
 import { WherryError } from '@wherry/core';
 import { audit, controlError, nextSeq, transaction, type Database, type Queryable, type Transaction } from '@wherry/core/control';
-import { lockRollout, type RolloutAct } from './change.ts';
+import { checkAct, lockRollout, type RolloutAct } from './change.ts';
 import type { CohortEntry } from './cohort.ts';
 import { ROLLOUT_TOPIC, plainPhase } from './rollout.ts';
 
@@ -70,6 +70,7 @@ async function changeList(
   entry: CohortMember & { readonly arm: CohortEntry | null },
   change: (tx: Transaction) => Promise<boolean>,
 ): Promise<boolean> {
+  checkAct({ actor, ...(reason === undefined ? {} : { reason }) });
   try {
     return await transaction(database, async (tx) => {
       // The lock that every change of the rollout takes first.
