@@ -44,7 +44,10 @@ describe('renewal credential', () => {
     },
   ] as const)('golden vector %#', ({ mode, sessionId, familyId, familySecret, secret, text }) => {
     const credential = {
-      ...{ mode, sessionId, familyId, slot: slotOf(sessionId) },
+      mode,
+      sessionId,
+      familyId,
+      slot: slotOf(sessionId),
       familySecret: Buffer.from(familySecret, 'hex'),
       secret: Buffer.from(secret, 'hex'),
     };

@@ -14,9 +14,12 @@ const LONG_MS = 3_600_000;
 
 /** Moves a slot to the other shard with its families, as a move would: closed, copied, owned there under the next epoch. */
 async function move(slot: number): Promise<void> {
+  const { control } = cluster;
+  for (const { epoch, shard } of await readSlotMap(control, [slot])) await moveFrom(slot, shard, epoch);
+}
+
+async function moveFrom(slot: number, shard: number, epoch: number): Promise<void> {
   const { control, shards } = cluster;
-  const [entry] = await readSlotMap(control, [slot]);
-  const { epoch, shard } = entry!;
   const other = shards.shard(1 - shard).database;
   const closing = await beginClosing(control, [slot], [epoch], LONG_MS);
   expect(await closeOnShard(shards.shard(shard).database, [slot], [epoch], closing.seq)).toBe(1);
@@ -87,8 +90,11 @@ test('a step that was decided before the slot closed is not taken behind it: the
   // The map here does not know of the closing, so it is the shard that refuses.
   expect(map.entry(slot).state).toBe('open');
   const renewing = cluster.families.renew({ credential, ...presenting({ now: T }) });
-  const waits = async (): Promise<void> => void (await expect.poll(() => map.entry(slot).state).toBe('closing'));
-  await Promise.race([waits(), renewing]);
+  const refused = Promise.withResolvers<void>();
+  const stop = map.onChange(() => refused.resolve());
+  await Promise.race([refused.promise, renewing]);
+  stop();
+  expect(map.entry(slot).state).toBe('closing');
   expect(await stateOf(shard, sessionId)).toEqual(before);
   await abortClosing(control, closing);
   expect(await renewing).toMatchObject({ outcome: 'renewed', repeated: false });

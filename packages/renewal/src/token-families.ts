@@ -114,7 +114,14 @@ export class TokenFamilies {
       const { slot, familyId: id } = credential;
       const { outcome } = await this.#begin.underCurrent({
         ...rest,
-        ...{ slot, id, sessionId, mode, boundTo, now, most: this.#maxPerSession, version: newVersion() },
+        slot,
+        id,
+        sessionId,
+        mode,
+        boundTo,
+        now,
+        most: this.#maxPerSession,
+        version: newVersion(),
         familyDigest: digestOf(credential.familySecret),
         current: digestOf(credential.secret),
       });
