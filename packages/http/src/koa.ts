@@ -69,7 +69,12 @@ function bindBody(context: Context, identity: RequestIdentity): void {
     context.body = stream;
     body = stream;
   }
-  if (body instanceof Readable) bindReadable(body, identity);
+  if (!(body instanceof Readable)) return;
+  bindReadable(body, identity);
+  // Generation 2 leaves an answer open for ever whose stream broke after the head.
+  body.once('error', () => {
+    if (context.res.headersSent) context.res.destroy();
+  });
 }
 
 function answerProblem(context: Context, thrown: unknown, options: ProblemOptions): void {
