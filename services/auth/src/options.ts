@@ -5,6 +5,7 @@ import type { ExpressCookie, SessionDecoder, SourceStore } from '@wherry/session
 import type { ShardSet } from '@wherry/shards';
 import type { SigningAlgorithm } from '@wherry/tokens';
 import type { AuthClient } from './clients.ts';
+import type { EndpointLimitOptions } from './limits/endpoint-limits.ts';
 import type { LogInLimitOptions } from './log-in-limits/options.ts';
 import type { RenewalPort } from './oauth/renewal-port.ts';
 import type { PasswordsOptions } from './passwords.ts';
@@ -45,6 +46,10 @@ export interface AuthServiceOptions {
   readonly keyMode: 'shared' | 'process';
   /** Default ES256. */
   readonly algorithm?: SigningAlgorithm;
+  /** Bits of new keys for RS256; default 2048. */
+  readonly rsaBits?: number;
+  /** Age at which the key that signs gets a successor, seconds; default 30 days. */
+  readonly keyRotationSeconds?: number;
   /** Longest wait for a key that signs before listening all the same, not ready, milliseconds; default 10000. */
   readonly keyReadyMs?: number;
   /** How long readers of the published key set may keep it, seconds; default 300. */
@@ -68,6 +73,8 @@ export interface AuthServiceOptions {
   readonly checkPassword?: CheckPassword;
   /** How many log-ins may fail; bound by default. */
   readonly logInLimits?: LogInLimitOptions;
+  /** How often requests to the endpoints of clients may come. */
+  readonly endpointLimits?: EndpointLimitOptions;
   /** Proxies whose X-Forwarded-For is believed: `loopback`, `private`, addresses and ranges; default `loopback`. */
   readonly trustedProxies?: readonly string[];
   /** How long a registration may take before it counts as abandoned, milliseconds; default 60000. */

@@ -11,7 +11,9 @@ import type { AuthContext } from './context.ts';
 import { buildServer } from './http/server.ts';
 import { audiencesOf, createOAuthContext } from './oauth/oauth-context.ts';
 import type { AuthServiceOptions } from './options.ts';
+import { EndpointLimits } from './limits/endpoint-limits.ts';
 import { LogInLimits } from './log-in-limits/log-in-limits.ts';
+import { requestAddress } from './log-in-limits/request-address.ts';
 import { Passwords } from './passwords.ts';
 import { Upkeep } from './upkeep.ts';
 import { UserEnds } from './user-ends.ts';
@@ -89,6 +91,8 @@ class Service implements AuthService {
       clock,
       ...(options.keyReadyMs === undefined ? {} : { readyMs: options.keyReadyMs }),
       ...(options.algorithm === undefined ? {} : { alg: options.algorithm }),
+      ...(options.rsaBits === undefined ? {} : { rsaBits: options.rsaBits }),
+      ...(options.keyRotationSeconds === undefined ? {} : { rotateAfterMs: options.keyRotationSeconds * 1000 }),
     });
     const verifying = { keys: this.#keys, issuer, audience, maxLifeS: lifeS, skewMs: skewSeconds * 1000, clock };
     const clients = new Clients(options.clients ?? [], options.operatorSecret);
@@ -127,6 +131,7 @@ class Service implements AuthService {
         clock,
         ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
       }),
+      endpointLimits: new EndpointLimits(options.endpointLimits ?? {}, (request) => requestAddress(this.#context, request), clock),
       proxies,
       unnamedProxy:
         trusted.join() === DEFAULT_PROXY ? new UnnamedProxy({ proxies, setting: 'auth.trustedProxies', log, clock }) : undefined,

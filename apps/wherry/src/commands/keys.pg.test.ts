@@ -1,7 +1,11 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
 import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
 import { tokensSchema } from '@wherry/tokens';
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { run, type Run } from '../testing/recording-terminal.ts';
 
 let home: TestDatabase;
@@ -98,5 +102,62 @@ describe('wherry keys', () => {
     );
     const [next = ''] = (await out('list')).split('\n').map(kidOf);
     expect(await out(`remove ${next}`)).toBe(`${next}  gone\nnot every live instance acts on it yet`);
+  });
+
+  it('takes a key in, says who can read its file, and prints nothing of it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'wherry-keys-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
+    const file = async (name: string, text: string, mode: number): Promise<string> => {
+      await writeFile(join(folder, name), text, { mode });
+      return join(folder, name);
+    };
+    const open = await file('open.pem', pem, 0o644);
+    const closed = await file('closed.pem', pem, 0o600);
+    const shared = await file('public.json', JSON.stringify(publicKey.export({ format: 'jwk' })), 0o644);
+    await control.query('TRUNCATE signing_key, key_policy, instance');
+
+    const warned = await wherry(`import ${open} --kid former --reason moved`);
+    expect(warned).toMatchObject({
+      code: 0,
+      err: `wherry: ${open} holds a private key and others can read it (mode 644); chmod 600 it, or delete it`,
+    });
+    expect(warned.out).toMatch(/^former {2}ES256 {2}active {4}shared {2}imported \S+Z, signing since \S+Z\n/);
+    expect(await wherry(`import ${closed} --kid other`)).toMatchObject({
+      code: 1,
+      out: '',
+      err: 'wherry: the key is or was here under another id',
+    });
+    expect(await wherry(`import ${shared}`)).toMatchObject({ code: 1, err: expect.stringContaining('another id') as string });
+
+    await control.query('TRUNCATE signing_key, key_policy');
+    expect(await out(`import ${shared} --kid verify --until 2999-01-01`)).toMatch(
+      /^verify {2}ES256 {2}retiring {2}shared {2}imported \S+Z, verifies only, kept until 2999-01-01T00:00:00.000Z\n/,
+    );
+    await control.query('TRUNCATE signing_key, key_policy');
+    expect(await out(`import ${closed} --verify-only --kid verify`)).toMatch(/^verify {2}ES256 {2}retiring {2}.*verifies only, kept until/);
+
+    for (const [line, code, why] of [
+      [`import ${join(folder, 'none.pem')}`, 1, 'cannot be read: ENOENT'],
+      [`import ${await file('long.pem', pem.padEnd(70_000), 0o600)}`, 1, '70000 bytes'],
+      [`import ${await file('cut.pem', pem.slice(0, -30), 0o600)}`, 1, 'neither one PEM block'],
+      [`import ${closed} --until 2999-01-01`, 1, 'only verifies'],
+      [`import ${shared} --until tomorrow`, 2, 'no time like'],
+    ] as const) {
+      const answer = await wherry(line);
+      expect(answer).toMatchObject({ code, out: '', err: expect.stringContaining(why) as string });
+      for (const word of pem.split('\n').filter((part) => part.length > 20 && !part.startsWith('-----')))
+        expect(answer.err).not.toContain(word);
+    }
+    expect(await wherry(`import ${closed} --kid z`, { WHERRY_TOKENS_KEY_MODE: 'process' })).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('makes a key of its own') as string,
+    });
+    expect((await acts()).filter((act) => JSON.stringify(act).includes('signing_key.import'))[0]).toMatchObject({
+      actor: 'ada',
+      reason: 'moved',
+      details: { kid: 'former' },
+    });
   });
 });

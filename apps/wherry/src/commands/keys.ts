@@ -1,11 +1,12 @@
 import { Sealer, WherryError, pause } from '@wherry/core';
 import { leastAcknowledged, type Database } from '@wherry/core/control';
 import { KEY_TOPIC, KeyStore, SIGNING_ALGORITHMS, listKeys, type KeyChange, type KeyInfo, type SigningAlgorithm } from '@wherry/tokens';
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { requireMasterKey, type WherryConfig } from '../config/index.ts';
 import type { Terminal } from '../terminal.ts';
 import { actOf, withActOptions, type ActOptions } from './actor.ts';
 import { withControl } from './control-database.ts';
+import { readKeyFile, type KeyFileOptions } from './key-file.ts';
 import { loadedConfig } from './loaded-config.ts';
 
 /** How long a command waits until every live instance acts on what it changed. */
@@ -31,9 +32,8 @@ export function addKeyCommands(program: Command, terminal: Terminal): void {
     .addOption(new Option('--alg <alg>', 'what it signs with (default: tokens.algorithm)').choices(SIGNING_ALGORITHMS))
     .action((options: ActOptions & { alg?: SigningAlgorithm }, command: Command) =>
       change(command, terminal, (store, { tokens }) => {
-        if (tokens.keyMode === 'process')
-          throw new WherryError('conflict', 'with tokens.keyMode "process" every instance makes a key of its own: start it anew instead');
-        return store.rotate(options.alg ?? tokens.algorithm, actOf(options, terminal));
+        requireSharedKeys(tokens.keyMode);
+        return store.rotate(options.alg ?? tokens.algorithm, actOf(options, terminal), tokens.rsaBits);
       }),
     );
   act('retire', 'let a key sign nothing any more; what it signed stays valid')
@@ -49,6 +49,34 @@ export function addKeyCommands(program: Command, terminal: Terminal): void {
       if (force && (reason ?? '').trim() === '') throw new WherryError('bad_request', '--force needs --reason: it stands in the audit log');
       await change(command, terminal, (store) => store.remove(kid, actOf(options, terminal), { unlessInUse: !force }));
     });
+  act('import', 'take in a key that was made elsewhere: with its private part it signs next, without it only verifies')
+    .argument('<file>', 'PEM (PKCS #8 or a public key) or a JWK')
+    .option('--kid <id>', 'its name from now on (default: the one in the JWK, else its thumbprint)')
+    .option('--verify-only', 'leave its private part behind')
+    .option('--until <time>', 'of a key that only verifies: until when, ISO 8601 (default: as long as a token lives)', momentOf)
+    .action((file: string, options: ActOptions & KeyFileOptions & { until?: number }, command: Command) =>
+      change(command, terminal, async (store, { tokens }) => {
+        const { key, warning } = await readKeyFile(file, options);
+        if (warning !== undefined) terminal.err(warning);
+        if (key.privateKey !== undefined) {
+          requireSharedKeys(tokens.keyMode);
+          if (options.until !== undefined) throw new WherryError('bad_request', '--until is for a key that only verifies');
+        }
+        return store.import(key, actOf(options, terminal), options.until);
+      }),
+    );
+}
+
+function requireSharedKeys(mode: WherryConfig['tokens']['keyMode']): void {
+  if (mode === 'process')
+    throw new WherryError('conflict', 'with tokens.keyMode "process" every instance makes a key of its own: start it anew instead');
+}
+
+function momentOf(text: string): number {
+  const moment = Date.parse(text);
+  if (!/^\d{4}-\d\d-\d\d(T|$)/.test(text) || Number.isNaN(moment))
+    throw new InvalidArgumentError('It is no time like 2027-01-31T12:00:00Z.');
+  return moment;
 }
 
 /** Runs a command, prints the keys as they are then, and whether every live instance acts on it. */
@@ -79,11 +107,16 @@ async function inForce(control: Database, seq: bigint): Promise<string> {
   }
 }
 
-function keyText({ kid, alg, state, ownerInstance, createdAt, activatedAt, signsAfter, keepUntil }: KeyInfo): string {
+function keyText(key: KeyInfo): string {
+  const { kid, alg, state, ownerInstance, origin, createdAt, activatedAt, signsAfter, keepUntil, issued, lastUsedAt } = key;
+  const verifiesOnly = state === 'retiring' && activatedAt === null;
   const times = [
-    `made ${time(createdAt)}`,
-    ...(activatedAt === null ? [`signs after ${time(signsAfter)} at the earliest`] : [`signing since ${time(activatedAt)}`]),
+    `${origin} ${time(createdAt)}`,
+    ...(verifiesOnly
+      ? ['verifies only']
+      : [activatedAt === null ? `signs after ${time(signsAfter)} at the earliest` : `signing since ${time(activatedAt)}`]),
     ...(keepUntil === null ? [] : [`kept until ${time(keepUntil)}`]),
+    ...(lastUsedAt === null ? [] : [`${issued} tokens, the last ${time(lastUsedAt)}`]),
   ];
   return [kid, alg, state.padEnd('retiring'.length), ownerInstance === null ? 'shared' : `of ${ownerInstance}`, times.join(', ')].join(
     '  ',

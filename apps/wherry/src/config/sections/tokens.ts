@@ -9,6 +9,10 @@ export interface TokensSection {
   /** `shared`: all instances sign with one key; `process`: each makes its own when it starts. */
   readonly keyMode: 'shared' | 'process';
   readonly algorithm: 'ES256' | 'RS256' | 'EdDSA';
+  /** Of RS256. */
+  readonly rsaBits: number;
+  /** Age at which a key gets a successor. */
+  readonly keyRotationSeconds: number;
 }
 
 export const tokensSchema = {
@@ -33,6 +37,19 @@ export const tokensSchema = {
       enum: ['shared', 'process'],
       default: 'shared',
     },
-    algorithm: { type: 'string', description: 'What new keys sign with.', enum: ['ES256', 'RS256', 'EdDSA'], default: 'ES256' },
+    algorithm: {
+      type: 'string',
+      description: 'What keys sign with; changed, a key of the new algorithm takes over while the system runs.',
+      enum: ['ES256', 'RS256', 'EdDSA'],
+      default: 'ES256',
+    },
+    rsaBits: { type: 'integer', description: 'Bits of new keys for RS256.', minimum: 2048, maximum: 4096, default: 2048 },
+    keyRotationSeconds: {
+      type: 'integer',
+      description: 'Age in seconds at which the key that signs gets a successor.',
+      minimum: 600,
+      maximum: 31_622_400,
+      default: 2_592_000,
+    },
   },
 } as const;
