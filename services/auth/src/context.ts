@@ -5,6 +5,7 @@ import type { RolloutState } from '@wherry/rollout';
 import type { SnowflakeIds } from '@wherry/shards';
 import type { Issuer, KeyRing, Verifier } from '@wherry/tokens';
 import type { Clients } from './clients.ts';
+import type { EndpointLimits } from './limits/endpoint-limits.ts';
 import type { LogInLimits } from './log-in-limits/log-in-limits.ts';
 import type { OAuthContext } from './oauth/oauth-context.ts';
 import type { Passwords } from './passwords.ts';
@@ -33,6 +34,7 @@ export interface AuthContext {
   /** undefined: no list of breached passwords is asked. */
   readonly checkPassword: CheckPassword | undefined;
   readonly logInLimits: LogInLimits;
+  readonly endpointLimits: EndpointLimits;
   readonly proxies: TrustedProxies;
   /** undefined where the operator has named his proxies. */
   readonly unnamedProxy: UnnamedProxy | undefined;

@@ -24,8 +24,10 @@ export function requireOperator(context: AuthContext, request: FastifyRequest): 
  * The client that the Authorization header proves by scheme Basic; undefined when there is no such header. Errors:
  * `client_unauthenticated` for a wrong proof and for another scheme, `bad_request` for more than one header.
  */
-export function authenticatedClient({ clients }: AuthContext, request: FastifyRequest): RegisteredClient | undefined {
+export function authenticatedClient({ clients, endpointLimits }: AuthContext, request: FastifyRequest): RegisteredClient | undefined {
   // Also refuses a second header, of which node:http keeps only the first.
   if (authorizationOf(request.raw).kind === 'none') return undefined;
-  return clients.authenticate(request.headers.authorization ?? '');
+  const client = clients.authenticate(request.headers.authorization ?? '');
+  endpointLimits.proved(request, client.id);
+  return client;
 }

@@ -56,6 +56,7 @@ export async function buildServer(context: AuthContext, { log, metrics, health }
       throw new WherryError('draining', 'this instance is shutting down');
     }
   });
+  context.endpointLimits.watch(app);
   logRequests(app, { log, ...(metrics === undefined ? {} : { metrics }) });
   app.setErrorHandler<FastifyError>((thrown, request, reply) => {
     const error = faultOf(thrown);

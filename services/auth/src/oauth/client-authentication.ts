@@ -30,6 +30,7 @@ export async function clientOf(context: AuthContext, request: FastifyRequest, fo
   if (!byHeader && assertion === undefined) return clients.named(named);
   const client =
     assertion === undefined ? clients.authenticate(request.headers.authorization ?? '') : await oauth.assertions.authenticate(assertion);
+  context.endpointLimits.proved(request, client.id);
   if (named !== undefined && named !== client.id)
     throw new WherryError('bad_request', 'client_id is not that of the client that authenticated');
   return client;

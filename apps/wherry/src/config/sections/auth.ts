@@ -42,6 +42,12 @@ interface LogInsSection {
   readonly registrationRefillSeconds: number;
 }
 
+/** How often requests to the endpoints of clients may come. */
+interface RequestsSection {
+  readonly perAddress: string;
+  readonly perClient: string;
+}
+
 /** The authorization service. */
 export interface AuthSection {
   /** 0: any free one. */
@@ -54,7 +60,14 @@ export interface AuthSection {
   /** Whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
   readonly logIns: LogInsSection;
+  readonly requests: RequestsSection;
 }
+
+const rate = {
+  type: 'string',
+  pattern: '^[1-9][0-9]{0,8}/[1-9][0-9]{0,4}[smhd](,[1-9][0-9]{0,8}/[1-9][0-9]{0,4}[smhd]){0,3}$',
+  'x-allowed': 'a rate as 20/1s, or up to four as 20/1s,600/1m',
+} as const;
 
 export const authSchema = {
   type: 'object',
@@ -90,6 +103,16 @@ export const authSchema = {
         description: 'A name, an address or a range.',
         pattern: '^(loopback|private|[0-9A-Fa-f.:]{2,45}(/[0-9]{1,3})?)$',
         'x-allowed': 'loopback, private, an IP address or a range as 10.1.0.0/16',
+      },
+    },
+    requests: {
+      type: 'object',
+      description: 'How often requests to the endpoints of clients may come.',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        perAddress: { ...rate, description: 'From one address that proves to be no client; a refused one costs 10.', default: '3000/10s' },
+        perClient: { ...rate, description: 'From one client that has proved who it is.', default: '20000/10s' },
       },
     },
     logIns: {
