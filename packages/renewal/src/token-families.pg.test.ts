@@ -214,6 +214,21 @@ test('inspection tells what would be renewed, and changes nothing', async () => 
   expect(await inspect(third, T)).toBeUndefined();
 });
 
+test('a row holds no secret, neither of a credential nor of a successor', async () => {
+  const { credential, slot, id } = await cluster.families.begin(beginning({ now: T }));
+  const texts = [credential, await renewed(credential, T)];
+  texts.push(await renewed(texts[1] ?? '', T));
+  const { rows } = await cluster.shards
+    .shard(cluster.map.shardOf(slot))
+    .database.query<{ row: string }>('SELECT t::text AS row FROM token_family t WHERE slot = $1 AND id = $2', [slot, id]);
+  const row = rows[0]?.row ?? '';
+  expect(row).toContain('web');
+  for (const { secret, familySecret } of texts.map(parts)) {
+    expect(row).not.toContain(secret.toString('hex'));
+    expect(row).not.toContain(familySecret.toString('hex'));
+  }
+});
+
 test('a value that the database cannot store fails alone', async () => {
   const { families } = cluster;
   const [good, bad] = await Promise.allSettled([

@@ -53,6 +53,6 @@ export function verdictOf(row: FamilyRow, digest: Buffer, rules: RenewalRules): 
 }
 
 /** True before either cap. */
-export function isAlive({ idleExpiry, absoluteExpiry }: Pick<Family, 'idleExpiry' | 'absoluteExpiry'>, now: number): boolean {
+function isAlive({ idleExpiry, absoluteExpiry }: Pick<Family, 'idleExpiry' | 'absoluteExpiry'>, now: number): boolean {
   return now < idleExpiry && (absoluteExpiry === null || now < absoluteExpiry);
 }
