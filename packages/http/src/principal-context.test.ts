@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   currentCallers,
+  currentIdentity,
   currentPrincipal,
   requireAuthority,
   requirePrincipal,
@@ -23,12 +24,15 @@ describe('the present principal', () => {
     expect(whoIs()).toBe('nobody');
   });
 
-  it('that somebody sets himself has come through no service', () => {
-    runWithIdentity({ principal: outer, callers: ['orders'], provedAt: 1 }, () => {
-      expect(currentCallers()).toEqual(['orders']);
-      expect(runWithPrincipal(outer, currentCallers)).toEqual([]);
+  it('that an application sets itself changes nothing of the way on which the request came', () => {
+    const identity = { principal: outer, callers: ['orders'], provedAt: 1 };
+    runWithIdentity(identity, () => {
+      expect(runWithPrincipal({ ...outer, userId: 'i' }, currentIdentity)).toMatchObject({ callers: ['orders'], provedAt: undefined });
+      // The same one is no younger for it.
+      expect(runWithPrincipal(outer, currentIdentity)).toEqual(identity);
+      expect(runWithPrincipal(undefined, () => runWithPrincipal(outer, currentCallers))).toEqual(['orders']);
     });
-    expect(currentCallers()).toEqual([]);
+    expect(runWithPrincipal(outer, currentCallers)).toEqual([]);
   });
 
   it('has all authorities that are asked for, or it is named which one is missing', () => {

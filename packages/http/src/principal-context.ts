@@ -16,10 +16,14 @@ const NOBODY: RequestIdentity = { principal: undefined, callers: [], provedAt: u
 
 /**
  * Calls `work` as `principal` (undefined: as nobody) and answers what it answers. Everything that it starts, however it
- * waits, sees this principal and no other; what runs outside is not touched.
+ * waits, sees this principal and no other; what runs outside is not touched. Within a request the services through which
+ * it came stay known, whoever the principal is: so a circle of calls still ends.
  */
 export function runWithPrincipal<T>(principal: Principal | undefined, work: () => T): T {
-  return storage.run({ ...NOBODY, principal }, work);
+  const present = currentIdentity();
+  // Of another principal than the gateway's the application itself vouches, as of now.
+  const provedAt = principal === present.principal ? present.provedAt : undefined;
+  return storage.run({ principal, callers: present.callers, provedAt }, work);
 }
 
 /** The same with all that a request knows. */

@@ -61,6 +61,13 @@ export function describeIdentity(serve: Serve): void {
       }
     });
 
+    it('is asked for before it is told which routes there are, and of HEAD as well', async () => {
+      expectUnauthenticated(await asked({}, { path: '/no-such-route' }), 'Bearer');
+      expect((await asked({}, { path: '/no-such-route', headers: identity })).status).toBe(404);
+      const head = await asked({}, { method: 'HEAD' });
+      expect([head.status, head.headers['www-authenticate'], head.text]).toEqual([401, 'Bearer', '']);
+    });
+
     it('is refused where it is claimed and does not count, also where it is optional', async () => {
       const wrong: readonly (readonly [string, Question['headers'], GatewayPrincipalOptions])[] = [
         ['a part alone', { 'x-wherry-user-id': '1' }, {}],
