@@ -1,12 +1,14 @@
 import { benchGateway } from './gateway/bench.ts';
 import { benchMigration } from './migration/bench.ts';
 import { tell, type BenchResult } from './report.ts';
+import { benchRevocation } from './revocation/bench.ts';
 import { benchSessions } from './sessions/bench.ts';
 
 const BENCHES: Readonly<Record<string, (quick: boolean) => Promise<BenchResult>>> = {
   gateway: benchGateway,
   sessions: benchSessions,
   migration: benchMigration,
+  revocation: benchRevocation,
 };
 
 const [name = '', ...options] = process.argv.slice(2);

@@ -9,6 +9,10 @@ const TARGETS = {
   'sessions-lookup-raw': { atLeast: 0.8 },
   'sessions-login': { atLeast: 6 },
   'migration-redis': { atLeast: 0.6 },
+  // Milliseconds.
+  'revocation-last-200': { atMost: 100 },
+  'revocation-last-200-stream': { atMost: 100 },
+  'revocation-cut-off': { atMost: 3100 },
 } as const;
 
 /** The name of a ratio. */

@@ -14,6 +14,12 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
+/** The value below which the share `p` of the values lies (nearest rank). NaN of none. */
+export function percentile(values: readonly number[], p: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(p * sorted.length) - 1)] ?? Number.NaN;
+}
+
 /** The rounds that count. */
 export function validOf(rounds: readonly Round[]): readonly Round[] {
   return rounds.filter(({ value, faults }) => faults === 0 && Number.isFinite(value) && value > 0);
