@@ -24,7 +24,7 @@ const answer = (description: string, required: readonly string[], properties: Re
 const text = { type: 'string' } as const;
 const texts = { type: 'array', items: text } as const;
 const anyUserId = { type: ['integer', 'string'] } as const;
-const propagated = { 'x-wherry-propagated': { schema: { type: 'string', enum: ['true', 'false'] } } } as const;
+const propagated = { 'x-wherry-propagated': { type: 'string', enum: ['true', 'false'] } } as const;
 /** Of answers of which a part is an access token: absent while none are given out. */
 const accessToken = { accessToken: text, tokenType: text, expiresIn: { type: 'integer' } } as const;
 
@@ -94,7 +94,10 @@ const logout = (summary: string): object => ({
   summary,
   tags: ['users'],
   security: SECURITY.user,
-  response: { 204: { description: 'Ended', headers: propagated }, ...problems(OF_BODIES, OF_CALLERS, OF_STORES, ['forbidden']) },
+  response: {
+    204: { type: 'null', description: 'Ended', headers: propagated },
+    ...problems(OF_BODIES, OF_CALLERS, OF_STORES, ['forbidden']),
+  },
 });
 export const logoutSchema: object = logout("End the caller's session");
 export const logoutEverywhereSchema: object = logout('End all that the user has');
@@ -198,10 +201,10 @@ export const jwksSchema: object = {
   response: {
     200: {
       description: 'A JWK set',
-      headers: { etag: { schema: text } },
+      headers: { etag: text },
       content: { 'application/jwk-set+json': { schema: { type: 'object', required: ['keys'], properties: { keys: { type: 'array' } } } } },
     },
-    304: { description: 'Unchanged since the ETag of If-None-Match' },
+    304: { type: 'null', description: 'Unchanged since the ETag of If-None-Match' },
     ...problems(),
   },
 };

@@ -128,7 +128,7 @@ export const revokeSchema: object = {
   summary: 'Revocation (RFC 7009)',
   security: SECURITY.anyClient,
   response: {
-    200: { description: 'The token has ended, or is unknown', headers: { 'x-wherry-propagated': { schema: text } } },
+    200: { type: 'null', description: 'The token has ended, or is unknown', headers: { 'x-wherry-propagated': text } },
     ...oauthErrors(['client_grant_refused', 'session_undecodable', 'token_key_unproved']),
   },
 };
