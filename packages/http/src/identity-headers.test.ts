@@ -126,6 +126,8 @@ describe('isIdentityHeader', () => {
     'x-wherry_kind',
     'X--WHERRY__KIND',
     'x-wherry-signature',
+    'x-wherry-callers',
+    'X_Wherry_Proved_At',
     'x!wherry~anything',
   ])('knows %s', (name) => expect(isIdentityHeader(name)).toBe(true));
 
