@@ -86,6 +86,7 @@ describe('a key is refused', () => {
     ['for an algorithm that is not ours', text({ ...ec.jwk, alg: 'ES384' }), 'alg'],
     ['off its curve', text({ ...ec.jwk, y: ec.jwk.x }), 'not those of a key'],
     ['of more than two primes', text({ ...jwkOf(testKey('RS256').privateKey), oth: [] }), 'primes'],
+    ['with an id longer than any', text({ ...ec.jwk, kid: 'k'.repeat(129) }), 'id'],
     ['with an id that breaks lines', text({ ...ec.jwk, kid: 'a\nb' }), 'id'],
     ['with an id that is no text', text({ ...ec.jwk, kid: 7 }), 'kid'],
   ])('%s', (_, given, why) => {

@@ -1,5 +1,6 @@
-import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { WherryError } from '@wherry/core';
+import { MAX_KID_LENGTH } from './compact-jws.ts';
 import { parseStrictJson, type JsonObject } from './json.ts';
 import { importVerificationKey, jwkThumbprint } from './jwk.ts';
 import type { SigningAlgorithm } from './key-source.ts';
@@ -24,7 +25,7 @@ export interface ImportOptions {
 }
 
 const LONGEST_TEXT = 16_384;
-const KID = /^[\w.~:@=+/-]{1,128}$/;
+const KID = /^[\w.~:@=+/-]+$/;
 const PEM = /^-----BEGIN ([A-Z0-9 ]+)-----\r?\n[A-Za-z0-9+/=\s]+-----END \1-----$/;
 const PROBE = Buffer.from('a message to prove that both parts belong together');
 
@@ -40,7 +41,7 @@ export function readImportedKey(text: string, { kid, verifyOnly = false }: Impor
   if (given.alg !== undefined && given.alg !== alg) throw invalid('its alg is not what its type signs with');
   const exported = given.publicKey.export({ format: 'jwk' });
   const name = kid ?? given.kid ?? jwkThumbprint(exported);
-  if (!KID.test(name)) throw invalid('its id is not 1 to 128 of letters, digits and . _ ~ : @ = + / -');
+  if (!KID.test(name) || name.length > MAX_KID_LENGTH) throw invalid('its id is not 1 to 128 of letters, digits and . _ ~ : @ = + / -');
   const publicJwk: PublicJwk = { ...exported, kid: name, alg, use: 'sig' };
   const verification = importVerificationKey(publicJwk);
   if (given.privateKey === undefined) return { kid: name, alg, publicJwk };
@@ -57,7 +58,7 @@ interface Given {
 }
 
 function readPem(text: string): Given {
-  const label = PEM.exec(text)?.[1];
+  const label = PEM.exec(text)?.[1] ?? '';
   switch (label) {
     case 'PUBLIC KEY':
       return { publicKey: parsed(() => createPublicKey(text)) };
@@ -88,13 +89,13 @@ function readJwk(text: string): Given {
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes(isPrivate ? 'sign' : 'verify')))
     throw invalid(`its key_ops lack ${isPrivate ? 'sign' : 'verify'}`);
   const parts = Object.fromEntries(Object.entries({ kty, crv, x, y, n, e }).filter(([, value]) => value !== undefined));
-  const publicKey = parsed(() => createPublicKey({ key: parts as JsonWebKey, format: 'jwk' }));
+  const publicKey = parsed(() => createPublicKey({ key: parts, format: 'jwk' }));
   const named = { ...(kid === undefined ? {} : { kid }), ...(alg === undefined ? {} : { alg }) };
   return isPrivate ? { publicKey, privateKey: privateOf(jwk), ...named } : { publicKey, ...named };
 }
 
 function privateOf(jwk: JsonObject): KeyObject {
-  return parsed(() => createPrivateKey({ key: { ...jwk } as JsonWebKey, format: 'jwk' }));
+  return parsed(() => createPrivateKey({ key: { ...jwk }, format: 'jwk' }));
 }
 
 /** What a reader says of a broken key is not passed on: it may quote it. */
