@@ -1,5 +1,6 @@
 import { benchGateway } from './gateway/bench.ts';
 import { benchMigration } from './migration/bench.ts';
+import { benchRenewal } from './renewal/bench.ts';
 import { tell, type BenchResult } from './report.ts';
 import { benchRevocation } from './revocation/bench.ts';
 import { benchSessions } from './sessions/bench.ts';
@@ -8,6 +9,7 @@ const BENCHES: Readonly<Record<string, (quick: boolean) => Promise<BenchResult>>
   gateway: benchGateway,
   sessions: benchSessions,
   migration: benchMigration,
+  renewal: benchRenewal,
   revocation: benchRevocation,
 };
 

@@ -9,6 +9,7 @@ const TARGETS = {
   'sessions-lookup-raw': { atLeast: 0.8 },
   'sessions-login': { atLeast: 6 },
   'migration-redis': { atLeast: 0.6 },
+  'renewal-rotate': { atLeast: 2 },
   // Milliseconds.
   'revocation-last-200': { atMost: 100 },
   'revocation-last-200-stream': { atMost: 100 },
