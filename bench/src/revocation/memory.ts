@@ -7,7 +7,7 @@ export interface MemoryFigures {
   readonly sessions: number;
   /** From an empty set to one with all of them. */
   readonly loadMs: number;
-  /** Longest time for which the process did nothing else meanwhile. */
+  /** Longest turn of the event loop meanwhile, in time of the processor. */
   readonly longestHoldMs: number;
   readonly bytesOfTables: number;
   readonly heapBytes: number;

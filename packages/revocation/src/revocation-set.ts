@@ -136,7 +136,7 @@ export class RevocationSet implements FeedTopic, RevocationView {
   note({ kind, key, value, seq }: RevocationChange): void {
     // When a session or token may be forgotten is in the row, which the feed brings, or has brought.
     const known = (kind === 'session' && this.isSessionEnded(key)) || (kind === 'token' && this.isTokenEnded(key));
-    if (!known) this.#apply({ kind, key, value, drained: false, expire_time: null, seq: Number(seq) });
+    if (!known) this.#apply({ kind, key, value, drained: false, expireTime: null, seq: Number(seq) });
     this.#version++;
   }
 
@@ -228,7 +228,7 @@ export class RevocationSet implements FeedTopic, RevocationView {
   }
 }
 
-function forgetSecond({ drained, expire_time: expireTime }: RevocationRow): number {
+function forgetSecond({ drained, expireTime }: RevocationRow): number {
   if (!drained || expireTime === null) return NEVER;
   return Math.min(NEVER - 1, Math.max(1, Math.ceil((expireTime + FORGET_MARGIN_MS) / 1000)));
 }
