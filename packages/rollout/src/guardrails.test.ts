@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { noFigures, type ArmFigures, type RolloutFigures } from './figures.ts';
 import { GUARDRAIL_LIMITS, checkLimits, evaluateGuardrails, type GuardrailName } from './guardrails.ts';
@@ -98,4 +99,46 @@ describe('evaluateGuardrails', () => {
     for (const wrong of [{ unauthorizedSample: 0 }, { shadow: -1 }, { latency: Number.NaN }, { nonesuch: 1 }])
       expect(() => checkLimits(wrong)).toThrow(expect.objectContaining({ code: 'bad_request' }));
   });
+
+  it('rarely finds what is not there, however often it looks, and soon finds what is', () => {
+    const random = uniform('guardrails');
+    const events = (tries: number, chance: number): number => {
+      // By gaps between events: as many draws as there are events.
+      let count = 0;
+      for (let at = gap(random, chance); at < tries; at += 1 + gap(random, chance)) count++;
+      return count;
+    };
+    /** At which of 60 looks, each with 500 requests more in the cohort and 250 in the control, a breach is found. */
+    const foundAt = (inCohort: number, inControl: number): number | undefined => {
+      let [cohort, control] = [0, 0];
+      for (let n = 1; n <= 60; n++) {
+        cohort += events(500, inCohort);
+        control += events(250, inControl);
+        const of = figures({ ok: n * 500 - cohort, unauthorized: cohort }, { ok: n * 250 - control, unauthorized: control });
+        if (verdict('unauthorized', of) === 'breach') return n;
+      }
+      return undefined;
+    };
+    const courses = Array.from({ length: 300 }, (_, n) => n);
+    expect(courses.filter(() => foundAt(0.01, 0.01) !== undefined).length).toBeLessThanOrEqual(3);
+    expect(courses.filter(() => foundAt(0.03, 0.01) !== undefined).length).toBeGreaterThanOrEqual(295);
+  });
 });
+
+/** Uniform numbers from 0 to 1 that follow from a seed, so that the courses are the same in every run. */
+function uniform(seed: string): () => number {
+  let drawn: number[] = [];
+  let blocks = 0;
+  return () => {
+    if (drawn.length === 0) {
+      const block = createHash('sha256').update(`${seed} ${blocks++}`).digest();
+      drawn = Array.from({ length: 8 }, (_, n) => block.readUInt32BE(n * 4) / 2 ** 32);
+    }
+    return drawn.pop() ?? 0;
+  };
+}
+
+/** Tries before the next success: geometrically distributed. */
+function gap(random: () => number, chance: number): number {
+  return Math.floor(Math.log1p(-random()) / Math.log1p(-chance));
+}

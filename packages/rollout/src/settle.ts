@@ -28,7 +28,12 @@ export async function settleRollout(database: Database, move: RolloutMove, famil
   if (seen.version === move.expectedVersion && !seen.settled && seen.phase === 'stateful') {
     await requireAcknowledged(database, seen);
     // Asked outside the transaction: the shards may be slow, and the version says that nothing was moved meanwhile.
-    if (familiesAlive === undefined || (await familiesAlive()))
+    if (familiesAlive === undefined)
+      throw new WherryError(
+        'rollout_families_alive',
+        'it is not known here whether a family of renewals lives; the guard of a service knows',
+      );
+    if (await familiesAlive())
       throw new WherryError('rollout_families_alive', 'a family of renewals still lives; stateful is reached when none does');
   }
   return changeRollout(database, move, async (current, tx) => {

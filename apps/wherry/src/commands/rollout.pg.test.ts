@@ -1,6 +1,6 @@
 import { Instance, applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
 import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
-import { RolloutState, readRollout, rolloutSchema, settleRollout } from '@wherry/rollout';
+import { RolloutState, readRollout, rolloutSchema } from '@wherry/rollout';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { run, type Run } from '../testing/recording-terminal.ts';
 
@@ -108,13 +108,16 @@ describe('wherry rollout', () => {
     expect((await wherry('advance')).err).toBe(
       'wherry: it is not proved that session tokens are out of use: the phase drain has not settled',
     );
-    const move = { expectedVersion: (await readRollout(database)).version, actor: 'guard' };
-    await settleRollout(database, move);
+    expect((await out('settle'))[1]).toBe('phase drain');
+    expect((await wherry('settle')).err).toBe('wherry: the phase drain is settled already');
     expect((await wherry('advance')).err).toBe(
       'wherry: it is not proved that session tokens are out of use: their use has not been observed for one whole session life',
     );
     for (const phase of ['preferred', 'led 100 %', 'dual']) expect((await out('rollback'))[0]).toMatch(new RegExp(`-> ${phase}$`));
     expect((await out('rollback'))[1]).toMatch(/^phase stateful \(not settled: renewals begun in later phases still live/);
+    expect((await wherry('settle')).err).toBe(
+      'wherry: it is not known here whether a family of renewals lives; the guard of a service knows',
+    );
   });
 
   it('tells whether the instances act on it', async () => {

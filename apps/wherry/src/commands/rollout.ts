@@ -7,6 +7,7 @@ import {
   readRollout,
   resumeRollout,
   rolloutHistory,
+  settleRollout,
   type GuardrailLimits,
   type RetireProof,
   type Rollout,
@@ -79,6 +80,12 @@ function addMoves(rollout: Command, terminal: Terminal): void {
   move('set-percent', 'lead another share of the users')
     .argument('<percent>', '0 to 100 in steps of 0.01', parsePercent)
     .action((percent: number, options: MoveOptions, command: Command) => run({ command: 'set-percent', percent }, options, command));
+  move('settle', 'put the narrower half of drain in force; the guard of a running service does it by itself').action(
+    (options: MoveOptions, command: Command) =>
+      change(command, terminal, options, (database, act, { version }) =>
+        settleRollout(database, { expectedVersion: options.expectVersion ?? version, ...act }),
+      ),
+  );
   move('rollback', 'go back to the phase before, also while held; nobody is signed out').action((options: MoveOptions, command: Command) =>
     run({ command: 'rollback' }, options, command),
   );
