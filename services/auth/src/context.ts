@@ -6,6 +6,7 @@ import type { SnowflakeIds } from '@wherry/shards';
 import type { Issuer, KeyRing, Verifier } from '@wherry/tokens';
 import type { Clients } from './clients.ts';
 import type { EndpointLimits } from './limits/endpoint-limits.ts';
+import type { DeviceMarks } from './log-in-limits/device-marks.ts';
 import type { LogInLimits } from './log-in-limits/log-in-limits.ts';
 import type { OAuthContext } from './oauth/oauth-context.ts';
 import type { Passwords } from './passwords.ts';
@@ -34,6 +35,7 @@ export interface AuthContext {
   /** undefined: no list of breached passwords is asked. */
   readonly checkPassword: CheckPassword | undefined;
   readonly logInLimits: LogInLimits;
+  readonly deviceMarks: DeviceMarks;
   readonly endpointLimits: EndpointLimits;
   readonly proxies: TrustedProxies;
   /** undefined where the operator has named his proxies. */

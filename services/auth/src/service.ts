@@ -1,4 +1,4 @@
-import { Sealer, silentLogger, systemClock, type Component, type Logger } from '@wherry/core';
+import { Sealer, deriveKey, silentLogger, systemClock, type Component, type Logger } from '@wherry/core';
 import { TrustedProxies, UnnamedProxy } from '@wherry/http';
 import type { RevocationView } from '@wherry/revocation';
 import { RolloutState } from '@wherry/rollout';
@@ -12,6 +12,7 @@ import { buildServer } from './http/server.ts';
 import { audiencesOf, createOAuthContext } from './oauth/oauth-context.ts';
 import type { AuthServiceOptions } from './options.ts';
 import { EndpointLimits } from './limits/endpoint-limits.ts';
+import { DeviceMarks } from './log-in-limits/device-marks.ts';
 import { LogInLimits } from './log-in-limits/log-in-limits.ts';
 import { requestAddress } from './log-in-limits/request-address.ts';
 import { Passwords } from './passwords.ts';
@@ -127,9 +128,15 @@ class Service implements AuthService {
       logInLimits: new LogInLimits({
         control,
         limits: options.logInLimits ?? {},
+        key: deriveKey(masterKey, 'log-in-limits'),
         log,
         clock,
         ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
+      }),
+      deviceMarks: new DeviceMarks({
+        key: deriveKey(masterKey, 'log-in-device'),
+        now: this.runtime.now,
+        lifeMs: (options.logInLimits?.knownAddressDays ?? 30) * 86_400_000,
       }),
       endpointLimits: new EndpointLimits(options.endpointLimits ?? {}, (request) => requestAddress(this.#context, request), clock),
       proxies,

@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto';
 import { PATIENT_MS, openWay } from '@wherry/embedded/testing';
 import { silentLogger, type WherryError } from '@wherry/core';
 import { createMetrics } from '@wherry/core/metrics';
@@ -11,6 +12,7 @@ import { LocalBuckets } from './local-buckets.ts';
 import { LogInLimits, type Allowance } from './log-in-limits.ts';
 import type { LogInLimitOptions } from './options.ts';
 
+const KEY = createSecretKey(Buffer.alloc(32, 1));
 /** Nothing comes back within a test, however slow it is, and control is waited for. */
 const STILL = { accountRefillSeconds: 86_400, addressRefillSeconds: 86_400, controlMs: PATIENT_MS } as const;
 
@@ -24,7 +26,7 @@ beforeEach(async () => {
 });
 
 const limitsOf = (limits: LogInLimitOptions, control = cluster.control): LogInLimits =>
-  new LogInLimits({ control, limits: { ...STILL, ...limits }, log: silentLogger });
+  new LogInLimits({ control, limits: { ...STILL, ...limits }, key: KEY, log: silentLogger });
 const taken = async (limits: LogInLimits, account: string | undefined, address: string | undefined): Promise<Allowance | undefined> =>
   limits.take(account, address).catch((error: WherryError) => {
     expect(error.code).toBe('too_many_attempts');
@@ -210,15 +212,88 @@ describe('an account that others try', () => {
     }
   });
 
-  it('is known from ten addresses at most, the newest, and from none when it was long ago', async () => {
+  it('is known from twenty addresses and devices at most, the newest, and from none when it was long ago', async () => {
     const limits = limitsOf({});
-    for (let n = 0; n < 13; n++) await (await taken(limits, 'ada', `192.0.2.${n}`))?.succeeded();
-    expect(await knownRows()).toBe(10);
+    for (let n = 0; n < 23; n++) await (await taken(limits, 'ada', `192.0.2.${n}`))?.succeeded();
+    expect(await knownRows()).toBe(20);
     await guess(12);
-    expect(await taken(limitsOf({}), 'ada', '192.0.2.12')).toBeDefined();
+    expect(await taken(limitsOf({}), 'ada', '192.0.2.22')).toBeDefined();
     await cluster.control.query('UPDATE login_known SET until = wherry_now() - 1');
     await limits.sweep();
     expect(await knownRows()).toBe(0);
+  });
+});
+
+describe('a device on which somebody has signed in', () => {
+  const DEVICE = 'd'.repeat(22);
+  /** Uses up what may fail for the account from everywhere. */
+  const attack = async (): Promise<void> => {
+    for (let n = 0; n < 12; n++) await countTaken(limitsOf({}), 10, 'ada', `192.0.2.${n}`);
+    expect(await taken(limitsOf({}), 'ada', '203.0.113.1')).toBeUndefined();
+  };
+
+  it('has failures of its own, which strangers do not use up, nor it those of others', async () => {
+    await limitsOf({}).know('ada', DEVICE);
+    await attack();
+    // From wherever, also where others have just failed.
+    const allowance = await limitsOf({}).take('ada', '192.0.2.3', DEVICE);
+    await allowance.succeeded();
+    const before = await rows();
+    let some = 0;
+    for (let n = 0; n < 20; n++) {
+      const went = await limitsOf({})
+        .take('ada', `198.51.100.${n}`, DEVICE)
+        .then(
+          () => true,
+          () => false,
+        );
+      if (went) some++;
+    }
+    expect(some).toBe(10);
+    expect(await rows()).toBe(before + 1);
+  });
+
+  it('is nothing to another account, nor when it is not remembered any more, nor where that is switched off', async () => {
+    await limitsOf({}).know('ada', DEVICE);
+    await attack();
+    await expect(limitsOf({}).take('ada', '203.0.113.2', 'e'.repeat(22))).rejects.toMatchObject({ code: 'too_many_attempts' });
+    for (const off of [{ knownAddressDays: 0 }, { failuresPerAccountAndAddress: 0 }])
+      await expect(limitsOf(off).take('ada', '203.0.113.2', DEVICE)).rejects.toMatchObject({ code: 'too_many_attempts' });
+    await cluster.control.query('TRUNCATE login_known');
+    await expect(limitsOf({}).take('ada', '203.0.113.2', DEVICE)).rejects.toMatchObject({ code: 'too_many_attempts' });
+  });
+
+  it('is known by its cookie, which is given to browsers, for one account, and cannot be made up', async () => {
+    const auth = await startService(cluster, { logInLimits: STILL });
+    onTestFinished(() => auth[Symbol.asyncDispose]());
+    const ann = await register(auth);
+    const eve = await register(auth);
+    const logIn = (username: string, from: string, password: string, cookie?: string, origin = 'https://shop.example'): Promise<Answer> =>
+      auth.send('POST', '/v1/login', {
+        body: { username, password },
+        headers: {
+          'x-forwarded-for': from,
+          ...(origin === '' ? {} : { origin }),
+          ...(cookie === undefined ? {} : { cookie: `a=b; ${cookie}` }),
+        },
+      });
+    const given = await logIn(ann.username, '198.51.100.7', PASSWORD);
+    expect(given.headers.get('set-cookie')).toMatch(
+      /^__Host-wd=[\w-]{22}\.\d{13}\.[\w-]{43}; Path=\/; Max-Age=2592000; Secure; HttpOnly; SameSite=Lax$/,
+    );
+    const mark = (given.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+    expect((await logIn(ann.username, '198.51.100.7', PASSWORD, undefined, '')).headers.get('set-cookie')).toBeNull();
+    const evesMark = ((await logIn(eve.username, '198.51.100.8', PASSWORD)).headers.get('set-cookie') ?? '').split(';')[0];
+    for (let n = 0; n < 10; n++) await Promise.all(Array.from({ length: 10 }, () => logIn(ann.username, `192.0.2.${n}`, 'wrong')));
+    expectProblem(await logIn(ann.username, '203.0.113.5', PASSWORD), 429, 'too_many_attempts');
+    expectProblem(await logIn(ann.username, '203.0.113.5', PASSWORD, evesMark), 429, 'too_many_attempts');
+    const altered = mark.replace(/.$/, (last) => (last === 'A' ? 'E' : 'A'));
+    expectProblem(await logIn(ann.username, '203.0.113.5', PASSWORD, altered), 429, 'too_many_attempts');
+    expectProblem(await logIn(ann.username, '203.0.113.5', PASSWORD, `${mark}; ${mark}`), 429, 'too_many_attempts');
+    const back = await logIn(ann.username.toUpperCase(), '203.0.113.5', PASSWORD, mark);
+    // It is not written anew each time.
+    expect([back.status, back.headers.get('set-cookie')]).toEqual([200, null]);
+    expectProblem(await logIn(ann.username, '203.0.113.6', 'wrong', mark), 401, 'login_failed');
   });
 });
 
@@ -264,6 +339,9 @@ describe('without the control database', () => {
     for (let n = 0; n < 45; n++) await taken(limits, 'grace', `192.0.2.${100 + n}`);
     expect(await taken(limits, 'grace', '192.0.2.200')).toBeUndefined();
     expect(await taken(limits, 'grace', '192.0.2.1')).toBeDefined();
+    // A device has its proof with it.
+    expect(await limits.take('grace', '192.0.2.201', 'd'.repeat(22))).toBeDefined();
+    await limits.know('grace', 'd'.repeat(22));
     expect(await rows()).toBe(0);
   });
 });

@@ -10,7 +10,8 @@ import {
   type Metrics,
 } from '@wherry/core';
 import { controlError, type Database } from '@wherry/core/control';
-import { bucketsOf, registrationBuckets, type Bucket, type LogInBuckets } from './bucket.ts';
+import type { KeyObject } from 'node:crypto';
+import { bucketsOf, deviceBuckets, digestUnder, registrationBuckets, type Bucket, type Digest, type LogInBuckets } from './bucket.ts';
 import { LocalBuckets, type Refusal } from './local-buckets.ts';
 import { LocalKnown } from './local-known.ts';
 import type { LogInLimitOptions } from './options.ts';
@@ -19,6 +20,8 @@ import type { LogInLimitOptions } from './options.ts';
 export interface LogInLimitsOptions {
   readonly control: Database;
   readonly limits: LogInLimitOptions;
+  /** What names and addresses are digested under. */
+  readonly key: KeyObject;
   readonly log: Logger;
   readonly metrics?: Metrics;
   readonly clock?: Clock;
@@ -46,8 +49,8 @@ interface Taken {
 
 /** Most refusals remembered here, so that who goes on trying does not reach the database. */
 const MOST_REFUSED = 10_000;
-/** Most addresses from which an account is known; who has the password adds no more than these to the table. */
-const MOST_KNOWN = 10;
+/** Most addresses and devices from which an account is known; who has the password adds no more than these to the table. */
+const MOST_KNOWN = 20;
 const DAY_MS = 86_400_000;
 /** Rows that go with one statement of a sweep, so that locks are held for a moment only; and most statements of one. */
 const SWEEP = 1000;
@@ -61,11 +64,13 @@ const SWEEP_STATEMENTS = 100;
  *
  * What is counted over all addresses could be used up by others to keep the owner out. So an address from which an account
  * was signed in to lately is judged by the bucket of the two alone: it bounds the guesses from there, and nobody elsewhere
- * takes from it. Who shares the owner's address (NAT) shares that bucket, and no more than that.
+ * takes from it. Who shares the owner's address (NAT) shares that bucket, and no more than that; a device that has been
+ * marked has one for itself, wherever it is.
  */
 export class LogInLimits {
   readonly #options: LogInLimitsOptions;
   readonly #clock: Clock;
+  readonly #digest: Digest;
   readonly #throttled: Counter;
   readonly #local = new LocalBuckets();
   readonly #localKnown = new LocalKnown();
@@ -76,6 +81,7 @@ export class LogInLimits {
   constructor(options: LogInLimitsOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#digest = digestUnder(options.key);
     this.#knownMs = (options.limits.knownAddressDays ?? 30) * DAY_MS;
     this.#throttled = (options.metrics ?? noMetrics).counter({
       name: 'wherry_auth_log_ins_throttled_total',
@@ -84,14 +90,27 @@ export class LogInLimits {
     });
   }
 
-  /** Lets a log-in go on. `account` in its canonical form. Errors: `too_many_attempts`, with the seconds to wait. */
-  async take(account: string | undefined, address: string | undefined): Promise<Allowance> {
-    return this.#admit(bucketsOf(account, address, this.#options.limits));
+  /**
+   * Lets a log-in go on. `account` in its canonical form; `device`: one that has proved to be the account's. Errors:
+   * `too_many_attempts`, with the seconds to wait.
+   */
+  async take(account: string | undefined, address: string | undefined, device?: string): Promise<Allowance> {
+    const { limits } = this.#options;
+    const own = account === undefined || device === undefined ? undefined : deviceBuckets(account, device, limits, this.#digest);
+    if (own !== undefined && (await this.#isKnown(own))) return this.#admit(own);
+    return this.#admit(bucketsOf(account, address, limits, this.#digest));
+  }
+
+  /** Remembers a device on which the account has just signed in: from then on only its own failures count there. */
+  async know(account: string, device: string): Promise<void> {
+    const own = deviceBuckets(account, device, this.#options.limits, this.#digest);
+    // It never rejects; and a log-in does not wait for a control database that is away.
+    if (own !== undefined) await this.#inTime(this.#know(own, true, true));
   }
 
   /** Lets a registration go on; one that is `undecided` does not count. Errors: `too_many_registrations`, with the seconds to wait. */
   async takeRegistration(address: string | undefined): Promise<Pick<Allowance, 'undecided'>> {
-    return this.#admit(registrationBuckets(address, this.#options.limits));
+    return this.#admit(registrationBuckets(address, this.#options.limits, this.#digest));
   }
 
   async #admit(buckets: LogInBuckets): Promise<Allowance> {
@@ -163,7 +182,9 @@ export class LogInLimits {
       Buffer.from(pair.key, 'hex'),
     ]);
     const answer = await this.#inTime(asked);
-    return answer === undefined ? this.#localKnown.has(pair.key, this.#clock.monotonic()) : answer.rows.length > 0;
+    if (answer !== undefined) return answer.rows.length > 0;
+    // A device has its proof with it.
+    return pair.kind === 'account_and_device' || this.#localKnown.has(pair.key, this.#clock.monotonic());
   }
 
   async #know({ pair, account }: LogInBuckets, known: boolean, shared: boolean): Promise<void> {

@@ -1,7 +1,7 @@
 import { WherryError, isWherryError } from '@wherry/core';
 import { mintSessionToken } from '@wherry/sessions';
 import { userIdClaim } from '@wherry/tokens';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { advise, signed, type AccessToken } from '../access-tokens.ts';
 import type { RegisteredClient } from '../clients.ts';
 import type { AuthContext } from '../context.ts';
@@ -33,9 +33,8 @@ export function loginRoutes(app: FastifyInstance, context: AuthContext): void {
   app.post<{ Body: LoginBody }>('/v1/login', { schema: loginSchema }, async (request, reply) => {
     const { username, password, clientId } = request.body;
     const client = context.clients.named(clientId);
-    const { user, generation } = await withinLimits(context, username, requestAddress(context, request), (name) =>
-      authenticate(context, name, password),
-    );
+    const { user, generation } = await withinLimits(context, username, request, (name) => authenticate(context, name, password));
+    await markDevice(context, request, reply, username);
     const login = await begin(context, user, generation, client);
     const userId = user.id.toString();
     advise(context, reply, userId);
@@ -57,15 +56,20 @@ interface Authenticated {
 
 /** Counts a log-in before its password costs anything, and only one that fails for good. Errors: also `too_many_attempts`, `passwords_busy`. */
 async function withinLimits(
-  { logInLimits, passwords }: AuthContext,
+  context: AuthContext,
   username: string,
-  address: string | undefined,
+  request: FastifyRequest,
   attempt: (name: Username | undefined) => Promise<Authenticated>,
 ): Promise<Authenticated> {
+  const { logInLimits, passwords, deviceMarks } = context;
   const name = readUsername(username);
   // A crowd that finds no place is not to load control as well.
   passwords.checkRoom('check');
-  const allowance = await logInLimits.take(name?.canonical, address);
+  const allowance = await logInLimits.take(
+    name?.canonical,
+    requestAddress(context, request),
+    name === undefined ? undefined : deviceMarks.read(request.headers.cookie, name.canonical),
+  );
   try {
     const found = await attempt(name);
     await allowance.succeeded();
@@ -74,6 +78,20 @@ async function withinLimits(
     if (!isWherryError(error, 'login_failed')) await allowance.undecided();
     throw error;
   }
+}
+
+/** From now on failures elsewhere do not keep this device out. */
+async function markDevice(
+  { deviceMarks, logInLimits }: AuthContext,
+  { headers }: FastifyRequest,
+  reply: FastifyReply,
+  username: string,
+): Promise<void> {
+  const account = readUsername(username)?.canonical;
+  const mark = account === undefined ? undefined : deviceMarks.mark(headers, account);
+  if (account === undefined || mark === undefined) return;
+  await logInLimits.know(account, mark.device);
+  if (mark.setCookie !== undefined) reply.header('set-cookie', mark.setCookie);
 }
 
 /**
