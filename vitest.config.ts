@@ -1,15 +1,19 @@
 import { defineConfig } from 'vitest/config';
+import { nginxObtainable } from './packages/embedded/src/nginx.ts';
 import { redisObtainable } from './packages/embedded/src/redis.ts';
 
 // Not `module`: the runner hands these on to Node, which cannot load what bundlers get under that condition.
 const conditions = ['source', 'node', 'development|production'];
 
 /** The suffix before `.test.ts` names the servers that a test needs; each set is a project of its own. */
-const serverSets = ['pg', 'redis', 'dynamo', 'pg-redis', 'pg-dynamo', 'pg-redis-dynamo'];
-/** Redis is the one server that npm does not bring. Without it its tests are left out, loudly, except in CI, where they fail. */
-const withoutRedis = process.env['CI'] === undefined && process.env['WHERRY_TEST_REDIS_URL'] === undefined && !redisObtainable();
-if (withoutRedis) console.warn('\n*** no redis-server on the PATH: all tests that need Redis are LEFT OUT ***\n');
-const runnableSets = serverSets.filter((set) => !(withoutRedis && set.split('-').includes('redis')));
+const serverSets = ['pg', 'redis', 'dynamo', 'pg-redis', 'pg-dynamo', 'pg-redis-dynamo', 'pg-nginx'];
+/** What npm does not bring. Without one its tests are left out, loudly, except in CI, where they fail. */
+const missing = [
+  { server: 'redis', command: 'redis-server', variable: 'WHERRY_TEST_REDIS_URL', obtainable: redisObtainable },
+  { server: 'nginx', command: 'nginx', variable: 'WHERRY_TEST_NGINX', obtainable: nginxObtainable },
+].filter(({ variable, obtainable }) => process.env['CI'] === undefined && process.env[variable] === undefined && !obtainable());
+for (const { server, command } of missing) console.warn(`\n*** no ${command} on the PATH: all tests that need ${server} are LEFT OUT ***\n`);
+const runnableSets = serverSets.filter((set) => !missing.some(({ server }) => set.split('-').includes(server)));
 const roots = ['{packages,services,apps,examples}/*/src', '{tests,bench}/src'];
 const testsNamed = (name: string): string[] => roots.map((root) => `${root}/**/*${name}.test.ts`);
 

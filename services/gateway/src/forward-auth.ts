@@ -17,6 +17,8 @@ export interface ForwardAuthSettings {
   readonly log: Logger;
   /** Lower case; undefined: the original path is not looked at. */
   readonly uriHeader: string | undefined;
+  /** Below it, the rest of a question's own path is the original one; undefined: nowhere. */
+  readonly prefix?: string | undefined;
 }
 
 /** What of a question is looked at. */
@@ -51,8 +53,8 @@ export class ForwardAuth {
 
   #judge(request: Question, peer: Peer | undefined): Answer | Promise<Answer> {
     const now = Date.now();
-    const { authenticator, gate, uriHeader } = this.#settings;
-    const route = uriHeader === undefined ? undefined : this.#routeOf(request.rawHeaders, uriHeader);
+    const { authenticator, gate } = this.#settings;
+    const route = this.#routeOf(request);
     if (route !== undefined && 'answer' in route) return route.answer;
     const refused = gate?.before(route, request, peer);
     if (refused !== undefined) return this.#settle(refused, route, request, now);
@@ -82,12 +84,15 @@ export class ForwardAuth {
   }
 
   /** The route of the original request; undefined: none is told, or there is none, and a user is asked for. Refused: a path that cannot be routed. */
-  #routeOf(rawHeaders: readonly string[], uriHeader: string): Route | Refusal | undefined {
-    let target: string | undefined;
-    for (let at = 0; at < rawHeaders.length; at += 2) {
-      if (rawHeaders[at]?.length !== uriHeader.length || rawHeaders[at]?.toLowerCase() !== uriHeader) continue;
-      if (target !== undefined) return refusalOf('none', new WherryError('bad_request', `more than one ${uriHeader} header`));
-      target = rawHeaders[at + 1] ?? '';
+  #routeOf({ url = '', rawHeaders }: Question): Route | Refusal | undefined {
+    const { prefix, uriHeader } = this.#settings;
+    let target = prefix === undefined || !isBelow(prefix, url) ? undefined : url.slice(prefix.length);
+    if (target === undefined && uriHeader !== undefined) {
+      for (let at = 0; at < rawHeaders.length; at += 2) {
+        if (rawHeaders[at]?.length !== uriHeader.length || rawHeaders[at]?.toLowerCase() !== uriHeader) continue;
+        if (target !== undefined) return refusalOf('none', new WherryError('bad_request', `more than one ${uriHeader} header`));
+        target = rawHeaders[at + 1] ?? '';
+      }
     }
     if (target === undefined) return undefined;
     try {
@@ -98,6 +103,11 @@ export class ForwardAuth {
       return refusalOf('none', asWherryError(error));
     }
   }
+}
+
+/** Whether a question's target begins with the prefix, at the border of a segment. */
+export function isBelow(prefix: string, target: string): boolean {
+  return target.startsWith(prefix) && target.charCodeAt(prefix.length) === 0x2f;
 }
 
 /** As `authorizationOf` does in our own query (RFC 9700 section 4.3.2). */

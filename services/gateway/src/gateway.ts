@@ -5,7 +5,7 @@ import { IdentitySigner, sendProblem } from '@wherry/http';
 import { Admin } from './admin.ts';
 import { Authenticator } from './authenticator.ts';
 import { Connections } from './connections.ts';
-import { ForwardAuth } from './forward-auth.ts';
+import { ForwardAuth, isBelow } from './forward-auth.ts';
 import { Gate } from './limits/gate.ts';
 import { limitsOf } from './limits/limits.ts';
 import type { GatewayOptions } from './options.ts';
@@ -15,7 +15,9 @@ import type { Passing } from './proxy/passing.ts';
 import { ReverseProxy } from './proxy/proxy.ts';
 import { responseOn } from './proxy/upgrade.ts';
 import { wishesWebSocket } from './proxy/websocket.ts';
+import { RenewalClient } from './renewal/renewal-client.ts';
 import { NO_HEADERS } from './respond.ts';
+import { RolloutSide } from './rollout/rollout-side.ts';
 import { RouteTable, pathOf } from './routes.ts';
 
 /** Checks every request and passes it on. */
@@ -39,12 +41,16 @@ const CLOCK_LIMIT_MS = 5000;
 const HEADERS_MS = 10_000;
 const IDLE_MS = 65_000;
 const DRAIN_LOOK_MS = 25;
+/** So many lives of a token after its end it may still be renewed. */
+const RENEWAL_LIVES = 2;
 
 class HttpGateway implements Gateway {
   readonly name = 'gateway';
   readonly #options: GatewayOptions;
   readonly #log: Logger;
   readonly #routes: RouteTable;
+  readonly #rollout: RolloutSide;
+  readonly #renewals: RenewalClient | undefined;
   readonly #authenticator: Authenticator;
   readonly #gate: Gate;
   readonly #proxy: ReverseProxy;
@@ -64,10 +70,25 @@ class HttpGateway implements Gateway {
     const { addresses, budget, requests, allowedOrigins } = limitsOf(options);
     this.#gate = new Gate({ addresses, limits: requests, allowedOrigins });
     this.#routes = new RouteTable(options.routes, options.clock);
+    this.#rollout = new RolloutSide({
+      rollout: options.rollout,
+      runtime,
+      reports: options.reports,
+      families: options.families,
+      clients: options.clients,
+      deprecation: options.deprecation,
+      log: this.#log,
+    });
+    const { renewal } = options;
+    this.#renewals = renewal === undefined ? undefined : new RenewalClient(renewal);
     this.#authenticator = new Authenticator({
       tokens: options.tokens,
       runtime,
-      rollout: options.rollout,
+      rollout: this.#rollout,
+      renewal:
+        this.#renewals === undefined
+          ? undefined
+          : { client: this.#renewals, windowMs: renewal?.windowMs ?? RENEWAL_LIVES * options.tokens.maxLifeS * 1000 },
       carried: options.carried,
       cookie: options.cookie,
       signer: upstreamSecrets === undefined ? undefined : new IdentitySigner({ secrets: upstreamSecrets }),
@@ -88,7 +109,16 @@ class HttpGateway implements Gateway {
       judgeAgain: (caller, request, used) => this.#authenticator.judgeAgain(caller, request, used),
       onResult: ({ prefix }, result) => counts.passedOn(prefix, result),
     });
-    counts.publish(metrics, { verifier, sessions, touches, comparison, proxied: () => this.#proxy.underWay, upgraded: () => this.#proxy.upgraded });
+    counts.publish(metrics, {
+      verifier,
+      sessions,
+      touches,
+      comparison,
+      proxied: () => this.#proxy.underWay,
+      upgraded: () => this.#proxy.upgraded,
+      ledWithSession: () => this.#rollout.policy.led,
+      renewals: () => this.#authenticator.renewer?.stats,
+    });
     this.#admin = new Admin({ unready: () => this.#unready(), metrics });
     this.#authPath = options.forwardAuth?.path ?? '/auth';
     const requestMs = options.requestMs ?? 300_000;
@@ -114,12 +144,13 @@ class HttpGateway implements Gateway {
       gate: this.#gate,
       log: this.#log,
       uriHeader: options.forwardAuth?.uriHeader?.toLowerCase(),
+      prefix: options.forwardAuth?.prefix,
     });
     this.#connections = new Connections(this.#server, options.idleMs ?? IDLE_MS, headersMs);
     this.#plain = new PlainLane({
       server: this.#server,
       connections: this.#connections,
-      path: this.#authPath,
+      isQuestion: (url) => this.#isQuestion(url),
       answer: (request, peer) => this.#forwardAuth.answer(request, peer),
     });
     if (options.adminPort !== undefined) this.#adminServer = createServer((request, response) => this.#admin.serve(request, response));
@@ -135,6 +166,8 @@ class HttpGateway implements Gateway {
 
   async run(): Promise<void> {
     const { host, port, adminPort } = this.#options;
+    // Before the first request: what is not reported from the beginning proves nothing.
+    await this.#rollout.run();
     await listen(this.#server, host, port);
     if (this.#adminServer !== undefined) await listen(this.#adminServer, host, adminPort ?? 0);
     if (this.#state === 'new') this.#state = 'running';
@@ -154,7 +187,8 @@ class HttpGateway implements Gateway {
     });
     try {
       await Promise.race([Promise.all([closed, this.#proxy.drained()]), aborted]);
-      await Promise.race([Promise.all([this.#authenticator.touches.drained(), this.#authenticator.comparison.drained()]), aborted]);
+      const { touches, comparison } = this.#authenticator;
+      await Promise.race([Promise.all([touches.drained(), comparison.drained(), this.#rollout.drain()]), aborted]);
     } finally {
       clearInterval(timer);
     }
@@ -173,6 +207,8 @@ class HttpGateway implements Gateway {
         await closed;
       }),
     );
+    await this.#renewals?.close();
+    await this.#rollout.stop();
   }
 
   #handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
@@ -181,7 +217,7 @@ class HttpGateway implements Gateway {
     const { socket } = request;
     this.#connections.hold(socket);
     response.once('close', () => this.#connections.release(socket));
-    if (isAt(this.#authPath, request.url ?? '')) {
+    if (this.#isQuestion(request.url ?? '')) {
       void this.#check(request, response);
       return;
     }
@@ -199,7 +235,12 @@ class HttpGateway implements Gateway {
    */
   #mayUpgrade(request: IncomingMessage): boolean {
     const url = request.url ?? '';
-    return wishesWebSocket(request) && !this.#connections.isBusy(request.socket) && !isAt(this.#authPath, url);
+    return wishesWebSocket(request) && !this.#connections.isBusy(request.socket) && !this.#isQuestion(url);
+  }
+
+  #isQuestion(url: string): boolean {
+    const prefix = this.#options.forwardAuth?.prefix;
+    return isAt(this.#authPath, url) || (prefix !== undefined && isBelow(prefix, url));
   }
 
   #upgrade(request: IncomingMessage, head: Buffer): void {

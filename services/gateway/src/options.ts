@@ -1,9 +1,13 @@
 import type { Clock, Logger, Metrics } from '@wherry/core';
+import type { Database } from '@wherry/core/control';
 import type { CrossSitePolicy, IdentitySecret } from '@wherry/http';
-import type { RolloutState } from '@wherry/rollout';
+import type { TokenFamilies } from '@wherry/renewal';
+import type { ClientNamingOptions, RolloutState } from '@wherry/rollout';
 import type { CarriedSessions, ExpressCookie, SessionRuntime } from '@wherry/sessions';
 import type { KeySource } from '@wherry/tokens';
 import type { RequestLimitOptions } from './limits/request-limits.ts';
+import type { RenewalClientOptions } from './renewal/renewal-client.ts';
+import type { DeprecationOptions } from './rollout/deprecation.ts';
 
 /** Where the requests below a path go. */
 export interface GatewayRoute {
@@ -66,7 +70,7 @@ export interface SessionCacheOptions {
   readonly source?: boolean;
 }
 
-/** The check for another proxy: nginx `auth_request`, Traefik `forwardAuth`, Caddy `forward_auth`. */
+/** The check for another proxy: nginx `auth_request`, Traefik `forwardAuth`, Caddy `forward_auth`, Envoy `ext_authz`. */
 export interface ForwardAuthOptions {
   /** Its path; default `/auth`. */
   readonly path?: string;
@@ -76,6 +80,11 @@ export interface ForwardAuthOptions {
    * (default): no header is believed, and every check asks for a signed-in user.
    */
   readonly uriHeader?: string;
+  /**
+   * For a proxy that appends the original path to a prefix and asks with the original method, as Envoy's ext_authz does:
+   * all below this path are questions, and the rest of it is the original path. Absent: there are none.
+   */
+  readonly prefix?: string;
 }
 
 /** Bounds of upgraded connections (WebSockets). */
@@ -121,6 +130,19 @@ export interface GatewayOptions {
   /** Slot map, revocations and the sharded store. It has run before the gateway does. */
   readonly runtime: SessionRuntime;
   readonly rollout: RolloutState;
+  /** Where the use of credentials and the counts of the rollout are reported; absent: nowhere, and nothing can be retired. */
+  readonly reports?: Database;
+  /** What clients have shown by their renewals; absent: of nobody. */
+  readonly families?: TokenFamilies;
+  /** How clients are named in reports. */
+  readonly clients?: ClientNamingOptions;
+  /** What clients that still use session credentials are told. */
+  readonly deprecation?: DeprecationOptions;
+  /** Renewal of access tokens that have run out, on their way; absent: they are refused. */
+  readonly renewal?: RenewalClientOptions & {
+    /** How long after its end a token may be renewed, milliseconds; default twice a token's longest life. */
+    readonly windowMs?: number;
+  };
   /** Carried-over sessions; absent: session cookies are not looked at. */
   readonly carried?: CarriedSessions;
   /** The application's session cookie; absent likewise. */

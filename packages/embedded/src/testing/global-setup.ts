@@ -1,5 +1,6 @@
 import type { TestProject } from 'vitest/node';
 import { startDynamo } from '../dynamo.ts';
+import { nginxBinary } from '../nginx.ts';
 import { startPostgres } from '../postgres.ts';
 import { startRedis } from '../redis.ts';
 
@@ -9,7 +10,7 @@ interface Running {
 }
 
 /** How each server that a test file's suffix can name is brought up: an address in the environment goes before starting one. */
-const SERVERS: Record<string, { variable: string; key: 'postgresUrl' | 'redisUrl' | 'dynamoEndpoint'; start: () => Promise<Running> }> = {
+const SERVERS: Record<string, { variable: string; key: 'postgresUrl' | 'redisUrl' | 'dynamoEndpoint' | 'nginxCommand'; start: () => Promise<Running> }> = {
   pg: {
     variable: 'WHERRY_TEST_POSTGRES_URL',
     key: 'postgresUrl',
@@ -33,6 +34,12 @@ const SERVERS: Record<string, { variable: string; key: 'postgresUrl' | 'redisUrl
       const server = await startDynamo();
       return { address: server.endpoint, stop: server.stop };
     },
+  },
+  // Each test has a configuration of its own, so it starts its own.
+  nginx: {
+    variable: 'WHERRY_TEST_NGINX',
+    key: 'nginxCommand',
+    start: async () => ({ address: nginxBinary(), stop: async () => undefined }),
   },
 };
 

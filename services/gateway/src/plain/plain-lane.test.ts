@@ -4,7 +4,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, expect, it, vi } from 'vitest';
 import { Answer } from '../answer.ts';
 import { Connections } from '../connections.ts';
-import { PlainLane } from './plain-lane.ts';
+import { PlainLane, isAt } from './plain-lane.ts';
 import type { PlainRequest } from './plain-request.ts';
 
 const ASK = 'GET /auth HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -56,7 +56,7 @@ async function stage(
     },
   );
   const connections = new Connections(server, idleMs, firstMs);
-  const lane = new PlainLane({ server, connections, path: '/auth', answer });
+  const lane = new PlainLane({ server, connections, isQuestion: (target) => isAt('/auth', target), answer });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   closers.push(() => {

@@ -8,8 +8,8 @@ import { readPlainRequest, type PlainRequest } from './plain-request.ts';
 export interface PlainLaneOptions {
   readonly server: Server;
   readonly connections: Connections;
-  /** Answers the requests with this path, whatever their query. */
-  readonly path: string;
+  /** Whether a request with this target is answered here. */
+  readonly isQuestion: (target: string) => boolean;
   readonly answer: (request: PlainRequest, peer: Socket) => Answer | Promise<Answer>;
 }
 
@@ -27,7 +27,7 @@ type ConnectionListener = (this: Server, socket: Socket) => void;
  * Answers the plainest questions straight from the bytes of their connection: node:http spends more time on the
  * making of request, response and their streams than a check of a known token takes.
  *
- * Each connection begins here and stays as long as every chunk of it is exactly one plain request for `path`. With the
+ * Each connection begins here and stays as long as every chunk of it is exactly one plain question. With the
  * first that is not, the connection and the unread bytes go to node:http for good; so every reading that is not wholly
  * evident, every limit and every refusal of bad bytes is that of node:http, and there is no second opinion.
  */
@@ -73,7 +73,7 @@ export class PlainLane {
       // The end of the connection is on its way.
       if (socket.writableEnded) return;
       const request = readPlainRequest(bytes);
-      if (request === undefined || !isAt(this.#options.path, request.url)) {
+      if (request === undefined || !this.#options.isQuestion(request.url)) {
         this.#open.delete(socket);
         socket.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose).off('drain', onDrain);
         this.#passOn(socket, bytes);

@@ -9,18 +9,7 @@ import type { Passing } from './passing.ts';
 import type { UnderWay } from './under-way.ts';
 
 /** How a request at an upstream ended: a class of status, `aborted` by the client, `ended` because the caller was no longer signed in, or what failed. */
-export type ExchangeResult =
-  | '1xx'
-  | '2xx'
-  | '3xx'
-  | '4xx'
-  | '5xx'
-  | 'aborted'
-  | 'ended'
-  | 'broken'
-  | 'unavailable'
-  | 'timeout'
-  | 'refused';
+export type ExchangeResult = '1xx' | '2xx' | '3xx' | '4xx' | '5xx' | 'aborted' | 'ended' | 'broken' | 'unavailable' | 'timeout' | 'refused';
 
 /** Options of {@link Exchange}. */
 export interface ExchangeOptions {

@@ -12,7 +12,16 @@ import { RouteTable } from '../routes.ts';
 import { ReverseProxy } from './proxy.ts';
 import { responseOn } from './upgrade.ts';
 
-const OURS = ['Set-Cookie', '__Host-rt=new; Path=/; Secure; HttpOnly', 'Set-Cookie', 'b=2', 'Cache-Control', 'no-store', 'X-Access-Token', 'abc'];
+const OURS = [
+  'Set-Cookie',
+  '__Host-rt=new; Path=/; Secure; HttpOnly',
+  'Set-Cookie',
+  'b=2',
+  'Cache-Control',
+  'no-store',
+  'X-Access-Token',
+  'abc',
+];
 const caller = new Caller('jwt', { userId: 'ann', authorities: [], kind: 'jwt' }, 0, undefined);
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -80,12 +89,16 @@ describe('headers that go back to the client of one request', () => {
     const server = createServer();
     server.on('upgrade', (_request, socket) => {
       const accept = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
-      socket.write(`HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSet-Cookie: own=1\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+      socket.write(
+        `HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSet-Cookie: own=1\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+      );
       closers.push(async () => socket.destroy());
     });
     const url = await passing(await listen(server));
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
-    socket.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n');
+    socket.write(
+      'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+    );
     const text = String((await once(socket, 'data'))[0]);
     socket.destroy();
     expect(text).toMatch(/^HTTP\/1\.1 101 Switching Protocols\r\n/);

@@ -94,7 +94,12 @@ afterAll(async () => {
   await bench[Symbol.asyncDispose]();
 });
 
-const opened = async (gateway: RunningGateway, path: string, headers: Record<string, string> = {}, protocols: string[] = []): Promise<WebSocket> => {
+const opened = async (
+  gateway: RunningGateway,
+  path: string,
+  headers: Record<string, string> = {},
+  protocols: string[] = [],
+): Promise<WebSocket> => {
   const socket = new WebSocket(`${gateway.url.replace('http', 'ws')}${path}`, protocols, { headers, perMessageDeflate: false });
   socket.on('error', () => undefined);
   await Promise.race([
@@ -133,7 +138,8 @@ const dial = async (gateway: RunningGateway, text: string): Promise<End> => {
   socket.write(text, 'latin1');
   return endOf(socket);
 };
-const openAt = async (gateway: RunningGateway): Promise<number> => Number(/wherry_gateway_upgraded (\d+)\n/.exec(await gateway.page())?.[1]);
+const openAt = async (gateway: RunningGateway): Promise<number> =>
+  Number(/wherry_gateway_upgraded (\d+)\n/.exec(await gateway.page())?.[1]);
 /** An open connection, both ends. */
 const dialOpen = async (gateway: RunningGateway): Promise<{ client: End; upstream: End }> => {
   let upstream: End | undefined;
@@ -150,7 +156,12 @@ describe('a WebSocket', () => {
     const socket = await opened(running, '/ws/a?b=c', headers, ['one', 'two']);
     const { request } = accepted.at(-1)!;
     expect(request.url).toBe('/ws/a?b=c');
-    expect(request.headers).toMatchObject({ 'x-wherry-user-id': 'bob', 'x-wherry-kind': 'jwt', cookie: 'a=b', 'x-forwarded-for': '127.0.0.1' });
+    expect(request.headers).toMatchObject({
+      'x-wherry-user-id': 'bob',
+      'x-wherry-kind': 'jwt',
+      cookie: 'a=b',
+      'x-forwarded-for': '127.0.0.1',
+    });
     expect(JSON.stringify(request.rawHeaders)).not.toMatch(/root|x_wherry/);
     expect(socket.protocol).toBe('two');
     socket.send('hello');
@@ -392,7 +403,10 @@ describe('an open connection is cut', () => {
   });
 
   /** A connection with a credential that lives for a short while; where the machine stood still for all of it, a longer one is tried. */
-  const openedBriefly = async (credential: (lifeMs: number) => Promise<string> | string, lifeMs = 1000): Promise<{ socket: WebSocket; token: string }> => {
+  const openedBriefly = async (
+    credential: (lifeMs: number) => Promise<string> | string,
+    lifeMs = 1000,
+  ): Promise<{ socket: WebSocket; token: string }> => {
     const token = await credential(lifeMs);
     try {
       return { socket: await opened(narrow, '/ws', bearer(token)), token };
@@ -454,7 +468,9 @@ describe('how many may be open', () => {
     const sockets: WebSocket[] = [];
     try {
       for (const headers of [eve, eve, {}, {}]) sockets.push(await opened(narrow, headers === eve ? '/ws' : '/public/ws', headers));
-      expect(await raw(narrow.gateway.port, wish('/ws', `Authorization: ${eve['authorization']}\r\n`))).toMatch(/^HTTP\/1\.1 429 [^]*too_many_connections/);
+      expect(await raw(narrow.gateway.port, wish('/ws', `Authorization: ${eve['authorization']}\r\n`))).toMatch(
+        /^HTTP\/1\.1 429 [^]*too_many_connections/,
+      );
       const full = await raw(narrow.gateway.port, wish('/ws', `Authorization: Bearer ${narrow.issue({ userId: 'zoe' })}\r\n`));
       expect(full).toMatch(/^HTTP\/1\.1 503 [^]*connections_exhausted/);
       expect(full).toMatch(/\r\nretry-after: 5\r\n/i);

@@ -49,8 +49,10 @@ export class Upgrades {
   ): Upgrade {
     const name = nameOf(passing);
     const own = this.#byCaller.get(name) ?? 0;
-    if (own >= this.#perCaller) throw new WherryError('too_many_connections', 'this caller has too many open connections', { retryAfter: 5 });
-    if (this.#open.size >= this.#max) throw new WherryError('connections_exhausted', 'too many connections are open here', { retryAfter: 5 });
+    if (own >= this.#perCaller)
+      throw new WherryError('too_many_connections', 'this caller has too many open connections', { retryAfter: 5 });
+    if (this.#open.size >= this.#max)
+      throw new WherryError('connections_exhausted', 'too many connections are open here', { retryAfter: 5 });
     const upgrade: Upgrade = new Upgrade({
       passing,
       head,
