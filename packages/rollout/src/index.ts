@@ -25,4 +25,6 @@ export { RolloutState, type RolloutStateOptions } from './rollout-state.ts';
 export { ROLLOUT_TOPIC, readRollout, rolloutSchema, type Rollout, type RolloutPause } from './rollout.ts';
 export { changeRolloutSettings, type RolloutSettings } from './settings.ts';
 export { settleRollout, type FamiliesAlive } from './settle.ts';
-export { readObservedUse, type ObservedUse } from './usage/usage-report.ts';
+export { ClientNaming, UNKNOWN_CLIENT, type ClientNamingOptions, type NamedClient, type UserAgentRule } from './usage/client-naming.ts';
+export { ClientUsage, UsageCounter, type ClientUsageOptions, type UsedCredential } from './usage/client-usage.ts';
+export { readClientUsage, readObservedUse, type ObservedUse, type UsageEntry } from './usage/usage-report.ts';
