@@ -1,8 +1,7 @@
 import { asWherryError, type Clock, type Logger } from '@wherry/core';
 import type { AuthorizationSource, IdentitySigner } from '@wherry/http';
-import type { RolloutState } from '@wherry/rollout';
 import { classifyCredential, type CarriedSessions, type ExpressCookie, type SessionRuntime } from '@wherry/sessions';
-import { createVerifier, type AccessTokenClaims, type Verification, type Verifier } from '@wherry/tokens';
+import { createVerifier, type AccessTokenClaims, type RefusalReason, type Verification, type Verifier } from '@wherry/tokens';
 import { Caller } from './caller.ts';
 import { Comparison } from './comparison.ts';
 import { Counts } from './counts.ts';
@@ -11,6 +10,9 @@ import type { ClientAddresses, Peer } from './limits/client-addresses.ts';
 import { isRefusal, type ExaminationBudget } from './limits/examination-budget.ts';
 import type { GatewayTokens } from './options.ts';
 import { refusal, refusalOf, type CredentialKind, type Outcome, type Refusal } from './outcome.ts';
+import type { RenewalClient } from './renewal/renewal-client.ts';
+import { Renewer } from './renewal/renewer.ts';
+import type { RolloutSide } from './rollout/rollout-side.ts';
 import { judgeAgain } from './second-look.ts';
 import { SessionCache, nameOf } from './session-cache.ts';
 import { SessionReader, type SessionFinding } from './session-reader.ts';
@@ -21,7 +23,9 @@ import { Touches } from './touches.ts';
 export interface AuthenticatorOptions {
   readonly tokens: GatewayTokens;
   readonly runtime: SessionRuntime;
-  readonly rollout: RolloutState;
+  readonly rollout: RolloutSide;
+  /** Absent: an access token that has run out is refused, whatever comes with it. */
+  readonly renewal: { readonly client: RenewalClient; readonly windowMs: number } | undefined;
   readonly carried: CarriedSessions | undefined;
   readonly cookie: ExpressCookie | undefined;
   readonly signer: IdentitySigner | undefined;
@@ -38,6 +42,10 @@ export interface AuthenticatorOptions {
 /** How often a token or session in memory asks whether it is time for a touch, milliseconds. */
 const TOUCH_LOOK_MS = 1000;
 const LOG_EVERY_MS = 1000;
+const SKEW_MS = 30_000;
+/** Tokens that have run out and are renewed do not come again. */
+const RENEWED_REMEMBERED = 1000;
+const NONE: readonly string[] = [];
 
 /** Judges each request: credential, then principal, then policy. The way of a token that was seen before makes no promise. */
 export class Authenticator {
@@ -46,19 +54,25 @@ export class Authenticator {
   readonly sessions: SessionCache;
   readonly touches: Touches;
   readonly comparison: Comparison;
+  readonly renewer: Renewer | undefined;
   readonly #options: AuthenticatorOptions;
   #loggedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
     const { tokens, runtime, carried, cookie, clock } = options;
+    const verifying = { ...tokens, revocations: runtime.ended, clock };
     this.verifier = createVerifier({
-      ...tokens,
+      ...verifying,
       cacheSize: tokens.cacheSize ?? 100_000,
-      revocations: runtime.ended,
       derive: (claims) => this.#tokenCaller(claims),
-      clock,
     });
+    if (options.renewal !== undefined) {
+      const { client, windowMs } = options.renewal;
+      const lenient = createVerifier({ ...verifying, cacheSize: RENEWED_REMEMBERED, skewMs: (tokens.skewMs ?? SKEW_MS) + windowMs });
+      const onRenewal = (userId: string, outcome: 'ok' | 'failed'): void => options.rollout.arms?.renewal(userId, outcome);
+      this.renewer = new Renewer({ client, verifier: this.verifier, lenient, onRenewal, log: options.log });
+    }
     this.sessions = new SessionCache({
       runtime,
       reader: new SessionReader({ runtime, carried }),
@@ -76,18 +90,37 @@ export class Authenticator {
       stillHolds: ({ sessionId, generation, principal }) =>
         (sessionId === undefined || !runtime.ended.isSessionEnded(sessionId.toString())) &&
         generation >= runtime.ended.minimumGeneration(principal.userId),
+      onCompared: (caller, difference) => {
+        if (difference !== 'unknown') options.rollout.arms?.compared(caller, difference !== 'same');
+      },
     });
   }
 
   /** Who sends a request, or why that is not known. Never throws, never rejects. `now`: epoch ms; `peer`: the other end of its connection. */
   judge(request: AuthorizationSource, now: number, peer?: Peer): Outcome | Promise<Outcome> {
     const token = ordinaryBearer(request);
+    const outcome = this.#judged(token, request, now, peer);
+    const { arms } = this.#options.rollout;
+    if (arms?.active !== true) return outcome;
+    if (!(outcome instanceof Promise)) {
+      arms.judged(outcome, token, 0, now);
+      return outcome;
+    }
+    const { clock } = this.#options;
+    const began = clock.monotonic();
+    return outcome.then((settled) => {
+      arms.judged(settled, token, clock.monotonic() - began, now);
+      return settled;
+    });
+  }
+
+  #judged(token: string | undefined, request: AuthorizationSource, now: number, peer: Peer | undefined): Outcome | Promise<Outcome> {
     // `{"` in base64url: what begins like this is a JWT or nothing, and was most likely seen before.
     if (token?.startsWith('eyJ') === true) {
       const verified = this.verifier.recall(token) ?? this.#examine(token, request, peer);
       if (verified.ok) return this.#admitToken(verified.derived, request.rawHeaders, now);
       if ('answer' in verified) return verified;
-      if (classifyCredential(token) === 'jwt') return refusal('jwt', verified.reason);
+      if (classifyCredential(token) === 'jwt') return this.#refuseToken(token, verified.reason, request);
     }
     const credential = credentialOf(request, this.#options.cookie);
     switch (credential.kind) {
@@ -99,7 +132,7 @@ export class Authenticator {
         return this.#sessionToken(credential, request, now, peer);
       case 'cookie':
         // The application has signed it, so nobody can make one up.
-        return this.#session(credential, now);
+        return this.#session(credential, request.rawHeaders, now);
     }
   }
 
@@ -130,7 +163,13 @@ export class Authenticator {
   #token(token: string, request: AuthorizationSource, now: number, peer: Peer | undefined): Outcome | Promise<Outcome> {
     const verified = this.verifier.recall(token) ?? this.#examine(token, request, peer);
     if (verified.ok) return this.#admitToken(verified.derived, request.rawHeaders, now);
-    return 'answer' in verified ? verified : refusal('jwt', verified.reason);
+    return 'answer' in verified ? verified : this.#refuseToken(token, verified.reason, request);
+  }
+
+  /** What has run out may be renewed on its way, where the request brings what that takes. */
+  #refuseToken(token: string, reason: RefusalReason, request: AuthorizationSource): Outcome | Promise<Outcome> {
+    const renewed = reason === 'token_expired' ? this.renewer?.attempt(token, request) : undefined;
+    return renewed ?? refusal('jwt', reason);
   }
 
   /** A token that was not seen before, within the budget of whoever sends it. */
@@ -148,17 +187,17 @@ export class Authenticator {
   /** A session token is random to whoever looks at it: that there is no such session is known only when a shard has been asked. */
   #sessionToken(
     credential: SessionCredential,
-    { rawHeaders }: AuthorizationSource,
+    request: AuthorizationSource,
     now: number,
     peer: Peer | undefined,
   ): Outcome | Promise<Outcome> {
     const remembered = this.sessions.recall(credential);
-    if (remembered !== undefined) return this.#admit(remembered, now);
+    if (remembered !== undefined) return this.#admit(remembered, request.rawHeaders, now);
     const { budget, addresses } = this.#options;
     const name = nameOf(credential.key);
-    const examination = budget.enterSession(name, peer === undefined ? undefined : addresses.of(peer, rawHeaders));
+    const examination = budget.enterSession(name, peer === undefined ? undefined : addresses.of(peer, request.rawHeaders));
     if (examination !== undefined && isRefusal(examination)) return examination;
-    const outcome = this.#session(credential, now);
+    const outcome = this.#session(credential, request.rawHeaders, now);
     if (examination === undefined) return outcome;
     return Promise.resolve(outcome).then((settled) => {
       const refused = !settled.ok && settled.code === 'session_unknown' ? 'bad' : 'neutral';
@@ -170,30 +209,38 @@ export class Authenticator {
   #admitToken(caller: Caller | undefined, rawHeaders: readonly string[], now: number): Outcome | Promise<Outcome> {
     if (caller === undefined) return refusal('jwt', 'token_claims_invalid');
     if (!this.#fresh) return judgeStaleToken(caller, this.#options).catch((error: unknown) => this.#failed('jwt', error));
+    caller.usage?.use(now);
     this.#touch(caller, now);
     this.comparison.consider(caller, rawHeaders, now);
     return caller;
   }
 
-  #session(credential: SessionCredential, now = 0): Outcome | Promise<Outcome> {
+  /** `now` 0: only looking. */
+  #session(credential: SessionCredential, rawHeaders: readonly string[] = NONE, now = 0): Outcome | Promise<Outcome> {
     try {
       const outcome = this.sessions.judge(credential);
-      if (!(outcome instanceof Promise)) return this.#admit(outcome, now);
-      return outcome.then((settled) => this.#admit(settled, now)).catch((error: unknown) => this.#failed(credential.kind, error));
+      const admitted =
+        outcome instanceof Promise
+          ? outcome.then((settled) => this.#admit(settled, rawHeaders, now))
+          : this.#admit(outcome, rawHeaders, now);
+      return admitted instanceof Promise ? admitted.catch((error: unknown) => this.#failed(credential.kind, error)) : admitted;
     } catch (error) {
       return this.#failed(credential.kind, error);
     }
   }
 
-  /** The policy of the moment for a user with a session; and his touch, unless the application does it. `now` 0: only looking. */
-  #admit(outcome: Outcome, now: number): Outcome {
+  /** The policy of the moment for a user with a session; and his touch, unless the application does it. */
+  #admit(outcome: Outcome, rawHeaders: readonly string[], now: number): Outcome | Promise<Outcome> {
     if (!outcome.ok) return outcome;
-    const policy = this.#options.rollout.policyFor(outcome.principal.userId);
-    if (!policy.acceptSessions) return refusal(outcome.kind, 'credential_kind_refused');
-    if (now === 0) return outcome;
-    if (policy.leadToJwt) this.counts.ledWithSession++;
-    if (outcome.kind === 'session_token') this.#touch(outcome, now);
-    return outcome;
+    const { policy } = this.#options.rollout;
+    if (now === 0) return policy.accepts(outcome) ? outcome : refusal(outcome.kind, 'credential_kind_refused');
+    const admitted = policy.admit(outcome, rawHeaders, now);
+    if (outcome.kind === 'session_token' && !(admitted instanceof Promise) && admitted.ok) this.#touch(outcome, now);
+    if (!(admitted instanceof Promise)) return admitted;
+    return admitted.then((settled) => {
+      if (outcome.kind === 'session_token' && settled.ok) this.#touch(outcome, now);
+      return settled;
+    });
   }
 
   #touch(caller: Caller, now: number): void {
@@ -213,7 +260,12 @@ export class Authenticator {
         ...(sid === undefined ? {} : { sessionId: sid }),
         ...(username === undefined ? {} : { username }),
       } as const;
-      return new Caller('jwt', principal, gen, this.#options.signer);
+      const caller = new Caller('jwt', principal, gen, this.#options.signer);
+      const { usage, notes } = this.#options.rollout;
+      caller.usage = usage?.of({ clientId, version: '' }, 'jwt');
+      // Once for each token that is seen here: its client has stored it.
+      if (caller.sessionId !== undefined) notes?.proof(caller.sessionId, clientId, this.#options.clock.now());
+      return caller;
     } catch {
       return undefined;
     }
@@ -221,13 +273,14 @@ export class Authenticator {
 
   #sessionCaller(
     { kind, key }: SessionCredential,
-    { userId, username, authorities, generation }: SessionFinding & { state: 'live' },
+    { userId, username, authorities, generation, clientId }: SessionFinding & { state: 'live' },
   ): Outcome {
     const principal = {
       userId,
       authorities,
       kind: 'session',
       sessionId: key.id.toString(),
+      ...(clientId === undefined ? {} : { clientId }),
       ...(username === null ? {} : { username }),
     } as const;
     try {

@@ -1,3 +1,5 @@
+import type { ClientEvidence } from '@wherry/renewal';
+import type { RolloutArm, UsageCounter } from '@wherry/rollout';
 import { SIGNATURE_HEADER, encodeIdentity, type IdentityHeaders, type IdentitySigner, type Principal } from '@wherry/http';
 import { Answer } from './answer.ts';
 import type { CredentialKind } from './outcome.ts';
@@ -24,6 +26,16 @@ export class Caller {
   /** When the next touch is to be considered, and the next comparison with the cookie's session: epoch ms. */
   touchDue = 0;
   compareDue = 0;
+  /** Where the uses of this client's access tokens are counted. */
+  usage: UsageCounter | undefined;
+  /** The arm of the user, and the course of the rollout for which it is. */
+  arm: RolloutArm = 'outside';
+  armCourse = -1;
+  /** What the clients of his session have shown, and when that was read, epoch ms. */
+  evidence: readonly ClientEvidence[] | undefined;
+  evidenceAt = 0;
+  /** The same caller whose answers say that his credential is deprecated. */
+  deprecated: Caller | undefined;
   readonly #identity: IdentityHeaders;
   readonly #signer: IdentitySigner | undefined;
   #signedAt = Number.NEGATIVE_INFINITY;

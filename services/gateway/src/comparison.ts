@@ -12,6 +12,8 @@ export interface ComparisonOptions {
   readonly judge: (credential: SessionCredential) => Outcome | Promise<Outcome>;
   /** Whether the credential still holds now. */
   readonly stillHolds: (caller: Caller) => boolean;
+  /** Told of each comparison that came to an end. */
+  readonly onCompared: (caller: Caller, difference: Difference) => void;
 }
 
 /** A token is compared at most this often, milliseconds. */
@@ -66,6 +68,7 @@ export class Comparison {
     // The session was read after the token was judged: an end in between is no difference.
     if (difference !== 'same' && !this.#options.stillHolds(caller)) return;
     this.#found[difference]++;
+    this.#options.onCompared(caller, difference);
   }
 
   #note(caller: Caller, now: number, difference: Difference): void {

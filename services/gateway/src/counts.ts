@@ -2,6 +2,7 @@ import type { Metrics, Sample } from '@wherry/core';
 import type { Verifier } from '@wherry/tokens';
 import type { Comparison } from './comparison.ts';
 import type { CredentialKind, Outcome } from './outcome.ts';
+import type { RenewalStats } from './renewal/renewer.ts';
 import type { SessionCache } from './session-cache.ts';
 import type { Touches } from './touches.ts';
 
@@ -15,6 +16,10 @@ export interface CountSources {
   readonly proxied: () => number;
   /** Of these the upgraded connections. */
   readonly upgraded: () => number;
+  /** Requests with a session credential by users who are led to access tokens. */
+  readonly ledWithSession: () => number;
+  /** Access tokens renewed on their way, by result; undefined where that is off. */
+  readonly renewals: () => RenewalStats | undefined;
 }
 
 /** Plain numbers that requests raise; they are read when somebody looks. */
@@ -23,8 +28,6 @@ export class Counts {
   jwtAccepted = 0;
   readonly #outcomes = new Map<string, { readonly labels: { readonly kind: string; readonly code: string }; value: number }>();
   readonly #upstreams = new Map<string, { readonly labels: { readonly prefix: string; readonly result: string }; value: number }>();
-  /** Requests with a session credential by users who are led to access tokens. */
-  ledWithSession = 0;
 
   /** A request that was judged. */
   judged(outcome: Outcome): void {
@@ -46,7 +49,7 @@ export class Counts {
   }
 
   /** Makes the numbers readable. */
-  publish(metrics: Metrics, { verifier, sessions, touches, comparison, proxied, upgraded }: CountSources): void {
+  publish(metrics: Metrics, { verifier, sessions, touches, comparison, proxied, upgraded, ledWithSession, renewals }: CountSources): void {
     const help = 'Requests by kind of credential and outcome: ok, nobody, or the reason of the refusal.';
     metrics.observeCounter({ name: 'wherry_gateway_requests_total', help, labels: ['kind', 'code'] }, () => this.#samples());
     metrics.observeCounter(
@@ -64,7 +67,11 @@ export class Counts {
         name: 'wherry_gateway_led_session_requests_total',
         help: 'Requests with a session credential by users who are led to access tokens.',
       },
-      () => [{ value: this.ledWithSession }],
+      () => [{ value: ledWithSession() }],
+    );
+    const renewed = { name: 'wherry_gateway_renewals_total', help: 'Access tokens renewed on their way, by result.', labels: ['result'] };
+    metrics.observeCounter(renewed, () =>
+      Object.entries(renewals() ?? {}).map(([result, value]: [string, number]) => ({ value, labels: { result } })),
     );
     const memory = { name: 'wherry_gateway_memory_total', help: 'Credentials looked up in memory.', labels: ['memory', 'result'] };
     metrics.observeCounter(memory, () => [

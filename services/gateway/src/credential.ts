@@ -82,7 +82,7 @@ export function cookieCredential(
 }
 
 /** All Cookie lines as node:http joins them: HTTP/2 proxies split the header (RFC 9113 section 8.2.3). */
-function cookieHeader(rawHeaders: readonly string[]): string | undefined {
+export function cookieHeader(rawHeaders: readonly string[]): string | undefined {
   let found: string | undefined;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] ?? '';

@@ -9,6 +9,8 @@ export type SessionFinding =
       readonly username: string | null;
       readonly authorities: readonly string[];
       readonly generation: number;
+      /** The application that the session was begun with, where the session says. */
+      readonly clientId?: string;
       /** Epoch ms by the target's clock; null: never. */
       readonly expireTime: number | null;
     }
@@ -52,7 +54,8 @@ export class SessionReader {
     if (record.sourceRef !== null) return { state: 'absent' };
     if (record.expireTime !== null && record.expireTime <= now()) return { state: 'absent' };
     if (record.userId !== null && record.userGeneration < ended.minimumGeneration(record.userId)) return { state: 'ended' };
-    return finding(record);
+    const clientId = clientIdOf(record.attributes);
+    return { ...finding(record), ...(clientId === undefined ? {} : { clientId }) };
   }
 }
 
@@ -65,4 +68,11 @@ function finding({
 }: Pick<LiveSession, 'userId' | 'username' | 'authorities' | 'userGeneration' | 'expireTime'>): SessionFinding {
   if (userId === null) return { state: 'anonymous' };
   return { state: 'live', userId, username, authorities, generation: userGeneration, expireTime };
+}
+
+/** As the auth service writes it; nothing else is among the attributes of a session that was born there. */
+function clientIdOf(attributes: string): string | undefined {
+  if (attributes === '') return undefined;
+  const { clientId } = JSON.parse(attributes) as { readonly clientId?: unknown };
+  return typeof clientId === 'string' ? clientId : undefined;
 }

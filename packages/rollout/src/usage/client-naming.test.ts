@@ -13,10 +13,10 @@ const naming = new ClientNaming({
 describe('the name of a client', () => {
   it.each([
     [['X-Client-Id', 'web', 'x-client-version', '1.0'], undefined, { clientId: 'web', version: '1.0' }],
-    [['x-client-id', 'stranger'], undefined, { clientId: 'unknown', version: '' }],
+    [['x-client-id', 'stranger'], undefined, { clientId: 'public', version: '' }],
     [['User-Agent', 'ShopApp/4.2 (iPhone) CFNetwork/1'], undefined, { clientId: 'shop-ios', version: '4.2' }],
     [['User-Agent', 'Mozilla/5.0 ShopApp/4.3'], undefined, { clientId: 'shop-ios', version: '4.3' }],
-    [['User-Agent', 'ShopAppX/4.2'], undefined, { clientId: 'unknown', version: '' }],
+    [['User-Agent', 'ShopAppX/4.2'], undefined, { clientId: 'public', version: '' }],
     [['User-Agent', 'curl/8.1'], 'web', { clientId: 'web', version: '' }],
     [['x-client-id', 'shop-ios', 'x-client-version', '7'], 'web', { clientId: 'web', version: '7' }],
     [['x-client-version', 'a b'], 'web', { clientId: 'web', version: '' }],
@@ -26,7 +26,7 @@ describe('the name of a client', () => {
   });
 
   it('is bounded, whatever a client sends', () => {
-    const allowed = new Set(['web', 'shop-ios', 'scripts', 'unknown']);
+    const allowed = new Set(['web', 'shop-ios', 'scripts', 'public']);
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.constantFrom('x-client-id', 'x-client-version', 'user-agent', 'accept'), fc.string())), (pairs) => {
         const { clientId, version } = naming.name(pairs.flat(), undefined);

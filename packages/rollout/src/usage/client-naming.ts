@@ -1,6 +1,6 @@
 /** How requests that do not say who they are by their credential are told apart. */
 export interface ClientNamingOptions {
-  /** Clients that may name themselves in `idHeader`; others are `unknown`, so that nobody can make up names without end. */
+  /** Clients that may name themselves in `idHeader`; others are `public`, so that nobody can make up names without end. */
   readonly clients: readonly string[];
   /** Header with the client's id, lower case; default `x-client-id`. */
   readonly idHeader?: string;
@@ -24,8 +24,8 @@ export interface NamedClient {
   readonly version: string;
 }
 
-/** The client id of requests that do not tell. */
-export const UNKNOWN_CLIENT = 'unknown';
+/** The client id of requests that do not tell; the same that auth puts into their tokens. */
+export const UNKNOWN_CLIENT = 'public';
 
 const VERSION = /^[\w.+-]{1,32}$/;
 
