@@ -7,5 +7,8 @@ export type { LogInLimitOptions } from './log-in-limits/options.ts';
 export type { AuthServiceOptions, LegacySource } from './options.ts';
 export type { PasswordsOptions } from './passwords.ts';
 export { PROPAGATED_HEADER } from './routes/logout.ts';
+export { breachedFile } from './users/breached/breached-file.ts';
+export { breachedRange } from './users/breached/breached-range.ts';
+export { passwordCheck, type CheckPassword } from './users/breached/check-password.ts';
 export { createAuthService, type AuthService } from './service.ts';
 export { authShardSchema } from './users/shard-schema.ts';

@@ -3,6 +3,7 @@ import type { Secret } from './secret.ts';
 import type { AuthSection, ClientEntry } from './sections/auth.ts';
 import type { ControlSection } from './sections/control.ts';
 import type { GatewaySection } from './sections/gateway.ts';
+import type { RevocationSection } from './sections/revocation.ts';
 import type { ShardsSection } from './sections/shards.ts';
 import type { SourceSection } from './sections/source.ts';
 
@@ -19,7 +20,7 @@ export interface ClientConfig extends ClientEntry {
 }
 
 /** The whole configuration: validated, defaults filled in, secrets wrapped so that they do not get printed. */
-export interface WherryConfig extends Omit<Settings, 'control' | 'shards' | 'source' | 'gateway' | 'auth'> {
+export interface WherryConfig extends Omit<Settings, 'control' | 'shards' | 'source' | 'gateway' | 'auth' | 'revocation'> {
   /** 32 bytes. */
   readonly masterKey: Secret<Buffer> | undefined;
   readonly control: ControlSection & { readonly url: Secret<string> | undefined };
@@ -29,6 +30,10 @@ export interface WherryConfig extends Omit<Settings, 'control' | 'shards' | 'sou
     readonly url: Secret<string> | undefined;
     /** Newest first. */
     readonly cookieSecrets: Secret<readonly string[]> | undefined;
+  };
+  readonly revocation: RevocationSection & {
+    /** undefined: revocations are told by the control database alone. */
+    readonly streamUrl: Secret<string> | undefined;
   };
   readonly gateway: GatewaySection & {
     /** Sign the identity headers, newest first; undefined: they are not signed. */

@@ -11,6 +11,7 @@ export const SECRET_VARIABLES = {
   'source.url': 'WHERRY_SOURCE_URL',
   'source.cookieSecrets': 'WHERRY_SOURCE_COOKIE_SECRETS',
   'auth.operatorSecret': 'WHERRY_AUTH_OPERATOR_SECRET',
+  'revocation.streamUrl': 'WHERRY_REVOCATION_STREAM_URL',
   'gateway.upstreamSecret': 'WHERRY_GATEWAY_UPSTREAM_SECRET',
 } as const;
 
@@ -20,7 +21,7 @@ export const APPLICATION_VARIABLE = 'WHERRY_SOURCE_REF_KEY';
 /** Names the file. */
 export const CONFIG_VARIABLE = 'WHERRY_CONFIG';
 
-const SECTION = /^WHERRY_(MASTER|CONTROL|SHARDS|SOURCE|TOKENS|SESSIONS|GATEWAY|AUTH|MIGRATOR|LOG)_/;
+const SECTION = /^WHERRY_(MASTER|CONTROL|SHARDS|SOURCE|TOKENS|SESSIONS|GATEWAY|AUTH|PASSWORDS|REVOCATION|MIGRATOR|LOG)_/;
 /** Kubernetes sets these for a service whose name begins with `wherry`. */
 const SERVICE_LINK = /_SERVICE_(HOST|PORT)|_PORT_\d+_(TCP|UDP)/;
 

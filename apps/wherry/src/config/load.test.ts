@@ -176,12 +176,16 @@ describe('a bad configuration is refused in one line', () => {
       'gateway.prot (FILE) is not a key (did you mean port?); allowed is one of port, host, adminPort, trustForwarded, forwardAuthUriHeader, cacheSourceSessions, routes, sessionCacheSize, tokenCacheSize, trustedProxies, limits, examinations, allowedOrigins',
     ],
     [
+      { passwords: { breachedFile: '/a', breachedUrl: 'https://h/range' } },
+      'passwords.breachedUrl (FILE) is set beside passwords.breachedFile; allowed is one of them',
+    ],
+    [
       { gatway: {} },
-      'gatway (FILE) is not a key (did you mean gateway?); allowed is one of control, shards, source, tokens, sessions, gateway, auth, migrator, log',
+      'gatway (FILE) is not a key (did you mean gateway?); allowed is one of control, shards, source, tokens, sessions, gateway, auth, passwords, revocation, migrator, log',
     ],
     [
       '{"__proto__":{"log":1}}',
-      '__proto__ (FILE) is not a key; allowed is one of control, shards, source, tokens, sessions, gateway, auth, migrator, log',
+      '__proto__ (FILE) is not a key; allowed is one of control, shards, source, tokens, sessions, gateway, auth, passwords, revocation, migrator, log',
     ],
     [
       {
@@ -328,6 +332,7 @@ describe('secrets', () => {
     WHERRY_CONTROL_URL: postgres,
     WHERRY_SHARDS_URLS: `${postgres}, postgresql://h/e`,
     WHERRY_SOURCE_URL: 'redis://:hunter2@h:6379/1',
+    WHERRY_REVOCATION_STREAM_URL: 'rediss://u:hunter2@h:6379',
     WHERRY_SOURCE_COOKIE_SECRETS: '["hunter2,new", "hunter2"]',
     WHERRY_GATEWAY_UPSTREAM_SECRET: `${long},${long}x`,
     WHERRY_AUTH_CLIENTS: 'legacy-app',
@@ -343,6 +348,7 @@ describe('secrets', () => {
       ['shard1', 'postgresql://h/e'],
     ]);
     expect(config.source.url?.reveal()).toBe('redis://:hunter2@h:6379/1');
+    expect(config.revocation.streamUrl?.reveal()).toBe('rediss://u:hunter2@h:6379');
     expect(config.source.cookieSecrets?.reveal()).toEqual(['hunter2,new', 'hunter2']);
     expect(config.gateway.upstreamSecrets?.reveal()).toEqual([long, `${long}x`]);
     expect(config.auth.clients[0]?.secret?.reveal()).toBe(long);
@@ -418,6 +424,8 @@ describe('secrets', () => {
     [{ WHERRY_SHARDS_URLS: '["postgres://u:hunter2@h/d",7]' }],
     [{ WHERRY_SOURCE_URL: 'redis:hunter2@h' }],
     [{ WHERRY_SOURCE_URL: 'http://u:hunter2@h' }],
+    [{ WHERRY_REVOCATION_STREAM_URL: 'hunter2' }],
+    [{ WHERRY_REVOCATION_STREAM_URL: 'dynamodb:///hunter2?region=eu-west-1' }],
     [{ WHERRY_SOURCE_COOKIE_SECRETS: 'hunter2,,x' }],
     [{ WHERRY_SOURCE_COOKIE_SECRETS: '["hunter2"' }],
     [{ WHERRY_SOURCE_COOKIE_SECRETS: '[]' }],

@@ -14,6 +14,7 @@ import {
   operatorSecretOf,
   shardsOf,
   sourceUrlOf,
+  streamUrlOf,
   upstreamSecretsOf,
 } from './secret-values.ts';
 import { Secret } from './secret.ts';
@@ -60,13 +61,14 @@ export function loadConfig({ environment, file }: ConfigSources): LoadedConfig {
 }
 
 function completed(settings: Settings, environment: Environment, originOf: OriginOf): WherryConfig {
-  const { control, shards, source, gateway, auth } = settings;
+  const { control, shards, source, gateway, auth, revocation } = settings;
   return {
     ...settings,
     masterKey: masterKeyOf(environment),
     control: { ...control, url: controlUrlOf(environment) },
     shards: { ...shards, list: shardsOf(environment, shards.list) },
     source: { ...source, url: sourceUrlOf(environment) ?? urlInFile(source.url, originOf), cookieSecrets: cookieSecretsOf(environment) },
+    revocation: { ...revocation, streamUrl: streamUrlOf(environment) },
     gateway: { ...gateway, upstreamSecrets: upstreamSecretsOf(environment) },
     auth: { ...auth, operatorSecret: operatorSecretOf(environment), clients: clientsOf(environment, auth.clients) },
   };

@@ -16,7 +16,7 @@ export function checkRules(settings: Settings, originOf: OriginOf): void {
     const origin = originOf(key);
     throw configFault({ key, ...(origin === undefined ? {} : { origin }), is, allowed });
   };
-  const { sessions, tokens, shards, gateway, auth } = settings;
+  const { sessions, tokens, shards, gateway, auth, passwords } = settings;
   if (sessions.idleSeconds > sessions.absoluteSeconds) {
     refuse('sessions.idleSeconds', `is ${sessions.idleSeconds}`, `at most sessions.absoluteSeconds, which is ${sessions.absoluteSeconds}`);
   }
@@ -40,6 +40,8 @@ export function checkRules(settings: Settings, originOf: OriginOf): void {
     (prefix) => prefix,
     refuse,
   );
+  if (passwords.breachedFile !== undefined && passwords.breachedUrl !== undefined)
+    refuse('passwords.breachedUrl', 'is set beside passwords.breachedFile', 'one of them');
   const bare = auth.clients.find((client) => client.public && client.operator);
   if (bare !== undefined) refuse('auth.clients', `has ${shown(bare.id)}, public and an operator`, 'operators with a secret');
   for (const { id, public: isPublic, grants, jwks, jwksFile } of auth.clients) {

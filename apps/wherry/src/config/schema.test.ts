@@ -49,6 +49,8 @@ describe('the schema', () => {
       'gateway.limits.perClient',
       'gateway.limits.perAddress',
       'auth.publicUrl',
+      'passwords.breachedFile',
+      'passwords.breachedUrl',
     ]);
     for (const { schema } of SETTINGS) expect(schema.description.length).toBeGreaterThan(5);
     expect(variables).toContain('WHERRY_GATEWAY_SESSION_CACHE_SIZE');

@@ -3,6 +3,8 @@ import { controlSchema, type ControlSection } from './sections/control.ts';
 import { gatewaySchema, type GatewaySection } from './sections/gateway.ts';
 import { logSchema, type LogSection } from './sections/log.ts';
 import { migratorSchema, type MigratorSection } from './sections/migrator.ts';
+import { passwordsSchema, type PasswordsSection } from './sections/passwords.ts';
+import { revocationSchema, type RevocationSection } from './sections/revocation.ts';
 import { sessionsSchema, type SessionsSection } from './sections/sessions.ts';
 import { shardsSchema, type ShardsSection } from './sections/shards.ts';
 import { sourceSchema, type SourceSection } from './sections/source.ts';
@@ -17,6 +19,8 @@ export interface Settings {
   readonly sessions: SessionsSection;
   readonly gateway: GatewaySection;
   readonly auth: AuthSection;
+  readonly passwords: PasswordsSection;
+  readonly revocation: RevocationSection;
   readonly migrator: MigratorSection;
   readonly log: LogSection;
 }
@@ -30,6 +34,8 @@ export interface SectionSchemas {
   readonly sessions: typeof sessionsSchema;
   readonly gateway: typeof gatewaySchema;
   readonly auth: typeof authSchema;
+  readonly passwords: typeof passwordsSchema;
+  readonly revocation: typeof revocationSchema;
   readonly migrator: typeof migratorSchema;
   readonly log: typeof logSchema;
 }
@@ -56,6 +62,8 @@ export const CONFIG_SCHEMA: {
     sessions: sessionsSchema,
     gateway: gatewaySchema,
     auth: authSchema,
+    passwords: passwordsSchema,
+    revocation: revocationSchema,
     migrator: migratorSchema,
     log: logSchema,
   },

@@ -42,6 +42,14 @@ export function sourceUrlOf(environment: Environment): Secret<string> | undefine
   return url === undefined ? undefined : new Secret(url);
 }
 
+/** The address of the Redis with the stream of revocations. */
+export function streamUrlOf(environment: Environment): Secret<string> | undefined {
+  const url = read(environment, 'revocation.streamUrl');
+  if (url !== undefined && parseSourceUrl(url)?.kind !== 'redis')
+    throw fault('revocation.streamUrl', 'is not an address', 'redis://host:port or rediss://host:port, with a password where there is one');
+  return url === undefined ? undefined : new Secret(url);
+}
+
 /** The secrets that sign the source's cookie. */
 export function cookieSecretsOf(environment: Environment): Secret<readonly string[]> | undefined {
   return listOf(environment, 'source.cookieSecrets', 'texts with commas between, or a JSON list of texts', (secret) => secret !== '');

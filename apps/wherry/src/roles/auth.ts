@@ -1,9 +1,10 @@
-import { createAuthService, type AuthService } from '@wherry/auth';
-import type { Lifecycle, Logger } from '@wherry/core';
+import { breachedFile, breachedRange, createAuthService, passwordCheck, type AuthService, type CheckPassword } from '@wherry/auth';
+import type { Lifecycle, Logger, Metrics } from '@wherry/core';
 import { createMetrics } from '@wherry/core/metrics';
 import { ExpressCookie } from '@wherry/sessions';
 import { requireClients, requireCookieSecrets, requireMasterKey, type WherryConfig } from '../config/index.ts';
 import { openFoundation } from './foundation.ts';
+import { addRevocationStream } from './revocation-stream.ts';
 import { openSource, sourceDecoder } from './source.ts';
 
 /** Adds the auth service to a process. */
@@ -15,7 +16,8 @@ export async function addAuthRole(lifecycle: Lifecycle, config: WherryConfig, lo
   const source = config.source.url === undefined ? undefined : await openSource(config);
   if (source !== undefined) lifecycle.add({ name: 'auth-source', stop: () => source.close() });
   const operatorSecret = auth.operatorSecret?.reveal();
-  return lifecycle.add(
+  const checkPassword = breachCheck(config, log, metrics);
+  const service = lifecycle.add(
     createAuthService({
       host: auth.host,
       port: auth.port,
@@ -40,10 +42,20 @@ export async function addAuthRole(lifecycle: Lifecycle, config: WherryConfig, lo
       endpointLimits: auth.requests,
       trustedProxies: auth.trustedProxies,
       ...(operatorSecret === undefined ? {} : { operatorSecret }),
+      ...(checkPassword === undefined ? {} : { checkPassword }),
       metrics,
       log,
     }),
   );
+  await addRevocationStream(lifecycle, config, service.runtime, { log, metrics });
+  return service;
+}
+
+/** What new passwords are compared with. */
+function breachCheck({ passwords }: WherryConfig, log: Logger, metrics: Metrics): CheckPassword | undefined {
+  const { breachedFile: path, breachedUrl: url } = passwords;
+  if (path !== undefined) return passwordCheck(breachedFile(path), { log, metrics });
+  return url === undefined ? undefined : passwordCheck(breachedRange({ url }), { log, metrics });
 }
 
 /** How the application signs its session cookie. */

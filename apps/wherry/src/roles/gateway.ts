@@ -8,6 +8,7 @@ import { requireMasterKey, type WherryConfig } from '../config/index.ts';
 import { sourceCookie } from './auth.ts';
 import { openFoundation } from './foundation.ts';
 import { keepEndsMs } from './migrator.ts';
+import { addRevocationStream } from './revocation-stream.ts';
 import { openSource, sourceDecoder } from './source.ts';
 
 /** Adds the gateway to a process. */
@@ -33,6 +34,7 @@ export async function addGatewayRole(lifecycle: Lifecycle, config: WherryConfig,
     metrics,
   });
   lifecycle.add(runtime);
+  await addRevocationStream(lifecycle, config, runtime, { log, metrics });
   const upstreamSecrets = gateway.upstreamSecrets?.reveal();
   return lifecycle.add(
     createGateway({

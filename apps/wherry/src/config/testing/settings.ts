@@ -9,6 +9,7 @@ const PATTERNS: Readonly<Record<string, readonly string[]>> = {
   '^/[^?#\\s\\\\]*$': ['/', '/api', '/a/b/'],
   '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$': ['web', 'Mobile.App', 'x_1'],
   '^(loopback|private|[0-9A-Fa-f.:]{2,45}(/[0-9]{1,3})?)$': ['loopback', '10.1.0.0/16', '2001:db8::1'],
+  '^https?://[^\\s?#@]{1,500}$': ['https://api.pwnedpasswords.com/range', 'http://127.0.0.1:8090'],
   '^[A-Za-z0-9-]{1,64}$': ['x-forwarded-uri', 'X-Original-URI'],
   '^[1-9][0-9]{0,8}/[1-9][0-9]{0,4}[smhd](,[1-9][0-9]{0,8}/[1-9][0-9]{0,4}[smhd]){0,3}$': ['20/1s', '20/1s,600/1m', '1/7d'],
   '^https?://[a-z0-9.-]+(:[0-9]{1,5})?$': ['https://pay.example', 'http://localhost:3000'],
