@@ -27,6 +27,8 @@ export interface ServerOptions {
 }
 
 const MAX_BODY_BYTES = 64 * 1024;
+/** How long a request may take to arrive, head and body. */
+const REQUEST_MS = 10_000;
 const REQUEST_ID = /^[\w.-]{8,64}$/;
 
 /** The HTTP side: all routes, one form of error, one line of log a request. */
@@ -34,7 +36,9 @@ export async function buildServer(context: AuthContext, { log, metrics, health }
   const app = fastify({
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
-    requestTimeout: 10_000,
+    requestTimeout: REQUEST_MS,
+    // The longer of the two counts for bodies (node takes them in the order of their size), and is looked at this often.
+    http: { headersTimeout: REQUEST_MS, connectionsCheckingInterval: 1000 },
     trustProxy: (address) => context.proxies.has(address),
     routerOptions: { maxParamLength: 256 },
     // Ours says it as a problem document; see the hook below.
