@@ -5,6 +5,7 @@ import { Sealer, type Clock } from '@wherry/core';
 import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
 import { createMetrics } from '@wherry/core/metrics';
 import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { TokenFamilies, tokenFamilySchema } from '@wherry/renewal';
 import { revocationSchema } from '@wherry/revocation';
 import { RolloutState, rolloutSchema } from '@wherry/rollout';
 import {
@@ -51,7 +52,7 @@ export class Workbench implements AsyncDisposable {
     const schemas = [coreSchema, shardsControlSchema, revocationSchema, sessionsControlSchema, tokensSchema, rolloutSchema];
     await applySchema(bench.control, schemas);
     const shards = databases.slice(1).map(({ url }) => openDatabase({ url, statementMs: PATIENT_MS }));
-    for (const shard of shards) await applySchema(shard, [shardSchema, sessionsShardSchema]);
+    for (const shard of shards) await applySchema(shard, [shardSchema, sessionsShardSchema, tokenFamilySchema]);
     await initialiseSlotMap(bench.control, shards.length, side);
     await installSlotMap(bench.control, shards);
     await Promise.all(shards.map(async (shard) => shard.end()));
@@ -90,6 +91,7 @@ export class Workbench implements AsyncDisposable {
     const decode = expressJsonDecoder({ identity: { userId: 'user.id', username: 'user.name', authorities: ['user.roles'] } });
     const carried = source === undefined ? undefined : runtime.carry({ source, decode, sourceOffsetMs: () => 0 });
     const metrics = createMetrics();
+    const families = new TokenFamilies({ shards, map: runtime.slots, windowMs: 2 * LIFE_S * 1000, deadlineMs: PATIENT_MS });
     const gateway = createGateway({
       host: '127.0.0.1',
       port: 0,
@@ -97,6 +99,8 @@ export class Workbench implements AsyncDisposable {
       tokens: { keys, issuer: ISSUER, audience: AUDIENCE, maxLifeS: LIFE_S },
       runtime,
       rollout,
+      reports: control,
+      families,
       metrics,
       freshMs: PATIENT_MS,
       sessionCache: { ttlMs: LONG_MS },
@@ -124,7 +128,7 @@ export class Workbench implements AsyncDisposable {
       return issuer.issue({ ...whole, sessionExpiresAt: null, ...grant }).token;
     };
     const page = async (): Promise<string> => metrics.page();
-    return { gateway, runtime, carried, shards, control, url: `http://127.0.0.1:${gateway.port}`, issue, page, end };
+    return { gateway, runtime, rollout, families, carried, shards, control, url: `http://127.0.0.1:${gateway.port}`, issue, page, end };
   }
 
   /** An upstream on a port of its own. Ends with the bench. */
@@ -146,6 +150,8 @@ export class Workbench implements AsyncDisposable {
 export interface RunningGateway {
   readonly gateway: Gateway;
   readonly runtime: SessionRuntime;
+  readonly rollout: RolloutState;
+  readonly families: TokenFamilies;
   readonly carried: CarriedSessions | undefined;
   readonly shards: ShardSet;
   readonly control: Database;
