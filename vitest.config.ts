@@ -12,7 +12,8 @@ const missing = [
   { server: 'redis', command: 'redis-server', variable: 'WHERRY_TEST_REDIS_URL', obtainable: redisObtainable },
   { server: 'nginx', command: 'nginx', variable: 'WHERRY_TEST_NGINX', obtainable: nginxObtainable },
 ].filter(({ variable, obtainable }) => process.env['CI'] === undefined && process.env[variable] === undefined && !obtainable());
-for (const { server, command } of missing) console.warn(`\n*** no ${command} on the PATH: all tests that need ${server} are LEFT OUT ***\n`);
+for (const { server, command } of missing)
+  console.warn(`\n*** no ${command} on the PATH: all tests that need ${server} are LEFT OUT ***\n`);
 const runnableSets = serverSets.filter((set) => !missing.some(({ server }) => set.split('-').includes(server)));
 const roots = ['{packages,services,apps,examples}/*/src', '{tests,bench}/src'];
 const testsNamed = (name: string): string[] => roots.map((root) => `${root}/**/*${name}.test.ts`);

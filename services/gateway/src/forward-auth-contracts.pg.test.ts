@@ -42,7 +42,10 @@ async function ask(line: string, headers: Headers): Promise<Told> {
     (got) => got.includes('\r\n\r\n'),
   );
   const [first = '', ...lines] = text.slice(0, text.indexOf('\r\n\r\n')).split('\r\n');
-  return { status: Number(first.slice(9, 12)), headers: lines.map((each) => [each.slice(0, each.indexOf(':')), each.slice(each.indexOf(':') + 2)]) };
+  return {
+    status: Number(first.slice(9, 12)),
+    headers: lines.map((each) => [each.slice(0, each.indexOf(':')), each.slice(each.indexOf(':') + 2)]),
+  };
 }
 const has = (headers: Headers, name: string): string | undefined => headers.find(([each]) => each.toLowerCase() === name)?.[1];
 const forged: Headers = [...IDENTITY.map((name) => [name, 'forged'] as const), ['X_Wherry_User_Id', 'forged'], ['x.wherry.kind', 'forged']];
@@ -86,7 +89,10 @@ async function envoy(method: string, path: string, client: Headers): Promise<{ s
     ['x-envoy-expected-rq-timeout-ms', '2000'],
   ]);
   const copied = headers.filter(([name]) => name.toLowerCase().startsWith('x-wherry-'));
-  return { status, request: [...clean.filter(([name]) => !copied.some(([other]) => other.toLowerCase() === name.toLowerCase())), ...copied] };
+  return {
+    status,
+    request: [...clean.filter(([name]) => !copied.some(([other]) => other.toLowerCase() === name.toLowerCase())), ...copied],
+  };
 }
 
 describe.each([
@@ -119,7 +125,14 @@ describe.each([
     ['/PUBLIC/%61', 200],
     ['/orders?access_token=a.b.c', 400],
   ])('about %s is answered with %d from nobody, whatever path the client claims', async (path, status) => {
-    expect((await proxy('GET', path, [['X-Forwarded-Uri', '/public'], ['X-Original-Uri', '/public']])).status).toBe(status);
+    expect(
+      (
+        await proxy('GET', path, [
+          ['X-Forwarded-Uri', '/public'],
+          ['X-Original-Uri', '/public'],
+        ])
+      ).status,
+    ).toBe(status);
   });
 
   it('judges the credential finally: two headers are none', async () => {

@@ -10,7 +10,10 @@ interface Running {
 }
 
 /** How each server that a test file's suffix can name is brought up: an address in the environment goes before starting one. */
-const SERVERS: Record<string, { variable: string; key: 'postgresUrl' | 'redisUrl' | 'dynamoEndpoint' | 'nginxCommand'; start: () => Promise<Running> }> = {
+const SERVERS: Record<
+  string,
+  { variable: string; key: 'postgresUrl' | 'redisUrl' | 'dynamoEndpoint' | 'nginxCommand'; start: () => Promise<Running> }
+> = {
   pg: {
     variable: 'WHERRY_TEST_POSTGRES_URL',
     key: 'postgresUrl',
