@@ -15,7 +15,7 @@ export interface ArmFigures {
   readonly differed: number;
   /** Log-ins that followed a forced sign-out. */
   readonly signedOut: number;
-  /** Requests by class of duration. */
+  /** Requests by class of duration; none of the arm `outside`, whose durations are compared with nothing. */
   readonly latency: readonly number[];
 }
 
@@ -38,7 +38,7 @@ export async function readFigures(database: Queryable, course: number, since: nu
          sum(differed)::float8 AS differed, sum(signed_out)::float8 AS signed_out,
          (SELECT json_object_agg(class, count) FROM (
             SELECT u.class, sum(u.count) AS count FROM s AS l, unnest(l.latency) WITH ORDINALITY AS u (count, class)
-            WHERE l.arm = s.arm AND u.count > 0 GROUP BY u.class) c) AS latency
+            WHERE l.arm = s.arm AND l.arm <> 'outside' AND u.count > 0 GROUP BY u.class) c) AS latency
        FROM s GROUP BY arm`,
       [course, since],
     );

@@ -202,4 +202,27 @@ describe('RolloutGuard', () => {
     await expect.poll(async () => (await database.query(`SELECT FROM rollout_sample WHERE writer = 'old'`)).rowCount).toBe(0);
     await guard.stop();
   });
+
+  it('of many instances lets one look at a time, also after the clock of the database went back', async () => {
+    await database.query('UPDATE rollout_guard SET next_at = 0');
+    let looked = 0;
+    // Counts the reading with which each look begins.
+    const counting = Object.create(database) as Database;
+    counting.query = ((text: string, values?: unknown[]) => {
+      if (text.includes('FROM rollout WHERE')) looked++;
+      return database.query(text, values);
+    }) as Database['query'];
+    const guards = Array.from({ length: 5 }, () => new RolloutGuard({ database: counting, everyMs: 20 }));
+    const begun = Date.now();
+    await Promise.all(guards.map((guard) => guard.run()));
+    await expect.poll(() => looked).toBeGreaterThan(5);
+    await Promise.all(guards.map((guard) => guard.stop()));
+    expect(looked).toBeLessThanOrEqual((Date.now() - begun) / 20 + 2);
+    await database.query('UPDATE rollout_guard SET next_at = wherry_now() + 3600000');
+    await seen({ ok: 4000, unauthorized: 200 }, { ok: 4000 });
+    const guard = new RolloutGuard({ database, everyMs: 5 });
+    await guard.run();
+    await expect.poll(async () => (await readRollout(database)).paused?.by).toBe('guard');
+    await guard.stop();
+  });
 });

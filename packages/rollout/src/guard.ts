@@ -25,6 +25,7 @@ export interface RolloutGuardOptions {
 export type GuardLook = 'nothing' | 'settled' | 'stopped' | 'rolled_back' | 'unconfirmed' | 'overtaken' | 'waiting';
 
 const ACTOR = 'guard';
+const EVERY_MS = 5000;
 /** Share of the least sample that the time since a stop has to bring before it confirms or acquits. */
 const FRESH_SHARE = 0.1;
 const KEEP_MS = 24 * 3600 * 1000;
@@ -34,7 +35,7 @@ const SWEEP_EVERY = 100;
  * Looks after the rollout by itself: settles a phase when it can be settled, holds the rollout as soon as a guardrail is
  * breached, and takes it one step back when a later look confirms the breach. It never widens anything.
  *
- * Any number of instances may run one. Each act is a compare-and-set on the version that the look began with, so of many who see the
+ * Any number of instances may run one; one of them looks at a time. Each act is a compare-and-set on the version that the look began with, so of many who see the
  * same one acts, and a look that was overtaken by an operator changes nothing. A stop does not begin a new course, so figures go on
  * to gather; a step back does, so the next step needs evidence of its own.
  */
@@ -84,10 +85,10 @@ export class RolloutGuard implements Component {
 
   async #lookOn(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      await pause(this.#options.everyMs ?? 5000, this.#stop.signal);
+      await pause(this.#options.everyMs ?? EVERY_MS, this.#stop.signal);
       if (this.#stop.signal.aborted) return;
       try {
-        await this.look();
+        if (await this.#claim()) await this.look();
         if (this.#looks++ % SWEEP_EVERY === 0)
           await this.#options.database.query('DELETE FROM rollout_sample WHERE at < wherry_now() - $1', [KEEP_MS]);
         this.#failures = 0;
@@ -95,6 +96,16 @@ export class RolloutGuard implements Component {
         if (this.#failures++ === 0) this.#log.warn('the rollout could not be looked after; trying again', { error });
       }
     }
+  }
+
+  /** True for one of all instances in each interval: a look reads what all of them have seen. Who dies after it leaves the next one to others. */
+  async #claim(): Promise<boolean> {
+    // A time too far ahead is of a clock that went back since.
+    const { rowCount } = await this.#options.database.query(
+      `UPDATE rollout_guard SET next_at = wherry_now() + $1 WHERE id = 1 AND NOT next_at BETWEEN wherry_now() + 1 AND wherry_now() + $1`,
+      [this.#options.everyMs ?? EVERY_MS],
+    );
+    return rowCount === 1;
   }
 
   async #settle(rollout: Rollout): Promise<GuardLook | undefined> {

@@ -11,7 +11,7 @@ export interface RolloutMeterOptions {
   readonly course: () => number;
   /** How often counts are sent; default 2000. */
   readonly everyMs?: number;
-  /** How long one row is added to; default 10000. */
+  /** How long one row is added to; default 20000. */
   readonly rowMs?: number;
   readonly log?: Logger;
   readonly clock?: Clock;
@@ -163,7 +163,7 @@ export class RolloutMeter implements Component {
   }
 
   async #send(): Promise<void> {
-    if (this.#clock.monotonic() - this.#current.begunAt >= (this.#options.rowMs ?? 10_000)) this.#turn(this.#current.course);
+    if (this.#clock.monotonic() - this.#current.begunAt >= (this.#options.rowMs ?? 20_000)) this.#turn(this.#current.course);
     const rows = [...this.#waiting, this.#current].filter(unsent);
     if (rows.length === 0) return;
     const parts = rows.flatMap((row) =>

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, i
 import { advance, moveRollout, rollback, setPercent } from './commands.ts';
 import { rolloutHistory } from './history.ts';
 import type { RolloutPhase } from './phase.ts';
+import { policyFor } from './policy.ts';
 import { RolloutState } from './rollout-state.ts';
 import { readRollout, rolloutSchema } from './rollout.ts';
 
@@ -149,6 +150,17 @@ describe('RolloutState', () => {
     login.resolve('given');
     expect(await issued).toBe('given');
     expect(await instance.acknowledged('rollout', dual.seq, PATIENT_MS)).toBe(true);
+  });
+
+  it('answers the same for more users than it remembers, and the same as what it goes by', async () => {
+    await database.query(`UPDATE rollout SET phase = 'led', percent = 30, hold_out = 5`);
+    const state = new RolloutState({ database });
+    await state.load();
+    const strays: string[] = [];
+    for (let round = 0; round < 2; round++)
+      for (let user = 0; user < 110_000; user += round === 0 ? 1 : 97)
+        if (state.policyFor(`u${user}`).arm !== policyFor(state.rollout, `u${user}`).arm) strays.push(`u${user}`);
+    expect(strays).toEqual([]);
   });
 
   it('keeps the last state while the database is away', async () => {

@@ -47,3 +47,10 @@ CREATE TABLE rollout_sample (
   PRIMARY KEY (writer, number, arm)
 );
 CREATE INDEX rollout_sample_at ON rollout_sample (at);
+
+-- When the guards look next: one of them each time, however many instances run one.
+CREATE TABLE rollout_guard (
+  id int PRIMARY KEY CHECK (id = 1),
+  next_at bigint NOT NULL
+);
+INSERT INTO rollout_guard (id, next_at) VALUES (1, 0);
