@@ -237,5 +237,24 @@ describe.each(['source', 'target'] as const)('a legacy session whose primary sid
       await auth.send('POST', '/v1/logout', { headers: { cookie: `connect.sid=${value}` } });
       expect(codeOf(await handOver(good))).toBe('409 login_unconfirmed');
     });
+
+    it('is refused while its user is disabled, whom the application lets in all the same', async () => {
+      const value = await signIn(22);
+      const token = await tokenOf(value);
+      const { body: me } = await whoami(value);
+      const operator = { body: { reason: 'a test' }, bearer: 'operator secret' };
+      const disabled = await auth.send('POST', '/v1/admin/users/10022/disable', operator);
+      expect([disabled.status, disabled.body['userId']]).toEqual([200, 10_022]);
+      // The application knows nothing of it; what it begins now is as dead as what there was.
+      for (const cookieValue of [value, await app.signIn(22)]) {
+        expect(codeOf(await whoami(cookieValue))).toBe('401 session_ended');
+        expect(codeOf(await exchange(cookieValue))).toBe('400 invalid_grant session_ended');
+        const body = { userId: 10_022, authorities: me['authorities'], sourceSessionId: rawIdOf(cookieValue) };
+        expect(codeOf(await handOver(body))).toBe('403 user_disabled');
+      }
+      expect(codeOf(await auth.send('GET', '/v1/whoami', { bearer: token }))).toMatch(/^401 token_(generation_old|session_ended)$/);
+      expect((await auth.send('POST', '/v1/admin/users/10022/enable', operator)).body).toMatchObject({ changed: true });
+      expect(codeOf(await whoami(value))).toBe('401 session_ended');
+    });
   });
 });
