@@ -33,8 +33,9 @@ const whoami = async (bearer: string, at = auth): Promise<unknown> => {
   return body['code'] ?? status;
 };
 /** Until every instance has said in time that it acts on it. */
-const propagated = async (work: () => Promise<Answer>): Promise<void> =>
-  expect.poll(async () => (await work()).headers.get('x-wherry-propagated')).not.toBe('false');
+const propagated = async (work: () => Promise<Answer>): Promise<void> => {
+  await expect.poll(async () => (await work()).headers.get('x-wherry-propagated')).not.toBe('false');
+};
 
 describe('revocation', () => {
   it('ends one access token on every instance, and neither its session nor another token of it', async () => {

@@ -10,8 +10,8 @@ import { ACCESS_TOKEN_TYPE, type TokenAnswer, type TokenRequest } from './token-
 import { termsOf, type TokenTerms } from './token-terms.ts';
 
 /** What can be exchanged; RFC 8693 section 3 leaves such names to the parties. */
-export const SESSION_TYPE = 'urn:wherry:token-type:session';
-export const LEGACY_COOKIE_TYPE = 'urn:wherry:token-type:legacy-cookie';
+const SESSION_TYPE = 'urn:wherry:token-type:session';
+const LEGACY_COOKIE_TYPE = 'urn:wherry:token-type:legacy-cookie';
 
 /**
  * An access token for what proves that a user is signed in (RFC 8693): his session token or legacy cookie, or an access
