@@ -76,7 +76,7 @@ async function byAllWays(lines: string): Promise<{ status: number; reason: strin
   const answers = [];
   for (const [, request] of WAYS) answers.push(await ask(request(lines)));
   for (const answer of answers) expect(answer).toEqual(answers[0]);
-  return answers[0]!;
+  return answers.at(0)!;
 }
 
 describe('a forged token', () => {
@@ -157,11 +157,11 @@ describe('a forged token', () => {
 
   it('is refused beside a good one that was accepted a moment ago', async () => {
     const { token } = good();
-    expect(await ask(WAYS[0]![1](`Authorization: Bearer ${token}\r\n`))).toEqual({ status: 200, reason: undefined });
+    expect(await ask(WAYS.at(0)![1](`Authorization: Bearer ${token}\r\n`))).toEqual({ status: 200, reason: undefined });
     for (let at = 0; at < token.length; at += 37) {
       const other = token[at] === 'A' ? 'B' : 'A';
       if (token[at] === '.') continue;
-      const { status } = await ask(WAYS[0]![1](`Authorization: Bearer ${token.slice(0, at)}${other}${token.slice(at + 1)}\r\n`));
+      const { status } = await ask(WAYS.at(0)![1](`Authorization: Bearer ${token.slice(0, at)}${other}${token.slice(at + 1)}\r\n`));
       expect([at, status]).toEqual([at, 401]);
     }
   });
@@ -229,7 +229,7 @@ describe('a session token', () => {
     ]) {
       expect((await byAllWays(`Authorization: Bearer ${forged}\r\n`)).status).toBe(401);
     }
-    expect(await ask(WAYS[0]![1](`Authorization: Bearer ${token}\r\n`))).toEqual({ status: 200, reason: undefined });
+    expect(await ask(WAYS.at(0)![1](`Authorization: Bearer ${token}\r\n`))).toEqual({ status: 200, reason: undefined });
   });
 });
 
@@ -296,7 +296,7 @@ describe('size and time', () => {
 
   it('all of the above left the gateway as it was', async () => {
     expect(checked).toBeGreaterThan(20);
-    expect(await ask(WAYS[2]![1](`Authorization: Bearer ${good().token}\r\n`))).toEqual({ status: 200, reason: undefined });
+    expect(await ask(WAYS.at(2)![1](`Authorization: Bearer ${good().token}\r\n`))).toEqual({ status: 200, reason: undefined });
     expect(await gateway.page()).toMatch(/wherry_gateway_upstream_under_way 0\n/);
   });
 });

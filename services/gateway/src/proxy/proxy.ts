@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { WherryError, asWherryError } from '@wherry/core';
+import { asWherryError } from '@wherry/core';
 import { sendProblem, type AuthorizationSource } from '@wherry/http';
 import { Pool, type Dispatcher } from 'undici';
 import type { Caller } from '../caller.ts';

@@ -31,13 +31,14 @@ export class SecondLooks {
   readonly #timer: NodeJS.Timeout;
   readonly #looking = new WeakSet<UnderWay>();
   readonly #unknownSince = new WeakMap<UnderWay, number>();
-  #round: Promise<void> | undefined;
+  #busy = false;
 
   constructor(options: SecondLooksOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#timer = setInterval(() => {
-      this.#round ??= this.#lookAtAll().finally(() => (this.#round = undefined));
+      // A round that takes longer is finished first.
+      if (!this.#busy) void this.#lookAtAll();
     }, options.everyMs);
     this.#timer.unref();
   }
@@ -47,6 +48,15 @@ export class SecondLooks {
   }
 
   async #lookAtAll(): Promise<void> {
+    this.#busy = true;
+    try {
+      await this.#lookAtEach();
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async #lookAtEach(): Promise<void> {
     let looked = 0;
     for (const one of this.#options.underWay) {
       const { caller, request } = one.passing;

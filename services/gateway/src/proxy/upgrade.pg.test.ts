@@ -474,8 +474,8 @@ describe('how many may be open', () => {
       const full = await raw(narrow.gateway.port, wish('/ws', `Authorization: Bearer ${narrow.issue({ userId: 'zoe' })}\r\n`));
       expect(full).toMatch(/^HTTP\/1\.1 503 [^]*connections_exhausted/);
       expect(full).toMatch(/\r\nretry-after: 5\r\n/i);
-      sockets[0]!.close();
-      await closing(sockets[0]!);
+      sockets.at(0)!.close();
+      await closing(sockets.at(0)!);
       await vi.waitFor(async () => void sockets.push(await opened(narrow, '/ws', eve)));
     } finally {
       for (const socket of sockets) socket.terminate();
