@@ -48,7 +48,7 @@ export {
 } from './key-source.ts';
 export { KeyStore, type KeyChange, type KeyCommand, type KeyStoreOptions } from './key-store.ts';
 export type { KeyState } from './key-transitions.ts';
-export { checkTokenLives, type TokenLives } from './life.ts';
+export { RENEWAL_LIVES, checkTokenLives, type TokenLives } from './life.ts';
 export { newKey, type NewKey, type PublicJwk } from './new-key.ts';
 export type { RefusalReason, Refused } from './refusal.ts';
 export { createSignature } from './signature.ts';

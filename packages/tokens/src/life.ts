@@ -10,6 +10,9 @@ export interface TokenLives {
   readonly absoluteLifeS: number | null;
 }
 
+/** After its end a token may be renewed for so many of its lives. */
+export const RENEWAL_LIVES = 2;
+
 /**
  * Refuses lives that contradict each other with `config_invalid`: a token that could still be renewed after the end of
  * every session that it can belong to.

@@ -4,7 +4,7 @@ import type { RevocationView } from '@wherry/revocation';
 import { RolloutState } from '@wherry/rollout';
 import { SessionRuntime } from '@wherry/sessions';
 import { SnowflakeIds } from '@wherry/shards';
-import { KEY_TOPIC, KeyKeeper, KeyRing, KeyStore, checkTokenLives, createIssuer, createVerifier } from '@wherry/tokens';
+import { KEY_TOPIC, KeyKeeper, KeyRing, KeyStore, RENEWAL_LIVES, checkTokenLives, createIssuer, createVerifier } from '@wherry/tokens';
 import type { FastifyInstance } from 'fastify';
 import { Clients } from './clients.ts';
 import type { AuthContext } from './context.ts';
@@ -59,7 +59,7 @@ class Service implements AuthService {
 
   constructor(options: AuthServiceOptions) {
     const { control, shards, masterKey, accessTokenSeconds: lifeS, skewSeconds = 30, issuer, audience, source } = options;
-    checkTokenLives({ lifeS, renewalWindowS: 2 * lifeS, absoluteLifeS: options.absoluteSeconds });
+    checkTokenLives({ lifeS, renewalWindowS: RENEWAL_LIVES * lifeS, absoluteLifeS: options.absoluteSeconds });
     const log = options.log ?? silentLogger;
     const clock = options.clock ?? systemClock;
     const sealer = new Sealer(masterKey, 'signing-key');
@@ -84,7 +84,15 @@ class Service implements AuthService {
     this.#ids = new SnowflakeIds({ control, clock, log });
     const jwksMaxAgeS = options.jwksMaxAgeSeconds ?? 300;
     this.#keeper = new KeyKeeper({
-      store: new KeyStore({ database: control, sealer, lifeS, skewMs: skewSeconds * 1000, jwksMaxAgeS }),
+      // A token that has expired is looked at again when it is renewed: its key has to be there for as long.
+      store: new KeyStore({
+        database: control,
+        sealer,
+        lifeS,
+        skewMs: skewSeconds * 1000,
+        jwksMaxAgeS,
+        renewalGraceMs: RENEWAL_LIVES * lifeS * 1000,
+      }),
       ring: this.#keys,
       instance: this.runtime.instance,
       mode: options.keyMode,
