@@ -45,6 +45,7 @@ describe('the schema', () => {
       'source.url',
       'gateway.adminPort',
       'gateway.forwardAuthUriHeader',
+      'gateway.forwardAuthPrefix',
       'gateway.limits.perUser',
       'gateway.limits.perClient',
       'gateway.limits.perAddress',

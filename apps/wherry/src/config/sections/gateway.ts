@@ -40,6 +40,12 @@ export interface GatewaySection {
   readonly trustForwarded: boolean;
   /** In which header another proxy tells the path that it asks for; absent: none is believed. */
   readonly forwardAuthUriHeader?: string;
+  /** Below which path the rest of a question's own path is the original one; absent: nowhere. */
+  readonly forwardAuthPrefix?: string;
+  /** Upgraded connections (WebSockets), at most. */
+  readonly upgradedConnections: number;
+  /** How often the caller of a connection that lasts is looked at again. */
+  readonly lookAgainSeconds: number;
   /** Whether sessions whose source is primary are kept in memory too. */
   readonly cacheSourceSessions: boolean;
   readonly routes: readonly RouteEntry[];
@@ -91,6 +97,27 @@ export const gatewaySchema = {
       description: 'Header in which another proxy tells the path that it asks for, and which it overwrites. Absent: none is believed.',
       pattern: '^[A-Za-z0-9-]{1,64}$',
       'x-allowed': 'the name of a header, e.g. x-forwarded-uri or x-original-uri',
+    },
+    forwardAuthPrefix: {
+      type: 'string',
+      description: 'All below this path are questions of a proxy that appends the original path to it, as Envoy does. Absent: none are.',
+      pattern: '^(/[A-Za-z0-9._~-]+)+$',
+      maxLength: 200,
+      'x-allowed': 'a path that begins with / and does not end with it, e.g. /ext-authz',
+    },
+    upgradedConnections: {
+      type: 'integer',
+      description: 'Upgraded connections (WebSockets) that may be open, at most.',
+      minimum: 0,
+      maximum: 1_000_000,
+      default: 10_000,
+    },
+    lookAgainSeconds: {
+      type: 'integer',
+      description: 'How often the caller of a WebSocket or of an answer that lasts is looked at again, in seconds.',
+      minimum: 1,
+      maximum: 300,
+      default: 5,
     },
     cacheSourceSessions: {
       type: 'boolean',
