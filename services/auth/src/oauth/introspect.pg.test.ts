@@ -66,6 +66,20 @@ describe('introspection', () => {
     expect(bodyOf(await ask(login.sessionToken))).toEqual(INACTIVE);
   });
 
+  it('tells nothing of a user who is disabled, nor of one who is called as a service is', async () => {
+    const login = await logIn(auth);
+    const body = { reason: 'test' };
+    expect((await auth.send('POST', `/v1/admin/users/${login.userId}/disable`, { bearer: COMMON.operatorSecret, body })).status).toBe(200);
+    for (const token of [login.accessToken, login.sessionToken]) {
+      expect(bodyOf(await ask(token))).toEqual(INACTIVE);
+      expect((await auth.form('/oauth/revoke', { token })).status).toBe(200);
+    }
+    const other = await logIn(auth);
+    for (const { database } of cluster.shards.all)
+      await database.query(`UPDATE user_session SET user_id = 'client:batch' WHERE user_id = $1`, [other.userId]);
+    expect(bodyOf(await ask(other.sessionToken))).toEqual(INACTIVE);
+  });
+
   it('tells a client nothing of tokens for audiences that are not its own', async () => {
     const { accessToken, sessionToken } = await logIn(auth);
     const exchanged = await auth.exchange(

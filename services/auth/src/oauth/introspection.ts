@@ -1,6 +1,6 @@
 import { WherryError, isWherryError } from '@wherry/core';
 import { classifyCredential, sessionIdText } from '@wherry/sessions';
-import { userIdClaim, type ActorClaim, type ConfirmationClaim } from '@wherry/tokens';
+import { isServiceSubject, userIdClaim, type ActorClaim, type ConfirmationClaim } from '@wherry/tokens';
 import { confirm } from '../caller.ts';
 import { ANONYMOUS_CLIENT, type RegisteredClient } from '../clients.ts';
 import type { AuthContext } from '../context.ts';
@@ -47,7 +47,7 @@ export async function introspect(context: AuthContext, client: RegisteredClient,
     const found = kind === 'jwt' ? await accessToken(context, token) : await session(context, token);
     return concerns(context, client, found) ? found : INACTIVE;
   } catch (error) {
-    if (isWherryError(error) && error.status === 401) return INACTIVE;
+    if (isWherryError(error) && (error.status === 401 || error.code === 'user_disabled')) return INACTIVE;
     throw error;
   }
 }
@@ -82,6 +82,8 @@ async function accessToken(context: AuthContext, token: string): Promise<ActiveT
 async function session(context: AuthContext, token: string): Promise<ActiveToken> {
   const { oauth } = context;
   const { key, userId, username, authorities, clientId, createTime, expireTime } = await sessionOfToken(context, token);
+  // Whoever goes by `sub` would take a user with such an id for the service; access tokens are not issued to him either.
+  if (isServiceSubject(userId)) throw new WherryError('session_unknown', 'the user id has the form of a service');
   const begun = Math.floor(createTime / 1000);
   return {
     active: true,

@@ -35,7 +35,7 @@ async function revoke(context: AuthContext, client: RegisteredClient, token: str
     return undefined;
   } catch (error) {
     // Of a token that does not count there is nothing to end (RFC 7009 section 2.2).
-    if (isWherryError(error) && error.status === 401) return undefined;
+    if (isWherryError(error) && (error.status === 401 || error.code === 'user_disabled')) return undefined;
     throw error;
   }
 }
