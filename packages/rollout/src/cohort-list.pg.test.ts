@@ -82,6 +82,7 @@ describe('the lists', () => {
 
 describe('settings', () => {
   it.each<RolloutSettings>([
+    {},
     { holdOut: 50.01 },
     { holdOut: -1 },
     { holdOut: 0.001 },

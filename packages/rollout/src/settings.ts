@@ -22,7 +22,7 @@ const MOST_QUIET_MS = 3650 * 24 * 3600 * 1000;
 
 /**
  * Changes settings. Less patience in `drain` narrows what is accepted, so it waits like a move. Errors: `bad_request` for a
- * value that is not allowed, `conflict`, `rollout_unacknowledged`, `control_unavailable`.
+ * value that is not allowed or for none at all, `conflict`, `rollout_unacknowledged`, `control_unavailable`.
  */
 export async function changeRolloutSettings(
   database: Database,
@@ -30,6 +30,8 @@ export async function changeRolloutSettings(
   act: RolloutAct & Partial<RolloutMove>,
 ): Promise<Rollout> {
   const { holdOut, quietMs, limits } = settings;
+  if (holdOut === undefined && quietMs === undefined && limits === undefined)
+    throw new WherryError('bad_request', 'nothing is named that is to be set: a hold-out, a quiet time, or a limit');
   if (holdOut !== undefined && !(isPercent(holdOut) && holdOut <= MOST_HOLD_OUT))
     throw new WherryError('bad_request', `the hold-out is ${holdOut}; allowed is 0 to ${MOST_HOLD_OUT} percent in steps of 0.01`);
   if (quietMs !== undefined && !(Number.isSafeInteger(quietMs) && quietMs >= 0 && quietMs <= MOST_QUIET_MS))
