@@ -76,10 +76,10 @@ export class RateLimiter {
 
   /**
    * Takes `cost` from every window of the key, or nothing. Answers 0, or after how many milliseconds it may be tried
-   * again. A cost above a quota counts as all of the quota.
+   * again. A cost above a quota counts as all of the quota. `now`: monotonic milliseconds, for who asks several limiters
+   * and reads the clock once.
    */
-  take(key: string, cost = 1): number {
-    const now = this.#clock.monotonic();
+  take(key: string, cost = 1, now: number = this.#clock.monotonic()): number {
     const bucket = this.#buckets.get(key);
     const waitMs = this.#waitOf(bucket, cost, now);
     if (waitMs > 0) return waitMs;
@@ -144,7 +144,8 @@ export class RateLimiter {
   }
 
   #insert(key: string, now: number): Bucket {
-    for (let n = 0; n < SWEPT && this.#all.length > 0; n++) {
+    // Below that it costs nothing to keep those that come back, and most do.
+    for (let n = 0; n < SWEPT && this.#all.length > this.#capacity / 2; n++) {
       const one = this.#pick();
       if (this.#owed(one, now) === 0) this.#forget(one);
     }

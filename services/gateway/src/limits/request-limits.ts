@@ -1,7 +1,7 @@
 import type { Clock } from '@wherry/core';
 import { RateLimiter, readRateWindows } from '@wherry/http/rate-limits';
 import type { Caller } from '../caller.ts';
-import type { CredentialKind, Refusal } from '../outcome.ts';
+import type { Refusal } from '../outcome.ts';
 import { throttled } from './throttled.ts';
 
 /** How often requests may come, as `20/1s` or `20/1s,600/1m`: so many at once, then so many in each such time. What is absent has no bound. */
@@ -19,7 +19,7 @@ export class RequestLimits {
   readonly #user: RateLimiter | undefined;
   readonly #client: RateLimiter | undefined;
   readonly #address: RateLimiter | undefined;
-  #refused = 0;
+  readonly #clock: Clock;
 
   private constructor({ perUser, perClient, perAddress }: RequestLimitOptions, clock: Clock) {
     const of = (rate: string | undefined): RateLimiter | undefined =>
@@ -27,6 +27,7 @@ export class RequestLimits {
     this.#user = of(perUser);
     this.#client = of(perClient);
     this.#address = of(perAddress);
+    this.#clock = clock;
   }
 
   /** undefined: nothing is bounded. Errors: `config_invalid`. */
@@ -36,11 +37,6 @@ export class RequestLimits {
     return new RequestLimits(options, clock);
   }
 
-  /** Requests that were refused. */
-  get refused(): number {
-    return this.#refused;
-  }
-
   /** Whether an address has to be found out. */
   get countsAddresses(): boolean {
     return this.#address !== undefined;
@@ -48,20 +44,22 @@ export class RequestLimits {
 
   /** Before a request is judged: why it may not be. `address` undefined, not known: it is not counted as one with others. */
   refuseAddress(address: string | undefined): Refusal | undefined {
-    return address === undefined ? undefined : this.#refuse(this.#address, 'none', 'address', address);
+    if (this.#address === undefined || address === undefined) return undefined;
+    const waitMs = this.#address.take(address);
+    return waitMs === 0 ? undefined : throttled({ kind: 'none', policy: 'address', states: this.#address.state(address), waitMs });
   }
 
   /** After it was judged: why it may not go on. */
   refuseCaller({ kind, principal }: Caller): Refusal | undefined {
-    const refusal = this.#user === undefined ? undefined : this.#refuse(this.#user, kind, 'user', principal.userId);
-    if (refusal !== undefined || this.#client === undefined || principal.clientId === undefined) return refusal;
-    return this.#refuse(this.#client, kind, 'client', principal.clientId);
-  }
-
-  #refuse(limiter: RateLimiter | undefined, kind: CredentialKind, policy: string, key: string): Refusal | undefined {
-    const waitMs = limiter?.take(key) ?? 0;
-    if (limiter === undefined || waitMs === 0) return undefined;
-    this.#refused++;
-    return throttled({ kind, policy, states: limiter.state(key), waitMs });
+    const user = this.#user;
+    const client = this.#client;
+    if (user === undefined && client === undefined) return undefined;
+    const { userId, clientId } = principal;
+    const now = this.#clock.monotonic();
+    const userMs = user?.take(userId, 1, now) ?? 0;
+    if (user !== undefined && userMs > 0) return throttled({ kind, policy: 'user', states: user.state(userId), waitMs: userMs });
+    if (client === undefined || clientId === undefined) return undefined;
+    const waitMs = client.take(clientId, 1, now);
+    return waitMs === 0 ? undefined : throttled({ kind, policy: 'client', states: client.state(clientId), waitMs });
   }
 }
