@@ -1,6 +1,15 @@
 import { Sealer, WherryError, pause } from '@wherry/core';
 import { leastAcknowledged, type Database } from '@wherry/core/control';
-import { KEY_TOPIC, KeyStore, SIGNING_ALGORITHMS, listKeys, type KeyChange, type KeyInfo, type SigningAlgorithm } from '@wherry/tokens';
+import {
+  KEY_TOPIC,
+  KeyStore,
+  RENEWAL_LIVES,
+  SIGNING_ALGORITHMS,
+  listKeys,
+  type KeyChange,
+  type KeyInfo,
+  type SigningAlgorithm,
+} from '@wherry/tokens';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { requireMasterKey, type WherryConfig } from '../config/index.ts';
 import type { Terminal } from '../terminal.ts';
@@ -89,7 +98,13 @@ async function change(
   const { accessTokenSeconds: lifeS, skewSeconds } = config.tokens;
   const sealer = new Sealer(requireMasterKey(config), 'signing-key');
   await withControl(command, terminal, async (control) => {
-    const store = new KeyStore({ database: control, sealer, lifeS, skewMs: skewSeconds * 1000 });
+    const store = new KeyStore({
+      database: control,
+      sealer,
+      lifeS,
+      skewMs: skewSeconds * 1000,
+      renewalGraceMs: RENEWAL_LIVES * lifeS * 1000,
+    });
     const { kid, seq } = await work(store, config);
     const row = (await store.list()).find((key) => key.kid === kid);
     terminal.out(row === undefined ? `${kid}  gone` : keyText(row));
