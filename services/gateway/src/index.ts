@@ -1,2 +1,3 @@
 export { createGateway, type Gateway } from './gateway.ts';
 export type { ForwardAuthOptions, GatewayOptions, GatewayRoute, GatewayTokens, ProxyOptions, SessionCacheOptions } from './options.ts';
+export type { DeprecationOptions } from './rollout/deprecation.ts';

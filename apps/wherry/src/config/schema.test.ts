@@ -49,9 +49,13 @@ describe('the schema', () => {
       'gateway.limits.perUser',
       'gateway.limits.perClient',
       'gateway.limits.perAddress',
+      'gateway.authUrl',
       'auth.publicUrl',
       'passwords.breachedFile',
       'passwords.breachedUrl',
+      'rollout.deprecatedAt',
+      'rollout.sunsetAt',
+      'rollout.guideUrl',
     ]);
     for (const { schema } of SETTINGS) expect(schema.description.length).toBeGreaterThan(5);
     expect(variables).toContain('WHERRY_GATEWAY_SESSION_CACHE_SIZE');

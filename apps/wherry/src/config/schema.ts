@@ -5,6 +5,7 @@ import { logSchema, type LogSection } from './sections/log.ts';
 import { migratorSchema, type MigratorSection } from './sections/migrator.ts';
 import { passwordsSchema, type PasswordsSection } from './sections/passwords.ts';
 import { revocationSchema, type RevocationSection } from './sections/revocation.ts';
+import { rolloutSchema, type RolloutSection } from './sections/rollout.ts';
 import { sessionsSchema, type SessionsSection } from './sections/sessions.ts';
 import { shardsSchema, type ShardsSection } from './sections/shards.ts';
 import { sourceSchema, type SourceSection } from './sections/source.ts';
@@ -21,6 +22,7 @@ export interface Settings {
   readonly auth: AuthSection;
   readonly passwords: PasswordsSection;
   readonly revocation: RevocationSection;
+  readonly rollout: RolloutSection;
   readonly migrator: MigratorSection;
   readonly log: LogSection;
 }
@@ -36,6 +38,7 @@ export interface SectionSchemas {
   readonly auth: typeof authSchema;
   readonly passwords: typeof passwordsSchema;
   readonly revocation: typeof revocationSchema;
+  readonly rollout: typeof rolloutSchema;
   readonly migrator: typeof migratorSchema;
   readonly log: typeof logSchema;
 }
@@ -64,6 +67,7 @@ export const CONFIG_SCHEMA: {
     auth: authSchema,
     passwords: passwordsSchema,
     revocation: revocationSchema,
+    rollout: rolloutSchema,
     migrator: migratorSchema,
     log: logSchema,
   },

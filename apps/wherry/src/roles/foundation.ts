@@ -1,6 +1,7 @@
 import type { Component } from '@wherry/core';
 import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
 import { migrationSchema } from '@wherry/migration';
+import { tokenFamilySchema } from '@wherry/renewal';
 import { revocationSchema } from '@wherry/revocation';
 import { rolloutSchema } from '@wherry/rollout';
 import { sessionsControlSchema } from '@wherry/sessions';
@@ -58,7 +59,7 @@ export async function prepareDatabases(config: WherryConfig): Promise<void> {
       authControlSchema,
     ]);
     const databases = shards.all.map(({ database }) => database);
-    for (const database of databases) await applySchema(database, [shardSchema, sessionsShardSchema, authShardSchema]);
+    for (const database of databases) await applySchema(database, [shardSchema, sessionsShardSchema, tokenFamilySchema, authShardSchema]);
     await initialiseSlotMap(control, shards.size, 'source', { audit: { actor: 'system', action: 'slots.initialised' } });
     await installSlotMap(control, databases);
   } finally {

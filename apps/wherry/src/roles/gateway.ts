@@ -1,6 +1,7 @@
 import type { Lifecycle, Logger } from '@wherry/core';
 import { createMetrics } from '@wherry/core/metrics';
-import { createGateway, type Gateway } from '@wherry/gateway';
+import { createGateway, type DeprecationOptions, type Gateway } from '@wherry/gateway';
+import { TokenFamilies } from '@wherry/renewal';
 import { RolloutState } from '@wherry/rollout';
 import { SessionRuntime } from '@wherry/sessions';
 import { KEY_TOPIC, KeyRing } from '@wherry/tokens';
@@ -21,7 +22,7 @@ export async function addGatewayRole(lifecycle: Lifecycle, config: WherryConfig,
   if (source !== undefined) lifecycle.add({ name: 'gateway-source', stop: () => source.close() });
   // It verifies only: without a sealer this process never holds a private key.
   const keys = new KeyRing({ database: control, staleMs: () => runtime.instance.staleMs(KEY_TOPIC) });
-  const rollout = new RolloutState({ database: control });
+  const rollout: RolloutState = new RolloutState({ database: control, leaseValid: () => runtime.instance.leaseValid });
   const runtime: SessionRuntime = new SessionRuntime({
     control,
     shards,
@@ -55,6 +56,11 @@ export async function addGatewayRole(lifecycle: Lifecycle, config: WherryConfig,
       },
       runtime,
       rollout,
+      reports: control,
+      families: new TokenFamilies({ shards, map: runtime.slots, windowMs: renewalWindowMs(config) }),
+      clients: { clients: config.auth.clients.map(({ id }) => id), userAgents: config.rollout.userAgents },
+      deprecation: deprecationOf(config),
+      ...(gateway.authUrl === undefined ? {} : { renewal: { authUrl: gateway.authUrl, windowMs: renewalWindowMs(config) } }),
       ...(source === undefined ? {} : { carried: runtime.carry({ source, decode: sourceDecoder(config) }), cookie: sourceCookie(config) }),
       ...(upstreamSecrets === undefined ? {} : { upstreamSecrets }),
       sessionCache: { size: gateway.sessionCacheSize, source: gateway.cacheSourceSessions },
@@ -75,6 +81,20 @@ export async function addGatewayRole(lifecycle: Lifecycle, config: WherryConfig,
       log,
     }),
   );
+}
+
+/** How long after its end an access token may still be renewed: twice its life. */
+function renewalWindowMs({ tokens }: WherryConfig): number {
+  return 2 * tokens.accessTokenSeconds * 1000;
+}
+
+/** What clients that use session credentials are told. */
+function deprecationOf({ rollout: { deprecatedAt, sunsetAt, guideUrl } }: WherryConfig): DeprecationOptions {
+  return {
+    ...(deprecatedAt === undefined ? {} : { deprecatedAt: Date.parse(deprecatedAt) }),
+    ...(sunsetAt === undefined ? {} : { sunsetAt: Date.parse(sunsetAt) }),
+    ...(guideUrl === undefined ? {} : { guideUrl }),
+  };
 }
 
 interface Rates {

@@ -57,6 +57,8 @@ export interface GatewaySection {
   readonly trustedProxies: readonly string[];
   readonly limits: LimitsSection;
   readonly examinations: ExaminationsSection;
+  /** Origin of the auth service, asked for renewals on the way; absent: there are none. */
+  readonly authUrl?: string;
   /** Other sites whose pages may send what changes something. */
   readonly allowedOrigins: readonly string[];
 }
@@ -218,6 +220,11 @@ export const gatewaySchema = {
           default: '50000/10s',
         },
       },
+    },
+    authUrl: {
+      type: 'string',
+      description: 'Origin of the auth service: an access token that has run out is renewed there on its way. Absent: it is refused.',
+      format: 'http-origin',
     },
     allowedOrigins: {
       type: 'array',

@@ -13,6 +13,11 @@ const PATTERNS: Readonly<Record<string, readonly string[]>> = {
   '^[A-Za-z0-9-]{1,64}$': ['x-forwarded-uri', 'X-Original-URI'],
   '^[1-9][0-9]{0,8}/[1-9][0-9]{0,4}[smhd](,[1-9][0-9]{0,8}/[1-9][0-9]{0,4}[smhd]){0,3}$': ['20/1s', '20/1s,600/1m', '1/7d'],
   '^https?://[a-z0-9.-]+(:[0-9]{1,5})?$': ['https://pay.example', 'http://localhost:3000'],
+  '^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z$': ['2027-01-31T00:00:00Z', '2030-12-01T23:59:59Z'],
+  '^https?://[!-;=?-~]{1,500}$': ['https://example.com/guide', 'http://localhost/a?b=c'],
+  '^[A-Za-z0-9!#$%&*+.^_|~-]{1,64}$': ['ShopApp', 'curl', 'a+b'],
+  '^(/[A-Za-z0-9._~-]+)+$': ['/auth', '/check/me'],
+  '^[!-9;-~]{1,64}$': ['shop-ios', 'web'],
 };
 const FORMATS = {
   'http-origin': ['http://127.0.0.1:80', 'https://upstream.example', 'http://[::1]:3000/'],
