@@ -28,9 +28,9 @@ export class Caller {
   compareDue = 0;
   /** Where the uses of this client's access tokens are counted. */
   usage: UsageCounter | undefined;
-  /** The arm of the user, and the course of the rollout for which it is. */
+  /** The arm of the user, and the number of the rollout for which it is. */
   arm: RolloutArm = 'outside';
-  armCourse = -1;
+  armSeq = -1n;
   /** What the clients of his session have shown, and when that was read, epoch ms. */
   evidence: readonly ClientEvidence[] | undefined;
   evidenceAt = 0;

@@ -27,8 +27,8 @@ export interface RenewalStats {
 }
 
 /** A renewed access token and its life in seconds go back to the client in these. */
-export const ACCESS_TOKEN_HEADER = 'X-Wherry-Access-Token';
-export const EXPIRES_IN_HEADER = 'X-Wherry-Expires-In';
+const ACCESS_TOKEN_HEADER = 'X-Wherry-Access-Token';
+const EXPIRES_IN_HEADER = 'X-Wherry-Expires-In';
 
 /**
  * Renews an access token that has run out, on its next use, without the client's doing: the request is judged by the new

@@ -32,9 +32,9 @@ export class ArmCounts {
     this.#meter = meter;
   }
 
-  /** True where there are arms. */
+  /** True where there are arms: elsewhere requests are not worth a count. */
   get active(): boolean {
-    if (this.#rollout.course < 0) return false;
+    if (!this.#isLoaded) return false;
     const { phase } = this.#rollout.rollout;
     return phase === 'led' || phase === 'preferred';
   }
@@ -52,22 +52,28 @@ export class ArmCounts {
     this.#meter.request(this.#rollout.policyFor(userId).arm, status === 401 ? 'unauthorized' : 'unavailable', ms);
   }
 
+  /** In every phase: these guardrails need nobody to compare with. */
   renewal(userId: string, outcome: 'ok' | 'failed'): void {
-    if (this.active) this.#meter.renewal(this.#rollout.policyFor(userId).arm, outcome);
+    if (this.#isLoaded) this.#meter.renewal(this.#rollout.policyFor(userId).arm, outcome);
   }
 
+  /** In every phase, likewise. */
   compared(caller: Caller, differs: boolean): void {
-    if (this.active) this.#meter.compared(this.#armOf(caller), differs);
+    if (this.#isLoaded) this.#meter.compared(this.#armOf(caller), differs);
   }
 
   /** A caller is remembered over many requests, and his arm with him. */
   #armOf(caller: Caller): RolloutArm {
-    const { course } = this.#rollout;
-    if (caller.armCourse !== course) {
+    const { seq } = this.#rollout.rollout;
+    if (caller.armSeq !== seq) {
       caller.arm = this.#rollout.policyFor(caller.principal.userId, caller.principal.clientId).arm;
-      caller.armCourse = course;
+      caller.armSeq = seq;
     }
     return caller.arm;
+  }
+
+  get #isLoaded(): boolean {
+    return this.#rollout.course >= 0;
   }
 
   #counts(userId: string, now: number): boolean {
