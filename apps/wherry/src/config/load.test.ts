@@ -163,34 +163,16 @@ describe('a bad configuration is refused in one line', () => {
       { gateway: { allowedOrigins: ['https://pay.example/'] } },
       'gateway.allowedOrigins[0] (FILE) is "https://pay.example/"; allowed is an origin as https://pay.example.com',
     ],
-    [
-      { gateway: 'x' },
-      `gateway (FILE) is a text; allowed is an object with ${GATEWAY_KEYS}`,
-    ],
-    [
-      { gateway: null },
-      `gateway (FILE) is null; allowed is an object with ${GATEWAY_KEYS}`,
-    ],
-    [
-      { gateway: [] },
-      `gateway (FILE) is a list of 0; allowed is an object with ${GATEWAY_KEYS}`,
-    ],
-    [
-      { gateway: { prot: 1 } },
-      `gateway.prot (FILE) is not a key (did you mean port?); allowed is one of ${GATEWAY_KEYS}`,
-    ],
+    [{ gateway: 'x' }, `gateway (FILE) is a text; allowed is an object with ${GATEWAY_KEYS}`],
+    [{ gateway: null }, `gateway (FILE) is null; allowed is an object with ${GATEWAY_KEYS}`],
+    [{ gateway: [] }, `gateway (FILE) is a list of 0; allowed is an object with ${GATEWAY_KEYS}`],
+    [{ gateway: { prot: 1 } }, `gateway.prot (FILE) is not a key (did you mean port?); allowed is one of ${GATEWAY_KEYS}`],
     [
       { passwords: { breachedFile: '/a', breachedUrl: 'https://h/range' } },
       'passwords.breachedUrl (FILE) is set beside passwords.breachedFile; allowed is one of them',
     ],
-    [
-      { gatway: {} },
-      `gatway (FILE) is not a key (did you mean gateway?); allowed is one of ${SECTIONS}`,
-    ],
-    [
-      '{"__proto__":{"log":1}}',
-      `__proto__ (FILE) is not a key; allowed is one of ${SECTIONS}`,
-    ],
+    [{ gatway: {} }, `gatway (FILE) is not a key (did you mean gateway?); allowed is one of ${SECTIONS}`],
+    ['{"__proto__":{"log":1}}', `__proto__ (FILE) is not a key; allowed is one of ${SECTIONS}`],
     [
       {
         gateway: {
