@@ -15,8 +15,8 @@ const OAUTH_ERRORS: ReadonlyMap<ErrorCode, string> = new Map([
   ['dpop_nonce_required', 'use_dpop_nonce'],
 ]);
 
-/** Every refusal of a session, a user or a token that was brought. */
-const ABOUT_THE_GRANT = /^(session|token|user)_/;
+/** Every refusal of a session, a user or a token that was brought, and of its renewal. */
+const ABOUT_THE_GRANT = /^(session|token|user|renewal)_/;
 
 /** About the body, the route or the number of requests, not about what was asked. */
 const KEPT = new Set([405, 413, 415, 429]);

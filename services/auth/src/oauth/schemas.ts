@@ -50,6 +50,7 @@ const tokenAnswer = {
     issued_token_type: text,
     scope: text,
     refresh_token: text,
+    refresh_token_expires_in: seconds,
   },
 } as const;
 
@@ -75,6 +76,7 @@ export const tokenSchema: object = {
       codesOf('token_'),
       codesOf('user_'),
       codesOf('dpop_'),
+      codesOf('renewal_'),
     ),
   },
 };

@@ -25,6 +25,8 @@ export interface TokenAnswer {
   readonly scope?: string;
   /** A secret: never log it. */
   readonly refresh_token?: string;
+  /** Seconds from now, in which the refresh token has to be used. */
+  readonly refresh_token_expires_in?: number;
 }
 
 /** Answers a request for one grant type. */
