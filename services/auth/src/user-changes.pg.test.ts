@@ -1,4 +1,5 @@
 import { createVerifier, KeyRing, type Verifier } from '@wherry/tokens';
+import { WherryError, silentLogger } from '@wherry/core';
 import { Instance } from '@wherry/core/control';
 import { REVOCATION_TOPIC, RevocationSet } from '@wherry/revocation';
 import { advance, readRollout } from '@wherry/rollout';
@@ -7,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { startAuthCluster } from './testing/cluster.ts';
 import { PASSWORD, claims, expectProblem, logIn, type Login } from './testing/people.ts';
 import { COMMON, EXCHANGE, startService, type Answer, type Running } from './testing/service.ts';
+import { UserEnds } from './user-ends.ts';
 
 /** A process that only verifies, as a gateway does. */
 interface Verifying extends AsyncDisposable {
@@ -203,6 +205,34 @@ describe('a change of password', () => {
     await cluster.control.query(`INSERT INTO user_end_owed (user_id, reason, since) VALUES ($1, 'a crash', 0)`, [bob.userId]);
     await vi.waitFor(() => expect(looking.service.runtime.ended.minimumGeneration(bob.userId)).toBe(1));
     expect(await judged(ann)).toEqual(ALIVE);
+  });
+});
+
+describe('an end that a change owes', () => {
+  const owed = async (userId: string): Promise<number> =>
+    (await cluster.control.query('SELECT FROM user_end_owed WHERE user_id = $1', [userId])).rowCount ?? 0;
+
+  it('is on record while the change is made, and until it is known to have been none or to be paid', async () => {
+    const { runtime } = one.service;
+    const ends = new UserEnds(runtime, silentLogger);
+    const generation = (id: string): number => runtime.ended.minimumGeneration(id);
+    const during: number[] = [];
+    const change = (id: string, happened: boolean): Promise<unknown> =>
+      ends.after(id, 'tester', 'a test', async () => {
+        during.push(await owed(id), generation(id));
+        return happened;
+      });
+    expect(await change('owed-1', true)).toMatchObject({ generation: 1 });
+    expect(await change('owed-2', false)).toBeUndefined();
+    expect([during, await owed('owed-1'), await owed('owed-2'), generation('owed-2')]).toEqual([[1, 0, 1, 0], 0, 0, 0]);
+    // Nobody knows whether it happened: the end stays owed, and comes.
+    const lost = ends.after('owed-3', 'tester', 'a test', () =>
+      Promise.reject(new WherryError('shard_unavailable', 'the answer was lost')),
+    );
+    await expect(lost).rejects.toMatchObject({ code: 'shard_unavailable' });
+    expect([await owed('owed-3'), generation('owed-3')]).toEqual([1, 0]);
+    await new UserEnds(runtime, silentLogger, -1).retry();
+    expect([await owed('owed-3'), generation('owed-3')]).toEqual([0, 1]);
   });
 });
 
