@@ -46,7 +46,7 @@ export async function benchRenewal(quick: boolean): Promise<BenchResult> {
               seconds,
               call: async (worker) =>
                 inTurn(ours[worker] ?? [], async (credential) => {
-                  const renewal = await families.renew({ credential, minimumGenerationOf: () => 0 });
+                  const renewal = await families.renew({ credential, minimumGeneration: 0 });
                   if (renewal.outcome !== 'renewed' || renewal.repeated) throw new Error(`not renewed but ${renewal.outcome}`);
                   return renewal.successor;
                 }),

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { digestOf, type RenewalCredential } from './credential.ts';
-import type { FamilyRow } from './family.ts';
-import type { StepItem } from './statements.ts';
+import { ANSWER_OFFSET, type RowArray } from '@wherry/shards';
+import { credentialText, digestOf, siblingCredential, type RenewalCredential } from './credential.ts';
+import type { Family, FamilyRow } from './family.ts';
+import type { Presenting } from './renewal.ts';
+import type { RotateItem, StepItem } from './statements.ts';
 import { sealSuccessor } from './successor.ts';
 
 /** The row after a renewal: the presented one is the previous, and the successor lies sealed for it. */
@@ -52,4 +54,42 @@ function unchanged({ family, version, current, previous }: FamilyRow, now: numbe
 /** Random, so that no state is ever taken for another, and a repeated statement knows what it did itself. */
 export function newVersion(): bigint {
   return randomBytes(8).readBigInt64BE();
+}
+
+/** The rotation of a credential that may be the current one, and the successor that it gives. */
+export function rotationOf(
+  presented: RenewalCredential,
+  { clientId, boundTo, minimumGeneration, now }: Presenting,
+): { readonly item: RotateItem; readonly successor: string } {
+  const successor = siblingCredential(presented);
+  const item: RotateItem = {
+    slot: presented.slot,
+    id: presented.familyId,
+    sessionId: presented.sessionId,
+    familyDigest: digestOf(presented.familySecret),
+    presented: digestOf(presented.secret),
+    clientId: clientId ?? null,
+    boundTo: boundTo ?? null,
+    minimumGeneration,
+    version: newVersion(),
+    successor: digestOf(successor.secret),
+    sealedSuccessor: sealSuccessor(presented, successor),
+    now: now ?? null,
+  };
+  return { item, successor: credentialText(successor) };
+}
+
+/** The family in the answer to a rotation. */
+export function rotatedFamily({ slot, familyId, sessionId, mode }: RenewalCredential, row: RowArray): Family {
+  const [userId, clientId, boundTo, generation, renewals, createTime, idleExpiry, absoluteExpiry] = row.slice(ANSWER_OFFSET) as [
+    string,
+    string,
+    string | null,
+    number,
+    number,
+    number,
+    number,
+    number | null,
+  ];
+  return { slot, id: familyId, sessionId, mode, userId, clientId, boundTo, generation, renewals, createTime, idleExpiry, absoluteExpiry };
 }

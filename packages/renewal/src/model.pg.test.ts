@@ -55,7 +55,7 @@ test('whatever is presented, whenever and by whichever instance, comes to what t
       let begun = 0;
       let oracle = new FamilyOracle();
       const present = async (credential: string, instance: number): Promise<Renewal> =>
-        instances[instance % 2 === 0 ? 0 : 1].families.renew({ credential, now, minimumGenerationOf: () => minimumGeneration });
+        instances[instance % 2 === 0 ? 0 : 1].families.renew({ credential, now, minimumGeneration });
       const pick = (one: number | 'newest' | 'former'): string => {
         const known = oracle.credentials;
         const newest = known.at(-1) ?? '';
@@ -117,7 +117,7 @@ test('whatever is presented, whenever and by whichever instance, comes to what t
         }
       }
       for (const credential of oracle.credentials) {
-        const family = await instances[0].families.inspect({ credential, now, minimumGenerationOf: () => minimumGeneration });
+        const family = await instances[0].families.inspect({ credential, now, minimumGeneration });
         expect(family !== undefined).toBe(oracle.wouldRenew(credential, now, minimumGeneration));
       }
     }),

@@ -114,9 +114,8 @@ describe('a lost reply', () => {
     cluster.instance({ at: { shardUrls: shardUrls() }, shard: { breaker: { threshold: 1, openMs: 3_600_000 } } });
 
   test.each([
-    ['message', 'family-step'],
-    ['answer', 'family-step'],
-    ['answer', 'family-get'],
+    ['message', 'family-rotate'],
+    ['answer', 'family-rotate'],
   ] as const)('%s of %s: the statement is sent again, and the caller sees one renewal', async (loss, mark) => {
     await using instance = await cluster.instance({ at: { shardUrls: shardUrls() } });
     const { credential } = await first.families.begin(beginning({ now: T }));
@@ -152,7 +151,7 @@ describe('a lost reply', () => {
   test('the process gives up before the statement: the credential is as good as before', async () => {
     await using instance = await brittle();
     const { credential } = await first.families.begin(beginning({ now: T }));
-    const lost = lose('family-step', 'message');
+    const lost = lose('family-rotate', 'message');
     await expect(instance.families.renew({ credential, ...presenting({ now: T }) })).rejects.toMatchObject({ code: 'shard_unavailable' });
     await lost;
     expect((await atOnce(credential, 1))[0]).toMatchObject({ outcome: 'renewed', repeated: false, family: { renewals: 1 } });
@@ -161,7 +160,7 @@ describe('a lost reply', () => {
   test('the process gives up after the statement: the same credential gets the successor that was made, and so it goes on', async () => {
     await using instance = await brittle();
     const { credential } = await first.families.begin(beginning({ now: T }));
-    const lost = lose('family-step', 'answer');
+    const lost = lose('family-rotate', 'answer');
     await expect(instance.families.renew({ credential, ...presenting({ now: T }) })).rejects.toMatchObject({ code: 'shard_unavailable' });
     await lost;
     const [repeated] = await atOnce(credential, 1);
@@ -173,7 +172,7 @@ describe('a lost reply', () => {
     await using instance = await brittle();
     const { credential } = await first.families.begin(beginning({ now: T }));
     const successor = successorOf((await atOnce(credential, 1))[0]);
-    const lost = lose('family-step', 'answer');
+    const lost = lose('family-rotate', 'answer');
     await expect(instance.families.renew({ credential: successor, ...presenting({ now: T }) })).rejects.toMatchObject({
       code: 'shard_unavailable',
     });
@@ -184,7 +183,7 @@ describe('a lost reply', () => {
 
   test('the process is killed between statement and answer: the client repeats elsewhere and goes on', async () => {
     const { credential } = await first.families.begin(beginning({ now: T }));
-    const held = lose('family-step', 'held');
+    const held = lose('family-rotate', 'held');
     const here = (file: string): string => JSON.stringify(new URL(file, import.meta.url).href);
     const script = `
       import { openDatabase } from ${JSON.stringify(import.meta.resolve('@wherry/core/control'))};
@@ -194,7 +193,7 @@ describe('a lost reply', () => {
       const shards = new ShardSet({ statementMs: 600_000, deadlineMs: 600_000, shards: shardUrls.map((url, i) => ({ name: String(i), url })) });
       const map = new SlotMap({ control: openDatabase({ url: controlUrl }) });
       await map.refresh();
-      await new TokenFamilies({ shards, map, windowMs: 600_000 }).renew({ credential, minimumGenerationOf: () => 0, now: ${T} });
+      await new TokenFamilies({ shards, map, windowMs: 600_000 }).renew({ credential, minimumGeneration: 0, now: ${T} });
       console.log('answered');`;
     const child = spawn(process.execPath, ['--conditions=source', '--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],

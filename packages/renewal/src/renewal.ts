@@ -29,8 +29,8 @@ export interface BegunFamily {
 
 /** Who presents a credential, and what he has to meet. */
 export interface Presenting {
-  /** Least living generation of a user (RevocationView and the like). */
-  readonly minimumGenerationOf: (userId: string) => number;
+  /** Least living generation of the session's user, who was read with the session. */
+  readonly minimumGeneration: number;
   /** The authenticated client, where there is one: a credential of another is unknown (RFC 6749 section 6). */
   readonly clientId?: string;
   /** Thumbprint of the key that was proved with the request (RFC 9449). */

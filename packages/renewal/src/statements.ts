@@ -41,6 +41,21 @@ export interface BeginItem extends Item {
   readonly most: number;
 }
 
+/** A current credential to rotate, with its successor. `now` null: the shard's clock. */
+export interface RotateItem extends Item {
+  readonly sessionId: bigint;
+  readonly familyDigest: Buffer;
+  readonly presented: Buffer;
+  /** null: not said; another than the family's does not count. */
+  readonly clientId: string | null;
+  readonly boundTo: string | null;
+  readonly minimumGeneration: number;
+  readonly version: bigint;
+  readonly successor: Buffer;
+  readonly sealedSuccessor: Buffer;
+  readonly now: number | null;
+}
+
 /** A step of a family: what its row becomes. */
 export interface StepItem extends Item {
   /** The version that the step was decided on, and the one that it makes. */
@@ -130,6 +145,51 @@ export function beginStatement(context: StatementContext): FencedWrite<BeginItem
       ON CONFLICT (slot, id) DO NOTHING ${RETURNING}`,
     refusal: `coalesce((SELECT CASE WHEN t.family_digest = k.family_digest THEN ${FENCE_CODES.older} ELSE ${FENCE_CODES.collision} END ${ROW}),
       ${FENCE_CODES.ended})`,
+  });
+}
+
+/** What {@link rotateStatement} answers of the row, in this order. */
+export const ROTATED = [
+  'user_id',
+  'client_id',
+  'bound_to',
+  'user_generation',
+  'renewals',
+  'create_time',
+  'idle_expiry',
+  'absolute_expiry',
+] as const;
+
+/**
+ * Judgement and step in one for what is presented most, a current credential: the row's next state, where nothing speaks
+ * against it (`verdictOf`, step `rotate`). Everything is judged on the row as it is when it is locked. `older`: it is
+ * another case, and nothing was written.
+ */
+export function rotateStatement(context: StatementContext): FencedWrite<RotateItem> {
+  const columns: readonly ColumnOf<RotateItem>[] = [
+    { name: 'session_id', type: 'bigint', of: ({ sessionId }) => sessionId },
+    { name: 'family_digest', type: 'bytea', of: ({ familyDigest }) => familyDigest },
+    { name: 'presented', type: 'bytea', of: ({ presented }) => presented },
+    { name: 'client_id', type: 'text', of: ({ clientId }) => clientId },
+    { name: 'bound_to', type: 'text', of: ({ boundTo }) => boundTo },
+    { name: 'minimum_generation', type: 'bigint', of: ({ minimumGeneration }) => minimumGeneration },
+    { name: 'version', type: 'bigint', of: ({ version }) => version },
+    { name: 'successor', type: 'bytea', of: ({ successor }) => successor },
+    { name: 'sealed_successor', type: 'bytea', of: ({ sealedSuccessor }) => sealedSuccessor },
+    { name: 'now', type: 'bigint', of: ({ now }) => now },
+  ];
+  return fenced('family-rotate', columns, context, {
+    write: `UPDATE token_family s SET version = o.version, current_digest = o.successor, previous_digest = o.presented, rotated_at = o.now,
+        sealed_successor = o.sealed_successor, successor_at = o.now, renewals = s.renewals + 1, idle_expiry = o.now + s.idle_ms,
+        proved_at = least(s.proved_at, o.now)
+      FROM (SELECT slot, id, ${columns.map(({ name }) => (name === 'now' ? `${NOW} AS now` : name)).join(', ')} FROM o OFFSET 0) o
+      WHERE ${HERE} AND s.session_id = o.session_id AND s.family_digest = o.family_digest AND s.mode = 'credential'
+        AND s.current_digest = o.presented AND s.ended_at IS NULL AND least(s.idle_expiry, s.absolute_expiry) > o.now
+        AND s.user_generation >= o.minimum_generation AND coalesce(s.client_id = o.client_id, true)
+        AND (s.bound_to IS NULL OR s.bound_to = o.bound_to)
+      ${RETURNING}, ${ROTATED.map((name) => `s.${name}`).join(', ')}`,
+    refusal: String(FENCE_CODES.older),
+    answer: ROTATED.map((name) => `w.${name}`),
   });
 }
 
@@ -232,7 +292,7 @@ function fenced<I extends Item>(
   name: string,
   columns: readonly ColumnOf<I>[],
   context: StatementContext,
-  sql: Pick<FencedWriteOptions<I>, 'write' | 'refusal'>,
+  sql: Pick<FencedWriteOptions<I>, 'write' | 'refusal' | 'answer'>,
 ): FencedWrite<I> {
   const value = (item: I, column: number): unknown => columns[column]?.of(item);
   return new FencedWrite<I>({ name, columns, value, ...sql, ...context });

@@ -1,12 +1,21 @@
 import { timingSafeEqual } from 'node:crypto';
 import { WherryError } from '@wherry/core';
-import { GatheredRead, SlotFollower, slotOf, type FencedWrite, type ShardSet, type SlotKey, type SlotMap } from '@wherry/shards';
+import {
+  GatheredRead,
+  SlotFollower,
+  slotOf,
+  type FencedWrite,
+  type ShardSet,
+  type SlotKey,
+  type SlotMap,
+  type Written,
+} from '@wherry/shards';
 import { familyKeysOfUser } from './by-user.ts';
 import { credentialText, digestOf, newCredential, readCredential, siblingCredential, type RenewalCredential } from './credential.ts';
 import { DeadFamilies, type FamilySweep, type FamilySweepOptions } from './dead-families.ts';
 import { evidenceRead, type ClientEvidence } from './evidence.ts';
 import { FAMILY_COLUMNS, familyRow } from './family-row.ts';
-import { endedStep, newVersion, renewedStep } from './family-steps.ts';
+import { endedStep, newVersion, renewedStep, rotatedFamily, rotationOf } from './family-steps.ts';
 import type { Family, FamilyRow } from './family.ts';
 import { requireMs } from './lives.ts';
 import type { BearerRenewal, BegunFamily, CredentialRenewal, FamilyBeginning, Presenting, Renewal } from './renewal.ts';
@@ -17,11 +26,13 @@ import {
   endStatement,
   evidenceStatement,
   makeRoomStatement,
+  rotateStatement,
   stepStatement,
   type BeginItem,
   type EndItem,
   type EvidenceItem,
   type RoomItem,
+  type RotateItem,
   type StatementContext,
   type StepItem,
 } from './statements.ts';
@@ -67,6 +78,7 @@ export class TokenFamilies {
   readonly #rows: GatheredRead<SlotKey, FamilyRow | undefined>;
   readonly #evidence: GatheredRead<SlotKey, readonly ClientEvidence[]>;
   readonly #begin: FencedWrite<BeginItem>;
+  readonly #rotate: FencedWrite<RotateItem>;
   readonly #step: FencedWrite<StepItem>;
   readonly #end: FencedWrite<EndItem>;
   readonly #endSession: FencedWrite<EndItem>;
@@ -96,6 +108,7 @@ export class TokenFamilies {
     });
     this.#evidence = evidenceRead(context);
     this.#begin = beginStatement(context);
+    this.#rotate = rotateStatement(context);
     this.#step = stepStatement(context);
     this.#end = endStatement(context);
     this.#endSession = endSessionStatement(context);
@@ -135,7 +148,12 @@ export class TokenFamilies {
   async renew(renewal: CredentialRenewal): Promise<Renewal> {
     const credential = readCredential(renewal.credential);
     if (credential?.mode !== 'credential') return { outcome: 'unknown' };
-    return this.#renew(credential, renewal);
+    // What comes while a step is under way is hardly the current one when that is done.
+    if (this.#stepping.has(credential.familyId)) return this.#renew(credential, renewal);
+    const rotation = rotationOf(credential, renewal);
+    const { outcome, row } = await this.#alone(credential.familyId, this.#rotate.underCurrent(rotation.item));
+    if (outcome !== 'applied') return this.#renew(credential, renewal, { rotated: rotation.item.version });
+    return { outcome: 'renewed', successor: rotation.successor, repeated: false, family: rotatedFamily(credential, row) };
   }
 
   /**
@@ -145,7 +163,7 @@ export class TokenFamilies {
   async renewBearer(renewal: BearerRenewal): Promise<Renewal> {
     const credential = readCredential(renewal.jti);
     if (credential?.mode !== 'bearer' || this.#maxBearerRenewals === 0) return { outcome: 'unknown' };
-    return this.#renew(credential, renewal, renewal.expiredAt);
+    return this.#renew(credential, renewal, { expiredAt: renewal.expiredAt });
   }
 
   /** The family of a credential that would be renewed now; undefined otherwise. Changes nothing (RFC 7662). */
@@ -224,7 +242,12 @@ export class TokenFamilies {
     return this.#evidence.get({ slot: slotOf(sessionId), id: sessionId });
   }
 
-  async #renew(credential: RenewalCredential, presenting: Presenting, expiredAt?: number): Promise<Renewal> {
+  /** `rotated`: the version that a statement of this call may have made, should its answer have been lost. */
+  async #renew(
+    credential: RenewalCredential,
+    presenting: Presenting,
+    { rotated, expiredAt }: { readonly rotated?: bigint; readonly expiredAt?: number } = {},
+  ): Promise<Renewal> {
     const { slot, familyId: id } = credential;
     for (let turn = 0; turn < MAX_TURNS; turn++) {
       await this.#stepping.get(id)?.catch(() => undefined);
@@ -234,7 +257,12 @@ export class TokenFamilies {
       const verdict = this.#judge(row, credential, presenting, expiredAt);
       switch (verdict.step) {
         case 'repeat':
-          return { outcome: 'renewed', successor: openedText(credential, verdict.sealedSuccessor, row), repeated: true, family };
+          return {
+            outcome: 'renewed',
+            successor: openedText(credential, verdict.sealedSuccessor, row),
+            repeated: row.version !== rotated,
+            family,
+          };
         case 'ended':
           return verdict.reason === 'reused'
             ? { outcome: 'reused', first: false, family }
@@ -265,7 +293,7 @@ export class TokenFamilies {
       expiredAt,
       graceMs: this.#graceMs,
       windowMs: this.#windowMs,
-      minimumGeneration: presenting.minimumGenerationOf(row.family.userId),
+      minimumGeneration: presenting.minimumGeneration,
       maxBearerRenewals: this.#maxBearerRenewals,
     };
     return verdictOf(row, digestOf(secret), rules);
@@ -274,11 +302,15 @@ export class TokenFamilies {
   /** Takes the step; false where somebody else has changed the row first, also in this process. */
   async #take(id: bigint, step: StepItem): Promise<boolean> {
     if (this.#stepping.has(id)) return false;
-    const taking = this.#step.underCurrent(step);
-    this.#stepping.set(id, taking);
+    const { outcome } = await this.#alone(id, this.#step.underCurrent(step));
+    return outcome === 'applied' || outcome === 'older';
+  }
+
+  /** Lets others of this process wait for a step of the family. */
+  async #alone(id: bigint, step: Promise<Written>): Promise<Written> {
+    this.#stepping.set(id, step);
     try {
-      const { outcome } = await taking;
-      return outcome === 'applied' || outcome === 'older';
+      return await step;
     } finally {
       this.#stepping.delete(id);
     }

@@ -68,5 +68,5 @@ export function beginning(part: Partial<FamilyBeginning> = {}): FamilyBeginning 
 
 /** A presenter whose user has generation 0. */
 export function presenting(part: Partial<Presenting> = {}): Presenting {
-  return { minimumGenerationOf: () => 0, ...part };
+  return { minimumGeneration: 0, ...part };
 }
