@@ -106,6 +106,7 @@ class HttpGateway implements Gateway {
       ...options.proxy,
       upstreams: this.#routes.upstreams,
       idleMs: options.idleMs ?? IDLE_MS,
+      addressOf: ({ socket, rawHeaders }) => addresses.of(socket, rawHeaders),
       judgeAgain: (caller, request, used) => this.#authenticator.judgeAgain(caller, request, used),
       onResult: ({ prefix }, result) => counts.passedOn(prefix, result),
     });

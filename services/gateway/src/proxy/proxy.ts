@@ -19,6 +19,8 @@ export interface ReverseProxyOptions extends ProxyOptions {
   readonly upstreams: readonly string[];
   /** How long a connection may wait, and an upgraded one may have something that the other side does not take, milliseconds. */
   readonly idleMs: number;
+  /** Under which address a request is counted; undefined: not known. */
+  readonly addressOf: (request: IncomingMessage) => string | undefined;
   readonly onResult: (route: Route, result: ExchangeResult) => void;
   /** Whether the caller of a request that is still under way is who he was. `used`: his client has sent something meanwhile. */
   readonly judgeAgain: (caller: Caller, request: AuthorizationSource, used: boolean) => Outcome | Promise<Outcome>;
@@ -48,7 +50,7 @@ export class ReverseProxy {
         bodyTimeout: 0,
       });
     this.#pools = new Map(options.upstreams.map((origin) => [origin, pool(origin)]));
-    this.#upgrades = new Upgrades({ ...options.upgrades, stuckMs: options.idleMs });
+    this.#upgrades = new Upgrades({ ...options.upgrades, stuckMs: options.idleMs, addressOf: options.addressOf });
     this.#secondLooks = new SecondLooks({
       underWay: this.#underWay,
       everyMs: options.lookAgainMs ?? LOOK_AGAIN_MS,

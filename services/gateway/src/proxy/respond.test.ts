@@ -46,6 +46,7 @@ async function passing(upstream: string): Promise<string> {
     idleMs: PATIENT_MS,
     responseMs: PATIENT_MS,
     onResult: () => undefined,
+    addressOf: () => undefined,
     judgeAgain: (known) => known,
   });
   const one = caller.responding(OURS);

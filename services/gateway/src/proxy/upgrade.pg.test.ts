@@ -483,6 +483,23 @@ describe('how many may be open', () => {
   });
 });
 
+describe('nobody', () => {
+  it('is counted by his address as a proxy of ours tells it, and not at all where it does not', async () => {
+    const sockets: WebSocket[] = [];
+    await vi.waitFor(async () => expect(await openAt(narrow)).toBe(0));
+    const from = (address: string): Record<string, string> => ({ 'x-forwarded-for': address });
+    try {
+      for (const headers of [from('203.0.113.1'), from('203.0.113.1')]) sockets.push(await opened(narrow, '/public/ws', headers));
+      await expect(opened(narrow, '/public/ws', from('203.0.113.1'))).rejects.toThrow('429');
+      sockets.push(await opened(narrow, '/public/ws', from('203.0.113.2')));
+      sockets.push(await opened(narrow, '/public/ws'));
+    } finally {
+      for (const socket of sockets) socket.terminate();
+    }
+    await vi.waitFor(async () => expect(await openAt(narrow)).toBe(0));
+  });
+});
+
 describe('a gateway that goes', () => {
   it('opens nothing new, lets what is open go on until its deadline, and ends it then', async () => {
     const upstream = await bytes((socket) => {

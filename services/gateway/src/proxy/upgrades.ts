@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { WherryError } from '@wherry/core';
 import type { UpgradeLimits } from '../options.ts';
 import type { ExchangeResult } from './exchange.ts';
@@ -8,6 +9,8 @@ import { Upgrade } from './upgrade.ts';
 export interface UpgradesOptions extends UpgradeLimits {
   /** How long one side may take nothing of what waits for it, milliseconds. */
   readonly stuckMs: number;
+  /** Under which address a request is counted; undefined: not known. */
+  readonly addressOf: (request: IncomingMessage) => string | undefined;
 }
 
 const MAX = 10_000;
@@ -16,14 +19,16 @@ const IDLE_MS = 300_000;
 
 /** Connections that were upgraded: how many there may be, and how long one may be silent. */
 export class Upgrades {
-  readonly #open = new Map<Upgrade, string>();
+  readonly #open = new Map<Upgrade, string | undefined>();
+  readonly #addressOf: UpgradesOptions['addressOf'];
   readonly #byCaller = new Map<string, number>();
   readonly #max: number;
   readonly #perCaller: number;
   readonly #timer: NodeJS.Timeout;
   #tick = 0;
 
-  constructor({ max = MAX, perCaller = PER_CALLER, idleMs = IDLE_MS, stuckMs }: UpgradesOptions) {
+  constructor({ max = MAX, perCaller = PER_CALLER, idleMs = IDLE_MS, stuckMs, addressOf }: UpgradesOptions) {
+    this.#addressOf = addressOf;
     this.#max = max;
     this.#perCaller = perCaller;
     const tickMs = Math.max(10, Math.min(idleMs, stuckMs) / 2);
@@ -47,8 +52,8 @@ export class Upgrades {
     deadlines: { readonly connectMs: number; readonly responseMs: number },
     settled: (result: ExchangeResult) => void,
   ): Upgrade {
-    const name = nameOf(passing);
-    const own = this.#byCaller.get(name) ?? 0;
+    const name = this.#nameOf(passing);
+    const own = name === undefined ? 0 : (this.#byCaller.get(name) ?? 0);
     if (own >= this.#perCaller)
       throw new WherryError('too_many_connections', 'this caller has too many open connections', { retryAfter: 5 });
     if (this.#open.size >= this.#max)
@@ -63,7 +68,7 @@ export class Upgrades {
       },
     });
     this.#open.set(upgrade, name);
-    this.#byCaller.set(name, own + 1);
+    if (name !== undefined) this.#byCaller.set(name, own + 1);
     return upgrade;
   }
 
@@ -73,15 +78,16 @@ export class Upgrades {
 
   #leave(upgrade: Upgrade): void {
     const name = this.#open.get(upgrade);
-    if (name === undefined) return;
-    this.#open.delete(upgrade);
+    if (!this.#open.delete(upgrade) || name === undefined) return;
     const left = (this.#byCaller.get(name) ?? 1) - 1;
     if (left > 0) this.#byCaller.set(name, left);
     else this.#byCaller.delete(name);
   }
-}
 
-/** A user is counted under his id, nobody under his address. */
-function nameOf({ caller, request }: Passing): string {
-  return caller === undefined ? `address ${request.socket.remoteAddress ?? ''}` : `user ${caller.principal.userId}`;
+  /** A user is counted under his id, nobody under his address; where a proxy does not tell that, all of its clients would count as one, so none does. */
+  #nameOf({ caller, request }: Passing): string | undefined {
+    if (caller !== undefined) return `user ${caller.principal.userId}`;
+    const address = this.#addressOf(request);
+    return address === undefined ? undefined : `address ${address}`;
+  }
 }

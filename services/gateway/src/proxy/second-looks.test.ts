@@ -1,0 +1,106 @@
+import type { Clock } from '@wherry/core';
+import '@wherry/embedded/testing';
+import { afterEach, expect, it, vi } from 'vitest';
+import { Caller } from '../caller.ts';
+import { refusal, type Outcome, type Refusal } from '../outcome.ts';
+import type { Passing } from './passing.ts';
+import { SecondLooks } from './second-looks.ts';
+import type { UnderWay } from './under-way.ts';
+
+const UNKNOWN_MS = 30_000;
+const caller = new Caller('jwt', { userId: 'ann', authorities: [], kind: 'jwt' }, 0, undefined);
+const closers: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closers.splice(0)) close();
+});
+
+interface Stage {
+  /** What the next looks come to. */
+  verdict: Outcome | Promise<Outcome>;
+  looks: number;
+  nowMs: number;
+  readonly cut: Refusal[];
+  readonly underWay: Set<UnderWay>;
+  /** Waits until every connection has been looked at once more. */
+  nextLook(): Promise<void>;
+}
+
+function stage(who: Caller | 'nobody' = caller): Stage {
+  const underWay = new Set<UnderWay>();
+  const it: Stage = {
+    verdict: caller,
+    looks: 0,
+    nowMs: 0,
+    cut: [],
+    underWay,
+    nextLook: async () => {
+      const before = it.looks;
+      await vi.waitFor(() => expect(it.looks).toBeGreaterThan(before + 1), { interval: 1 });
+    },
+  };
+  const one: UnderWay = {
+    passing: { caller: who === 'nobody' ? undefined : who, request: { url: '/', rawHeaders: [] } } as unknown as Passing,
+    used: () => false,
+    cut: (refused) => {
+      it.cut.push(refused);
+      underWay.delete(one);
+    },
+    destroy: () => undefined,
+  };
+  underWay.add(one);
+  const clock: Clock = { now: () => it.nowMs, monotonic: () => it.nowMs };
+  const judge = (): Outcome | Promise<Outcome> => {
+    it.looks++;
+    return it.verdict;
+  };
+  const looks = new SecondLooks({ underWay, everyMs: 5, unknownMs: UNKNOWN_MS, judge, clock });
+  closers.push(() => looks.stop());
+  return it;
+}
+
+it('a caller who has ended is cut with the reason, at the next look', async () => {
+  const it = stage();
+  await it.nextLook();
+  expect(it.cut).toEqual([]);
+  it.verdict = refusal('jwt', 'token_session_ended');
+  await vi.waitFor(() => expect(it.cut).toEqual([it.verdict]));
+});
+
+it('one of whom nobody can know goes on for a while, from the first time anew after each answer', async () => {
+  const it = stage();
+  const unknown = refusal('jwt', 'revocations_stale');
+  it.verdict = unknown;
+  await it.nextLook();
+  it.nowMs += UNKNOWN_MS - 1;
+  await it.nextLook();
+  it.verdict = Promise.resolve(caller);
+  await it.nextLook();
+  it.verdict = Promise.resolve(unknown);
+  await it.nextLook();
+  it.nowMs += UNKNOWN_MS - 1;
+  await it.nextLook();
+  expect(it.cut).toEqual([]);
+  it.nowMs += 1;
+  await vi.waitFor(() => expect(it.cut).toEqual([unknown]));
+});
+
+it('a look that is under way is not begun a second time', async () => {
+  const it = stage();
+  let answer: ((outcome: Outcome) => void) | undefined;
+  it.verdict = new Promise((resolve) => (answer = resolve));
+  await vi.waitFor(() => expect(it.looks).toBe(1));
+  // Another one beside it is looked at all the time meanwhile.
+  const other = stage();
+  for (let i = 0; i < 3; i++) await other.nextLook();
+  expect(it.looks).toBe(1);
+  it.verdict = caller;
+  answer?.(caller);
+  await it.nextLook();
+});
+
+it('nobody is not looked at', async () => {
+  const nobody = stage('nobody');
+  const other = stage();
+  for (let i = 0; i < 3; i++) await other.nextLook();
+  expect(nobody.looks).toBe(0);
+});
