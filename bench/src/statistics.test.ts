@@ -1,8 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { median, pairedRatio, validOf, type Round } from './statistics.ts';
+import { median, pairedRatio, percentile, validOf, type Round } from './statistics.ts';
 
 const round = (value: number, faults = 0): Round => ({ value, faults });
+
+describe('percentile', () => {
+  it('is a value that was measured, below which no more than its share lies', () => {
+    const hundred = Array.from({ length: 100 }, (_, i) => 100 - i);
+    expect([percentile(hundred, 0.99), percentile(hundred, 1), percentile(hundred, 0.5), percentile(hundred, 0)]).toEqual([99, 100, 50, 1]);
+    expect([percentile([7], 0.99), percentile([], 0.99)]).toEqual([7, Number.NaN]);
+  });
+});
 
 describe('median', () => {
   it('is the middle value, whatever the order', () => {
