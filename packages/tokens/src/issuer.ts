@@ -64,6 +64,8 @@ export interface TokenGrant extends TokenLimits {
 export interface ServiceGrant extends TokenLimits {
   readonly clientId: string;
   readonly authorities: readonly string[];
+  /** The least generation of the service's subject that is alive; default 0, that of a service whose tokens were never ended together. */
+  readonly generation?: number;
   /** Second in which the client proved who it is: `iat` and `auth_time`. */
   readonly issuedAt: number;
 }
@@ -84,7 +86,7 @@ export interface Issuer {
    */
   issue(grant: TokenGrant): IssuedToken;
   /**
-   * Signs a token for a service: `sub` is `client:` and the client's id, there is no `sid`, and `gen` is 0. Throws as
+   * Signs a token for a service: `sub` is `client:` and the client's id, and there is no `sid`. Throws as
    * `issue` does.
    */
   issueToService(grant: ServiceGrant): IssuedToken;
@@ -134,7 +136,7 @@ class AccessTokenIssuer {
       userId: subject,
       authorities: [...grant.authorities],
       client_id: grant.clientId,
-      gen: 0,
+      gen: grant.generation ?? 0,
       iat: grant.issuedAt,
       auth_time: grant.issuedAt,
     });

@@ -213,6 +213,25 @@ describe('a service', () => {
     expect(claims(tokenOf(again))).toMatchObject({ sub: 'client:batch', authorities: ['stock:write'], iat: claims(token)['iat'] });
   });
 
+  it('is ended and kept out as a user is, and comes back', async () => {
+    const issue = async (): Promise<Answer> => auth.exchange(SERVICE, as('batch'));
+    const operate = async (act: string): Promise<void> => {
+      const path = `/v1/admin/users/client:batch/${act}`;
+      expect((await auth.send('POST', path, { bearer: COMMON.operatorSecret, body: { reason: 'test' } })).status).toBe(200);
+    };
+    const first = String((await issue()).body['access_token']);
+    await operate('revoke');
+    expect(await whoami(first)).toEqual([401, 'token_generation_old']);
+    const second = String((await issue()).body['access_token']);
+    expect((await whoami(second))[0]).toBe(200);
+    expect((await whoami(tokenOf(await ofToken(second, { scope: 'stock:read' }, 'batch'))))[0]).toBe(200);
+    await operate('disable');
+    expect(await whoami(second)).toEqual([401, 'token_generation_old']);
+    expect(refusalOf(await issue())).toEqual([400, 'invalid_grant', 'user_disabled']);
+    await operate('enable');
+    expect((await whoami(String((await issue()).body['access_token'])))[0]).toBe(200);
+  });
+
   it('is nobody else, and nobody else is one', async () => {
     expect(refusalOf(await auth.exchange({ ...SERVICE, scope: 'admin' }, as('batch')))[1]).toBe('invalid_scope');
     for (const client of ['shop', 'desk', 'watch'])

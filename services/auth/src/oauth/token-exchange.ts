@@ -73,7 +73,7 @@ async function ofAccessToken(context: AuthContext, { form, client, jkt }: TokenR
     ...(jkt === undefined ? {} : { cnf: { jkt } }),
   };
   if (isServiceSubject(claims.sub)) {
-    const issued = issuer.issueToService(limits);
+    const issued = issuer.issueToService({ ...limits, generation: claims.gen });
     return answer(issued.token, jkt === undefined ? 'Bearer' : 'DPoP', issued.claims.exp - nowS, terms);
   }
   requireIssuance(context, claims.sub);
