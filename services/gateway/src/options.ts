@@ -37,9 +37,9 @@ export interface GatewayRoute {
 
 /** What may be spent on credentials that this instance has not seen before; see `ExaminationBudget`. */
 export interface ExaminationOptions {
-  /** For one address; default `3000/10s`. A credential costs 1, one that is made up 10. */
+  /** For one address; default `20000/10s`. A credential that is no good costs 1, one that is made up 10. */
   readonly perAddress?: string;
-  /** For all addresses that have sent none that holds, and once more for those that have; default `50000/10s`. */
+  /** For all addresses that have sent none that holds, and once more for those that have; default `100000/10s`. */
   readonly overall?: string;
 }
 
