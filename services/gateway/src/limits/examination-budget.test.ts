@@ -32,6 +32,13 @@ test('a bad or neutral finding makes nobody known', () => {
   }
 });
 
+test('an address that sends nothing but good credentials spends nothing of its own', () => {
+  const budget = budgetOf('5/1d', '1000/1d');
+  for (let n = 0; n < 100; n++) budget.settleToken(entered(budget, ADDRESS)!, 'good');
+  for (let n = 0; n < 5; n++) budget.settleToken(entered(budget, ADDRESS)!, 'neutral');
+  expect(entered(budget, ADDRESS)).toBeUndefined();
+});
+
 test('one who is over the budget of all takes nothing of his own', () => {
   const budget = budgetOf('5/1d', '3/1d');
   for (let n = 0; n < 3; n++) expect(entered(budget, undefined)).toBeDefined();

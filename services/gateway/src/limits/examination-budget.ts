@@ -6,9 +6,9 @@ import { throttled } from './throttled.ts';
 
 /** Options of {@link ExaminationBudget}. */
 export interface ExaminationBudgetOptions {
-  /** What one address may cost; default `3000/10s`. */
+  /** What one address may cost; default `20000/10s`. */
   readonly perAddress?: string;
-  /** What all may cost that are not known, and the same again what those may that are; default `50000/10s`. */
+  /** What all may cost that are not known, and the same again what those may that are; default `100000/10s`. */
   readonly overall?: string;
   readonly clock: Clock;
 }
@@ -18,8 +18,8 @@ export type Finding = 'good' | 'bad' | 'neutral';
 
 /** A look at a credential costs 1; one that was wasted costs so many. */
 const WASTED = 10;
-const PER_ADDRESS = '3000/10s';
-const OVERALL = '50000/10s';
+const PER_ADDRESS = '20000/10s';
+const OVERALL = '100000/10s';
 const POLICY = 'credentials';
 
 type Lane = 'known' | 'strangers';
@@ -66,7 +66,12 @@ export class ExaminationBudget {
 
   /** What comes of a token's examination. */
   settleToken(examination: Examination, finding: Finding): void {
-    if (finding === 'good') this.#knownAddresses.add(examination.address);
+    const { address } = examination;
+    if (finding === 'good') {
+      this.#knownAddresses.add(address);
+      // Many may share it, behind a proxy that nobody has named: as long as all they send is good it is no flood.
+      if (address !== undefined) this.#addresses.refund(address, 1);
+    }
     if (finding === 'bad') this.#charge(examination, WASTED - 1);
   }
 

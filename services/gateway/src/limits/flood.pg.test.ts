@@ -73,7 +73,7 @@ describe('a flood of tokens with bad signatures', () => {
       () => forged(gateway),
       () => ATTACKER,
     );
-    // 1 of the 100 was taken by the good one; each wasted look costs ten.
+    // Each wasted look costs ten; the good one has cost nothing.
     expect(Object.fromEntries(codes)).toEqual({ '401 token_signature_invalid': 10, '429 rate_limited': 190 });
     expect((await examined(gateway)) - before).toBe(10);
 

@@ -213,11 +213,11 @@ export const gatewaySchema = {
       additionalProperties: false,
       default: {},
       properties: {
-        perAddress: { ...rate, description: 'For one address.', default: '3000/10s' },
+        perAddress: { ...rate, description: 'For one address.', default: '20000/10s' },
         overall: {
           ...rate,
           description: 'For all addresses from which no good one has come lately, and once more for the others.',
-          default: '50000/10s',
+          default: '100000/10s',
         },
       },
     },
