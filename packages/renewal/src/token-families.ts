@@ -214,7 +214,7 @@ export class TokenFamilies {
         this.#shards.queryArrays(index, {
           name: 'family-alive',
           text: `SELECT 1 FROM (SELECT coalesce($1::bigint, wherry_now()) AS now) n JOIN token_family t
-            ON t.ended_at IS NULL AND coalesce(t.absolute_expiry, 9007199254740991) > n.now AND t.idle_expiry > n.now LIMIT 1`,
+            ON num_nulls(t.ended_at) = 1 AND coalesce(t.absolute_expiry, 9007199254740991) > n.now AND t.idle_expiry > n.now LIMIT 1`,
           values: [now],
         }),
       ),
