@@ -32,8 +32,8 @@ describe('authorizationOf over a real socket', () => {
     [['AUTHORIZATION: BEARER   x  '], { kind: 'bearer', token: 'x' }],
     [['Authorization: Bearer'], { kind: 'bearer', token: '' }],
     [['Authorization: Bearer a b'], { kind: 'bearer', token: 'a b' }],
-    [['Authorization: Basic dXNlcjpwYXNz'], { kind: 'other', scheme: 'basic' }],
-    [['Authorization: a.b.c'], { kind: 'other', scheme: 'a.b.c' }],
+    [['Authorization: Basic dXNlcjpwYXNz'], { kind: 'other', scheme: 'basic', credentials: 'dXNlcjpwYXNz' }],
+    [['Authorization: a.b.c'], { kind: 'other', scheme: 'a.b.c', credentials: '' }],
     [['Authorization:'], { kind: 'none' }],
     [['X-Authorization: Bearer x', 'Authorizations: y'], { kind: 'none' }],
   ])('%j is %j', async (lines, expected) => {

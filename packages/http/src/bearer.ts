@@ -5,8 +5,8 @@ export type AuthorizationCredential =
   | { readonly kind: 'none' }
   /** The text behind `Bearer`, unjudged; empty when there was none. A secret: never logged. */
   | { readonly kind: 'bearer'; readonly token: string }
-  /** Another scheme, e.g. `basic`, in lower case. It is no credential of ours: nobody is signed in by it. */
-  | { readonly kind: 'other'; readonly scheme: string };
+  /** Another scheme, e.g. `basic`, in lower case, and the text behind it: a secret. */
+  | { readonly kind: 'other'; readonly scheme: string; readonly credentials: string };
 
 /** What the extraction reads of a request. */
 export interface AuthorizationSource {
@@ -37,8 +37,9 @@ export function authorizationOf(request: AuthorizationSource): AuthorizationCred
   const end = value.indexOf(' ');
   const scheme = (end === -1 ? value : value.slice(0, end)).toLowerCase();
   // Schemes compare without case (RFC 9110 section 11.1).
-  if (scheme === 'bearer') return { kind: 'bearer', token: end === -1 ? '' : value.slice(end + 1).trim() };
-  return scheme === '' ? NONE : { kind: 'other', scheme: scheme.slice(0, 32) };
+  const credentials = end === -1 ? '' : value.slice(end + 1).trim();
+  if (scheme === 'bearer') return { kind: 'bearer', token: credentials };
+  return scheme === '' ? NONE : { kind: 'other', scheme: scheme.slice(0, 32), credentials };
 }
 
 /** Reads the header lines as they came: the joined form hides the second one. */

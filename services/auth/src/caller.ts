@@ -43,7 +43,7 @@ export function credentialOf(context: AuthContext, request: FastifyRequest): Cre
     case 'other':
       // RFC 9449 section 7.1. A session token is bound to nothing.
       if (authorization.scheme === 'dpop') {
-        const token = request.headers.authorization?.slice('dpop '.length).trim() ?? '';
+        const { credentials: token } = authorization;
         if (classifyCredential(token) === 'jwt') return { kind: 'jwt', token, proof: proofOf(context, request) };
       }
       throw new WherryError('unauthenticated', 'only credentials of scheme Bearer, and access tokens of scheme DPoP, are accepted here');

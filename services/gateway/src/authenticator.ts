@@ -2,6 +2,7 @@ import { asWherryError, type Clock, type Logger } from '@wherry/core';
 import type { AuthorizationSource, IdentitySigner } from '@wherry/http';
 import { classifyCredential, type CarriedSessions, type ExpressCookie, type SessionRuntime } from '@wherry/sessions';
 import { createVerifier, type AccessTokenClaims, type RefusalReason, type Verification, type Verifier } from '@wherry/tokens';
+import { BoundTokens, type ProvedRequest } from './bound-tokens.ts';
 import { Caller } from './caller.ts';
 import { Comparison } from './comparison.ts';
 import { Counts } from './counts.ts';
@@ -33,10 +34,19 @@ export interface AuthenticatorOptions {
   readonly cacheTtlMs: number;
   readonly cacheSource: boolean;
   readonly freshMs: number;
+  /** How clients address the gateway; absent: tokens that are bound to a key are refused, since nobody can prove what for. */
+  readonly origin: string | undefined;
   readonly budget: ExaminationBudget;
   readonly addresses: ClientAddresses;
   readonly clock: Clock;
   readonly log: Logger;
+}
+
+/** A request as it is judged. */
+export interface JudgedRequest extends AuthorizationSource {
+  readonly method?: string | undefined;
+  /** What a proof of possession has to be for, where another proxy asks about a request; absent: this one. */
+  readonly proved?: () => ProvedRequest;
 }
 
 /** How often a token or session in memory asks whether it is time for a touch, milliseconds. */
@@ -55,6 +65,7 @@ export class Authenticator {
   readonly touches: Touches;
   readonly comparison: Comparison;
   readonly renewer: Renewer | undefined;
+  readonly #bound: BoundTokens<Caller | undefined> | undefined;
   readonly #options: AuthenticatorOptions;
   #loggedAt = Number.NEGATIVE_INFINITY;
 
@@ -67,6 +78,10 @@ export class Authenticator {
       cacheSize: tokens.cacheSize ?? 100_000,
       derive: (claims) => this.#tokenCaller(claims),
     });
+    if (options.origin !== undefined) {
+      const skewS = Math.ceil((tokens.skewMs ?? SKEW_MS) / 1000);
+      this.#bound = new BoundTokens({ verifier: this.verifier, origin: options.origin, skewS, clock });
+    }
     if (options.renewal !== undefined) {
       const { client, windowMs } = options.renewal;
       const lenient = createVerifier({ ...verifying, cacheSize: RENEWED_REMEMBERED, skewMs: (tokens.skewMs ?? SKEW_MS) + windowMs });
@@ -97,7 +112,7 @@ export class Authenticator {
   }
 
   /** Who sends a request, or why that is not known. Never throws, never rejects. `now`: epoch ms; `peer`: the other end of its connection. */
-  judge(request: AuthorizationSource, now: number, peer?: Peer): Outcome | Promise<Outcome> {
+  judge(request: JudgedRequest, now: number, peer?: Peer): Outcome | Promise<Outcome> {
     const token = ordinaryBearer(request);
     const outcome = this.#judged(token, request, now, peer);
     const { arms } = this.#options.rollout;
@@ -114,7 +129,7 @@ export class Authenticator {
     });
   }
 
-  #judged(token: string | undefined, request: AuthorizationSource, now: number, peer: Peer | undefined): Outcome | Promise<Outcome> {
+  #judged(token: string | undefined, request: JudgedRequest, now: number, peer: Peer | undefined): Outcome | Promise<Outcome> {
     // `{"` in base64url: what begins like this is a JWT or nothing, and was most likely seen before.
     if (token?.startsWith('eyJ') === true) {
       const verified = this.verifier.recall(token) ?? this.#examine(token, request, peer);
@@ -126,6 +141,8 @@ export class Authenticator {
     switch (credential.kind) {
       case 'jwt':
         return this.#token(credential.token, request, now, peer);
+      case 'bound_jwt':
+        return this.#boundToken(credential.token, request, now, peer);
       case 'refused':
         return credential.refusal;
       case 'session_token':
@@ -170,6 +187,17 @@ export class Authenticator {
   #refuseToken(token: string, reason: RefusalReason, request: AuthorizationSource): Outcome | Promise<Outcome> {
     const renewed = reason === 'token_expired' ? this.renewer?.attempt(token, request) : undefined;
     return renewed ?? refusal('jwt', reason);
+  }
+
+  /** A proof is a signature of its own, so each request costs what an examination does. */
+  #boundToken(token: string, request: JudgedRequest, now: number, peer: Peer | undefined): Outcome | Promise<Outcome> {
+    if (this.#bound === undefined) return refusal('jwt', 'token_bound');
+    const { budget, addresses } = this.#options;
+    const examination = budget.enterToken(peer === undefined ? undefined : addresses.of(peer, request.rawHeaders));
+    if (isRefusal(examination)) return examination;
+    const verified = this.#bound.verify(token, request.proved?.() ?? request);
+    budget.settleToken(examination, verified.ok ? 'good' : 'neutral');
+    return verified.ok ? this.#admitToken(verified.derived, request.rawHeaders, now) : refusal('jwt', verified.reason);
   }
 
   /** A token that was not seen before, within the budget of whoever sends it. */

@@ -6,6 +6,8 @@ import { refusal, refusalOf, type Refusal } from './outcome.ts';
 /** What a request offers as proof. Secrets: never logged. */
 export type Credential =
   | { readonly kind: 'jwt'; readonly token: string }
+  /** A JWT that is bound to a key, which the request has to prove (RFC 9449 section 7.1). */
+  | { readonly kind: 'bound_jwt'; readonly token: string }
   | SessionCredential
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
@@ -16,8 +18,8 @@ export type SessionCredential =
 
 /**
  * The one credential by which a request is judged. A bearer decides finally, by its look: three segments are a JWT,
- * `st_` a session token, anything else nothing. Only without one the application's cookie is read. Another scheme than
- * Bearer is no credential of ours.
+ * `st_` a session token, anything else nothing. Only without one the application's cookie is read. Of other schemes
+ * than Bearer, DPoP alone brings credentials of ours.
  */
 export function credentialOf(request: AuthorizationSource, cookie: ExpressCookie | undefined): Credential {
   let authorization;
@@ -27,6 +29,11 @@ export function credentialOf(request: AuthorizationSource, cookie: ExpressCookie
     return { kind: 'refused', refusal: refusalOf('none', asWherryError(error)) };
   }
   if (authorization.kind === 'bearer') return bearer(authorization.token);
+  if (authorization.kind === 'other' && authorization.scheme === 'dpop') {
+    const { credentials: token } = authorization;
+    // A session token is bound to nothing, so whoever sends one like this means something else.
+    return classifyCredential(token) === 'jwt' ? { kind: 'bound_jwt', token } : refused('unknown', 'credential_unknown');
+  }
   return cookieCredential(request.rawHeaders, cookie);
 }
 

@@ -1,7 +1,7 @@
 import { WherryError, asWherryError, type Logger } from '@wherry/core';
 import { authorizationOf, type AuthorizationSource, type CrossSiteSource } from '@wherry/http';
 import { Answer } from './answer.ts';
-import type { Authenticator } from './authenticator.ts';
+import type { Authenticator, JudgedRequest } from './authenticator.ts';
 import type { Peer } from './limits/client-addresses.ts';
 import type { Gate } from './limits/gate.ts';
 import { countsAsNobody, refusalOf, type Outcome, type Refusal } from './outcome.ts';
@@ -59,7 +59,7 @@ export class ForwardAuth {
     const refused = gate?.before(route, request, peer);
     if (refused !== undefined) return this.#settle(refused, route, request, now);
     if (route?.auth === 'none') return this.#nobody();
-    const outcome = authenticator.judge(request, now, peer);
+    const outcome = authenticator.judge(this.#asked(request), now, peer);
     if (!(outcome instanceof Promise)) return this.#settle(outcome, route, request, now);
     return outcome.then((settled) => this.#settle(settled, route, request, now));
   }
@@ -83,6 +83,20 @@ export class ForwardAuth {
     return respond.length === 0 ? NOBODY : new Answer(200, withResponseHeaders(NOBODY.headers, respond));
   }
 
+  /** The question, with what a proof of possession in it has to be for: the request that is asked about. */
+  #asked(question: Question): JudgedRequest {
+    const { prefix, uriHeader } = this.#settings;
+    const { url = '', method, rawHeaders } = question;
+    if (prefix !== undefined && isBelow(prefix, url))
+      return { url, rawHeaders, proved: () => ({ method, url: url.slice(prefix.length), rawHeaders }) };
+    if (uriHeader === undefined) return question;
+    return {
+      url,
+      rawHeaders,
+      proved: () => ({ method: single(rawHeaders, METHOD_HEADERS), url: single(rawHeaders, new Set([uriHeader])), rawHeaders }),
+    };
+  }
+
   /** The route of the original request; undefined: none is told, or there is none, and a user is asked for. Refused: a path that cannot be routed. */
   #routeOf({ url = '', rawHeaders }: Question): Route | Refusal | undefined {
     const { prefix, uriHeader } = this.#settings;
@@ -103,6 +117,15 @@ export class ForwardAuth {
       return refusalOf('none', asWherryError(error));
     }
   }
+}
+
+/** In which of these a proxy tells the method of the request that it asks about. */
+const METHOD_HEADERS: ReadonlySet<string> = new Set(['x-forwarded-method', 'x-original-method']);
+
+/** The one header of these names; undefined also where there are several: nobody knows which of them the proxy wrote. */
+function single(rawHeaders: readonly string[], names: ReadonlySet<string>): string | undefined {
+  const found = rawHeaders.filter((_, at) => at % 2 === 1 && names.has(rawHeaders[at - 1]?.toLowerCase() ?? ''));
+  return found.length === 1 ? found[0] : undefined;
 }
 
 /** Whether a question's target begins with the prefix, at the border of a segment. */

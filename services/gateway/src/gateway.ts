@@ -96,6 +96,7 @@ class HttpGateway implements Gateway {
       cacheTtlMs: options.sessionCache?.ttlMs ?? 5000,
       cacheSource: options.sessionCache?.source ?? false,
       freshMs: options.freshMs ?? 3000,
+      origin: options.origin?.replace(/\/$/, ''),
       budget,
       addresses,
       clock: options.clock ?? systemClock,

@@ -138,6 +138,11 @@ export interface GatewayOptions {
   readonly clients?: ClientNamingOptions;
   /** What clients that still use session credentials are told. */
   readonly deprecation?: DeprecationOptions;
+  /**
+   * Scheme, host and port by which clients address the gateway, or the proxy that asks it: what proofs of possession are
+   * for (RFC 9449). Absent: access tokens that are bound to a key are refused.
+   */
+  readonly origin?: string;
   /** Renewal of access tokens that have run out, on their way; absent: they are refused. */
   readonly renewal?: RenewalClientOptions & {
     /** How long after its end a token may be renewed, milliseconds; default twice a token's longest life. */

@@ -47,11 +47,17 @@ export function refusalOf(kind: CredentialKind, error: WherryError): Refusal {
     'X-Wherry-Reason',
     code,
   ];
-  // RFC 6750 section 3: who sent no credential is told the scheme only.
-  if (status === 401) headers.push('WWW-Authenticate', kind === 'none' ? 'Bearer' : 'Bearer error="invalid_token"');
+  if (status === 401) headers.push('WWW-Authenticate', challengeOf(kind, code));
   if (status === 400) headers.push('WWW-Authenticate', 'Bearer error="invalid_request"');
   if (retryAfter !== undefined) headers.push('Retry-After', String(Math.max(0, Math.ceil(retryAfter))));
   return Object.freeze({ ok: false, kind, code, answer: new Answer(status, headers, body), respond: NO_HEADERS });
+}
+
+/** RFC 6750 section 3, RFC 9449 section 7.1. Who sent no credential is told the scheme only. */
+function challengeOf(kind: CredentialKind, code: ErrorCode): string {
+  if (code.startsWith('dpop_')) return 'DPoP error="invalid_dpop_proof"';
+  if (code === 'token_bound') return 'DPoP error="invalid_token"';
+  return kind === 'none' ? 'Bearer' : 'Bearer error="invalid_token"';
 }
 
 /** The refusal of one request, whose answer carries these headers back as well: to take a credential away, for instance. */

@@ -33,6 +33,7 @@ export function judgeAgain(caller: Caller, request: AuthorizationSource, options
     case 'refused':
       return credential.refusal;
     case 'jwt':
+    case 'bound_jwt':
       return token(caller, credential.token, options);
     case 'session_token':
     case 'cookie': {

@@ -135,7 +135,8 @@ export class SessionCache {
     if (runtime.slots.epochOf(slot) !== epoch) return outcome;
     const lifeMs = finding.state === 'live' ? ttlMs * (1 - Math.random() * JITTER) : Math.min(ttlMs, ABSENT_MS);
     const expireTime = finding.state === 'live' ? finding.expireTime : null;
-    if (finding.state !== 'undecodable') this.#remembered?.set(name, { outcome, epoch, expireTime, until: began + lifeMs, revocationsVersion });
+    if (finding.state !== 'undecodable')
+      this.#remembered?.set(name, { outcome, epoch, expireTime, until: began + lifeMs, revocationsVersion });
     return outcome;
   }
 

@@ -49,6 +49,7 @@ describe('the schema', () => {
       'gateway.limits.perUser',
       'gateway.limits.perClient',
       'gateway.limits.perAddress',
+      'gateway.origin',
       'gateway.authUrl',
       'auth.publicUrl',
       'passwords.breachedFile',

@@ -57,6 +57,8 @@ export interface GatewaySection {
   readonly trustedProxies: readonly string[];
   readonly limits: LimitsSection;
   readonly examinations: ExaminationsSection;
+  /** How clients address the gateway; absent: access tokens that are bound to a key are refused. */
+  readonly origin?: string;
   /** Origin of the auth service, asked for renewals on the way; absent: there are none. */
   readonly authUrl?: string;
   /** Other sites whose pages may send what changes something. */
@@ -220,6 +222,12 @@ export const gatewaySchema = {
           default: '100000/10s',
         },
       },
+    },
+    origin: {
+      type: 'string',
+      description:
+        'How clients address the gateway, or the proxy that asks it: what proofs of possession (DPoP) are for. Absent: access tokens that are bound to a key are refused.',
+      format: 'http-origin',
     },
     authUrl: {
       type: 'string',
