@@ -148,8 +148,8 @@ export function beginStatement(context: StatementContext): FencedWrite<BeginItem
   });
 }
 
-/** What {@link rotateStatement} answers of the row, in this order. */
-export const ROTATED = [
+/** What a rotation answers of the row, in this order. */
+const ROTATED = [
   'user_id',
   'client_id',
   'bound_to',
