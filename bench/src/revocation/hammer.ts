@@ -8,6 +8,8 @@ export interface Hammer {
   readonly lastRefused: number;
   /** Answers of any other kind than 200, 401 and, where a gateway is cut off, 503; and requests without one. */
   readonly faults: number;
+  /** The last status; 0: no answer came. */
+  readonly lastStatus: number;
   /** Ends it; resolves when nothing is under way. */
   stop(): Promise<void>;
 }
@@ -15,12 +17,13 @@ export interface Hammer {
 /** Begins to ask. Answers count from the moment in which they arrive: each was decided earlier. */
 export function hammer(url: string, token: string, allowed: ReadonlySet<number> = new Set([200, 401])): Hammer {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  const state = { lastOk: Number.NEGATIVE_INFINITY, lastRefused: Number.NEGATIVE_INFINITY, faults: 0 };
+  const state = { lastOk: Number.NEGATIVE_INFINITY, lastRefused: Number.NEGATIVE_INFINITY, faults: 0, lastStatus: 0 };
   let stopped = false;
   const loop = async (): Promise<void> => {
     while (!stopped) {
       const status = await ask(agent, url, token);
       const now = performance.now();
+      state.lastStatus = status;
       if (status === 200) state.lastOk = now;
       else state.lastRefused = now;
       if (!allowed.has(status)) state.faults++;
@@ -34,6 +37,9 @@ export function hammer(url: string, token: string, allowed: ReadonlySet<number> 
     },
     get lastRefused() {
       return state.lastRefused;
+    },
+    get lastStatus() {
+      return state.lastStatus;
     },
     get faults() {
       return state.faults;

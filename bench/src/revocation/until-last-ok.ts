@@ -3,7 +3,7 @@ import { openWay } from '@wherry/embedded/testing';
 import type { ClusterAddress } from '../cluster.ts';
 import type { Round } from '../statistics.ts';
 import { startGateway, type GatewaySettings } from './gateways.ts';
-import { hammer } from './hammer.ts';
+import { hammer, type Hammer } from './hammer.ts';
 import type { LogOuts } from './log-out.ts';
 
 /** How long all are asked on after all have refused: a 200 in that time counts. */
@@ -21,13 +21,13 @@ export interface LogOutRound extends Round {
 export async function untilLastOk(urls: readonly string[], token: string, logOuts: LogOuts): Promise<LogOutRound> {
   const hammers = urls.map((url) => hammer(url, token));
   try {
-    const warm = await until(() => hammers.every(({ lastOk }) => Number.isFinite(lastOk)));
+    await letIn(hammers);
     const asked = performance.now();
     const propagated = await logOuts.logOut(token);
     const answeredMs = performance.now() - asked;
     const refused = await until(() => hammers.every(({ lastOk, lastRefused }) => lastRefused > lastOk));
     await pause(AFTER_MS);
-    const faults = hammers.reduce((sum, each) => sum + each.faults, 0) + Number(!warm) + Number(!refused) + Number(!propagated);
+    const faults = hammers.reduce((sum, each) => sum + each.faults, 0) + Number(!refused) + Number(!propagated);
     return { value: Math.max(...hammers.map(({ lastOk }) => lastOk)) - asked, faults, answeredMs };
   } finally {
     await Promise.all(hammers.map((each) => each.stop()));
@@ -49,7 +49,7 @@ export async function cutOffUntilLastOk(
     for (const token of tokens) {
       await logOuts.allFollow();
       const asking = hammer(gateway.url, token, CUT_OFF);
-      const warm = await until(() => Number.isFinite(asking.lastOk));
+      await letIn([asking]);
       way.sever();
       const cut = performance.now();
       await logOuts.logOut(token);
@@ -57,13 +57,21 @@ export async function cutOffUntilLastOk(
       await pause(AFTER_MS);
       const value = asking.lastOk - cut;
       await asking.stop();
-      rounds.push({ value, faults: asking.faults + Number(!warm) + Number(!refused) });
+      rounds.push({ value, faults: asking.faults + Number(!refused) });
       way.mend();
     }
   } finally {
     await gateway.stop();
   }
   return rounds;
+}
+
+/** Waits until all have let the token in. Where one does not, there is nothing to measure. */
+async function letIn(hammers: readonly Hammer[]): Promise<void> {
+  if (await until(() => hammers.every(({ lastOk }) => Number.isFinite(lastOk)))) return;
+  throw new Error(
+    `a gateway does not let a token in that is good; the last answers: ${hammers.map(({ lastStatus }) => lastStatus).join(' ')}`,
+  );
 }
 
 /** False: it did not come true in time. */
