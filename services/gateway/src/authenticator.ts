@@ -1,4 +1,4 @@
-import { asWherryError, type Clock, type Logger } from '@wherry/core';
+import { asWherryError, type Clock, type ErrorCode, type Logger } from '@wherry/core';
 import type { AuthorizationSource, IdentitySigner } from '@wherry/http';
 import { classifyCredential, type CarriedSessions, type ExpressCookie, type SessionRuntime } from '@wherry/sessions';
 import { createVerifier, type AccessTokenClaims, type RefusalReason, type Verification, type Verifier } from '@wherry/tokens';
@@ -56,6 +56,13 @@ const SKEW_MS = 30_000;
 /** Tokens that have run out and are renewed do not come again. */
 const RENEWED_REMEMBERED = 1000;
 const NONE: readonly string[] = [];
+/** What no honest client sends. */
+const MADE_UP: ReadonlySet<ErrorCode> = new Set([
+  'token_signature_invalid',
+  'dpop_signature_invalid',
+  'dpop_key_wrong',
+  'dpop_proof_replayed',
+]);
 
 /** Judges each request: credential, then principal, then policy. The way of a token that was seen before makes no promise. */
 export class Authenticator {
@@ -196,7 +203,8 @@ export class Authenticator {
     const examination = budget.enterToken(peer === undefined ? undefined : addresses.of(peer, request.rawHeaders));
     if (isRefusal(examination)) return examination;
     const verified = this.#bound.verify(token, request.proved?.() ?? request);
-    budget.settleToken(examination, verified.ok ? 'good' : 'neutral');
+    const refused = !verified.ok && MADE_UP.has(verified.reason) ? 'bad' : 'neutral';
+    budget.settleToken(examination, verified.ok ? 'good' : refused);
     return verified.ok ? this.#admitToken(verified.derived, request.rawHeaders, now) : refusal('jwt', verified.reason);
   }
 

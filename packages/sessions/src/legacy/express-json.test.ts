@@ -84,6 +84,11 @@ describe('express-session JSON', () => {
     expect(refused(withUser({ id: 1, roles }))).toBe('identity_invalid');
   });
 
+  test('a user whose id is that of a service is not taken for one', () => {
+    expect(refused(withUser({ id: 'client:reports' }))).toBe('identity_invalid');
+    expect(decoded(withUser({ id: 'clientele:1' })).userId).toBe('clientele:1');
+  });
+
   test('members of the prototype name nobody', () => {
     const byPrototype = expressJsonDecoder({
       identity: { userId: '__proto__.id', username: 'constructor.name', authorities: ['toString.name'] },

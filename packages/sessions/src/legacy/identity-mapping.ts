@@ -22,10 +22,14 @@ export class IdentityFault extends Error {
   override readonly name = 'IdentityFault';
 }
 
+/** Begins the subject of a token that a service got in its own name: to a back end, which sees the id alone, a user of such an id would be that service. */
+const SERVICE_PREFIX = 'client:';
+
 /** Takes the identity from decoded session attributes; throws {@link IdentityFault} with the path, never with the value. */
 export function identityOf(attributes: object, mapping: IdentityMapping): SessionIdentity {
   const userId = nameAt(attributes, mapping.userId);
   if (userId === null) return NOBODY;
+  if (userId.startsWith(SERVICE_PREFIX)) throw new IdentityFault(`"${mapping.userId}" begins as the names of services do`);
   const username = mapping.username === undefined ? null : nameAt(attributes, mapping.username);
   const authorities = new Set<string>();
   for (const path of mapping.authorities ?? []) {
