@@ -172,7 +172,8 @@ export function rotateStatement(context: StatementContext): FencedWrite<RotateIt
     { name: 'presented', type: 'bytea', of: ({ presented }) => presented },
     { name: 'client_id', type: 'text', of: ({ clientId }) => clientId },
     { name: 'bound_to', type: 'text', of: ({ boundTo }) => boundTo },
-    { name: 'minimum_generation', type: 'bigint', of: ({ minimumGeneration }) => minimumGeneration },
+    // Of a disabled user none is high enough: infinite.
+    { name: 'minimum_generation', type: 'bigint', of: ({ minimumGeneration }) => Math.min(minimumGeneration, Number.MAX_SAFE_INTEGER) },
     { name: 'version', type: 'bigint', of: ({ version }) => version },
     { name: 'successor', type: 'bytea', of: ({ successor }) => successor },
     { name: 'sealed_successor', type: 'bytea', of: ({ sealedSuccessor }) => sealedSuccessor },

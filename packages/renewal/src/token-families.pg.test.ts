@@ -94,6 +94,8 @@ test('caps deny and change nothing: idle, absolute, and a generation below the l
 
   const old = await cluster.families.begin(beginning({ now: T }));
   expect(await renew(old.credential, T, { minimumGeneration: 4 })).toMatchObject({ outcome: 'generation_old' });
+  // As that of a disabled user is.
+  expect(await renew(old.credential, T, { minimumGeneration: Number.POSITIVE_INFINITY })).toMatchObject({ outcome: 'generation_old' });
   expect(await renew(old.credential, T, { minimumGeneration: 3 })).toMatchObject({ outcome: 'renewed' });
 });
 
