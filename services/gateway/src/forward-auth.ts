@@ -1,12 +1,13 @@
 import { WherryError, asWherryError, type Logger } from '@wherry/core';
 import { authorizationOf, type AuthorizationSource, type CrossSiteSource } from '@wherry/http';
 import { Answer } from './answer.ts';
-import type { Authenticator, JudgedRequest } from './authenticator.ts';
+import type { Authenticator } from './authenticator.ts';
 import type { Peer } from './limits/client-addresses.ts';
 import type { Gate } from './limits/gate.ts';
 import { countsAsNobody, refusalOf, type Outcome, type Refusal } from './outcome.ts';
 import { NO_HEADERS, withResponseHeaders, type ResponseHeaders } from './respond.ts';
 import { pathOf, type Route, type RouteTable } from './routes.ts';
+import type { JudgedRequest } from './token-judge.ts';
 
 /** Options of {@link ForwardAuth}. */
 export interface ForwardAuthSettings {

@@ -102,7 +102,7 @@ class HttpGateway implements Gateway {
       clock: options.clock ?? systemClock,
       log: this.#log,
     });
-    const { counts, verifier, sessions, touches, comparison } = this.#authenticator;
+    const { counts, tokens, sessions, touches, comparison } = this.#authenticator;
     this.#proxy = new ReverseProxy({
       ...options.proxy,
       upstreams: this.#routes.upstreams,
@@ -112,14 +112,14 @@ class HttpGateway implements Gateway {
       onResult: ({ prefix }, result) => counts.passedOn(prefix, result),
     });
     counts.publish(metrics, {
-      verifier,
-      sessions,
+      verifier: tokens.verifier,
+      sessions: sessions.cache,
       touches,
       comparison,
       proxied: () => this.#proxy.underWay,
       upgraded: () => this.#proxy.upgraded,
       ledWithSession: () => this.#rollout.policy.led,
-      renewals: () => this.#authenticator.renewer?.stats,
+      renewals: () => tokens.renewer?.stats,
     });
     this.#admin = new Admin({ unready: () => this.#unready(), metrics });
     this.#authPath = options.forwardAuth?.path ?? '/auth';
