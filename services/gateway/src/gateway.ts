@@ -1,5 +1,4 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { WherryError, asWherryError, silentLogger, systemClock, type Component, type Logger } from '@wherry/core';
 import { IdentitySigner, sendProblem } from '@wherry/http';
 import { Admin } from './admin.ts';
@@ -8,6 +7,7 @@ import { Connections } from './connections.ts';
 import { ForwardAuth, isBelow } from './forward-auth.ts';
 import { Gate } from './limits/gate.ts';
 import { limitsOf } from './limits/limits.ts';
+import { cut, listen, portOf } from './listening.ts';
 import type { GatewayOptions } from './options.ts';
 import { countsAsNobody, type Outcome, type Refusal } from './outcome.ts';
 import { PlainLane, isAt } from './plain/plain-lane.ts';
@@ -202,13 +202,7 @@ class HttpGateway implements Gateway {
     this.#plain.destroy();
     const servers = this.#adminServer === undefined ? [this.#server] : [this.#server, this.#adminServer];
     await this.#proxy.destroy();
-    await Promise.all(
-      servers.map(async (server) => {
-        const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-        server.closeAllConnections();
-        await closed;
-      }),
-    );
+    await Promise.all(servers.map(cut));
     await this.#renewals?.close();
     await this.#rollout.stop();
   }
@@ -319,18 +313,4 @@ class HttpGateway implements Gateway {
     const offset = Math.abs(runtime.instance.clockOffsetMs);
     return offset > CLOCK_LIMIT_MS ? `the clock is ${offset} ms off` : undefined;
   }
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-}
-
-function portOf(server: Server): number {
-  return (server.address() as AddressInfo | null)?.port ?? 0;
 }
