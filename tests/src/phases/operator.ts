@@ -1,0 +1,121 @@
+import { isWherryError } from '@wherry/core';
+import {
+  moveRollout,
+  readObservedUse,
+  readRollout,
+  settleRollout,
+  type Rollout,
+  type RolloutCommand,
+} from '@wherry/rollout';
+import type { TokenFamilies } from '@wherry/renewal';
+import { Violation } from '../model/violation.ts';
+import { SESSION_MS, type PhaseBench, type PhaseNode } from './phase-bench.ts';
+import type { OperatorAct } from './plan.ts';
+
+const ACTOR = { actor: 'model' };
+/** Steps after which something is refused, or not given out, that was accepted or given out before: by the words of the protocol, not by the code. */
+const NARROWING: readonly string[] = ['preferred>drain', 'drain>drain', 'drain>retired', 'dual>stateful', 'stateful>stateful'];
+
+/** Moves the rollout, and holds each move against what the protocol says of it. */
+export class Operator {
+  readonly #bench: PhaseBench;
+  readonly #families: Pick<TokenFamilies, 'aliveAny'>;
+  /** True when every session that was there when drain settled has run out, and none was used since. */
+  lifePassed = false;
+
+  constructor(bench: PhaseBench, families: Pick<TokenFamilies, 'aliveAny'>) {
+    this.#bench = bench;
+    this.#families = families;
+  }
+
+  /** Does it, or is refused. `behind`: those who are kept from the news. */
+  async act(act: OperatorAct, behind: ReadonlySet<PhaseNode>): Promise<void> {
+    const before = await readRollout(this.#bench.cluster.control);
+    // What every process acts on, asked before the move: who loads it meanwhile has loaded it too late.
+    const acting = new Map(this.#bench.nodes.map((node) => [node, node.control.rolloutVersion]));
+    let after: Rollout;
+    try {
+      after = await this.#move(act, before);
+    } catch (error) {
+      this.#judgeRefusal(error, act, before, behind);
+      return;
+    }
+    if (after.phase === 'retired' && !this.lifePassed) throw new Violation('retired was entered without a proof');
+    if (NARROWING.includes(`${before.phase}>${after.phase}`)) {
+      for (const node of this.#bench.nodes) {
+        if (node.runtime.instance.leaseValid && (acting.get(node) ?? -1) < before.version)
+          throw new Violation(`${before.phase}>${after.phase} was made while ${node.name} acted on an older version under its lease`);
+      }
+    }
+    if (after.phase !== 'drain') this.lifePassed = false;
+    await this.#bench.settled(behind);
+  }
+
+  async #move(act: Exclude<OperatorAct, { act: 'life-passes' }> | OperatorAct, { version }: Rollout): Promise<Rollout> {
+    const { control } = this.#bench.cluster;
+    const move = { ...ACTOR, expectedVersion: version };
+    switch (act.act) {
+      case 'settle':
+        return settleRollout(control, move, () => this.#families.aliveAny());
+      case 'retire':
+        return moveRollout(control, { command: 'advance' }, move, { evidence: readObservedUse, absoluteMs: SESSION_MS });
+      case 'life-passes':
+        throw new Error('a life passes for visitors too');
+      case 'set-percent':
+        return moveRollout(control, { command: 'set-percent', percent: act.percent }, move);
+      case 'advance':
+      case 'rollback': {
+        const command: RolloutCommand = { command: act.act };
+        return moveRollout(control, command, move);
+      }
+    }
+  }
+
+  #judgeRefusal(error: unknown, { act }: OperatorAct, { phase }: Rollout, behind: ReadonlySet<PhaseNode>): void {
+    if (!isWherryError(error)) throw error;
+    switch (error.code) {
+      case 'rollout_move_invalid':
+      case 'rollout_families_alive':
+      case 'retire_unproved':
+        return;
+      case 'rollout_unacknowledged':
+        if (behind.size > 0) return;
+        throw new Violation(`${act} in ${phase} waits for somebody, and everybody acts on the newest version`);
+      default:
+        throw error;
+    }
+  }
+
+  /** The rollout in another phase, from which a run begins. */
+  async begin(steps: number, quietMs: number): Promise<void> {
+    const { control, shards } = this.#bench.cluster;
+    await control.query('TRUNCATE client_usage');
+    await control.query('DELETE FROM instance WHERE lease_until < wherry_now()');
+    for (const { database } of shards.all) await database.query('TRUNCATE token_family');
+    await control.query(
+      `WITH s AS (INSERT INTO feed_topic AS t (topic, seq) VALUES ('rollout', 1) ON CONFLICT (topic) DO UPDATE SET seq = t.seq + 1 RETURNING seq)
+       UPDATE rollout SET version = version + 1, course = version + 1, phase = 'stateful', percent = NULL, settled = true, retreating = false,
+         paused = NULL, hold_out = 0, quiet_ms = $1, seq = (SELECT seq FROM s), changed_at = wherry_now()`,
+      [quietMs],
+    );
+    this.lifePassed = false;
+    await this.#bench.settled();
+    for (let step = 0; step < steps; step++) {
+      await this.act({ act: 'advance' }, new Set());
+      if (step === 1) await this.act({ act: 'set-percent', percent: 100 }, new Set());
+      if (step === 3) await this.act({ act: 'settle' }, new Set());
+    }
+  }
+
+  /** Every session of now has run out, and in that time none was used. Answers whether the rollout is where that counts. */
+  async lifePasses(): Promise<void> {
+    const { control, shards } = this.#bench.cluster;
+    const { phase, settled } = await readRollout(control);
+    for (const { database } of shards.all)
+      await database.query('UPDATE user_session SET create_time = create_time - $1, expire_time = 1 WHERE deleted_at IS NULL', [SESSION_MS]);
+    await control.query('UPDATE client_usage SET first_used = first_used - $1, last_used = last_used - $1', [SESSION_MS]);
+    await control.query('UPDATE usage_reporter SET since = since - $1', [SESSION_MS]);
+    await control.query('UPDATE rollout SET changed_at = changed_at - $1', [SESSION_MS]);
+    this.lifePassed = phase === 'drain' && settled;
+  }
+}

@@ -1,0 +1,248 @@
+import { randomBytes } from 'node:crypto';
+import { authControlSchema, authShardSchema, createAuthService, type AuthServiceOptions } from '@wherry/auth';
+import { Sealer, pause, systemClock } from '@wherry/core';
+import { createMetrics } from '@wherry/core/metrics';
+import { PATIENT_MS } from '@wherry/embedded/testing';
+import { createGateway } from '@wherry/gateway';
+import { TokenFamilies, tokenFamilySchema } from '@wherry/renewal';
+import { revocationSchema } from '@wherry/revocation';
+import { RolloutState, rolloutSchema, type RolloutPolicy } from '@wherry/rollout';
+import {
+  ExpressCookie,
+  SessionRuntime,
+  expressJsonDecoder,
+  sessionsControlSchema,
+  type CarriedSessions,
+  type SessionDecoder,
+  type SourceStore,
+} from '@wherry/sessions';
+import { createRedisSource } from '@wherry/sessions/redis';
+import { sessionsShardSchema } from '@wherry/sessions/sql';
+import { startCluster, type Cluster } from '@wherry/shards/testing';
+import { KEY_TOPIC, KeyRing, createIssuer, tokensSchema, type Issuer } from '@wherry/tokens';
+import { holdDatabase, type HeldDatabase } from './held-database.ts';
+import { OwnClock } from './own-clock.ts';
+
+const MASTER_KEY = Buffer.alloc(32, 9);
+const ISSUER = 'https://auth.test';
+const AUDIENCE = 'test';
+/** Life of an access token, seconds; a test is over sooner. */
+export const TOKEN_S = 300;
+/** Longest life of a session, milliseconds. */
+export const SESSION_MS = 86_400_000;
+/** Longer than a busy machine stands still; a process that is cut off stands still for longer. */
+const LEASE_MS = 120_000;
+
+/** A process with a clock and a way to the control database of its own, in this one. */
+export interface PhaseNode extends AsyncDisposable {
+  readonly name: string;
+  readonly role: 'auth' | 'gateway';
+  readonly url: string;
+  readonly clock: OwnClock;
+  readonly control: HeldDatabase;
+  readonly runtime: SessionRuntime;
+  /** What it makes of a user now; undefined where it does not say. */
+  policyFor(userId: string): RolloutPolicy | undefined;
+  /** Nobody waits for it any more, and it knows: it was cut off for longer than its lease. */
+  lapse(): Promise<void>;
+  /** It hears everything again, and acts on it. */
+  mend(): Promise<void>;
+}
+
+/** Databases and a source, and the services on them. */
+export class PhaseBench implements AsyncDisposable {
+  readonly cluster: Cluster;
+  readonly source: SourceStore;
+  readonly cookie: ExpressCookie = new ExpressCookie({ secrets: ['a secret for tests'] });
+  readonly #redisUrl: string;
+  readonly #prefix: string;
+  readonly #nodes = new Set<PhaseNode>();
+  readonly #decode: SessionDecoder = expressJsonDecoder({
+    identity: { userId: 'user.id', username: 'user.name', authorities: ['user.roles'] },
+  });
+  /** Of the gateway that was started first: as an instrumented application writes, and as auth signs. */
+  #carried: CarriedSessions | undefined;
+  #issuer: Issuer | undefined;
+
+  private constructor(cluster: Cluster, redisUrl: string) {
+    this.cluster = cluster;
+    this.#redisUrl = redisUrl;
+    this.#prefix = `phases-${randomBytes(6).toString('hex')}:`;
+    this.source = this.#openSource();
+  }
+
+  static async create(postgresUrl: string, redisUrl: string): Promise<PhaseBench> {
+    const cluster = await startCluster(postgresUrl, {
+      side: 'source',
+      controlSchema: [revocationSchema, tokensSchema, rolloutSchema, sessionsControlSchema, authControlSchema],
+      shardSchema: [sessionsShardSchema, authShardSchema, tokenFamilySchema],
+    });
+    return new PhaseBench(cluster, redisUrl);
+  }
+
+  get nodes(): readonly PhaseNode[] {
+    return [...this.#nodes];
+  }
+
+  get carried(): CarriedSessions {
+    if (this.#carried === undefined) throw new Error('no gateway was started');
+    return this.#carried;
+  }
+
+  get issuer(): Issuer {
+    if (this.#issuer === undefined) throw new Error('no gateway was started');
+    return this.#issuer;
+  }
+
+  async auth(name: string, options: Partial<AuthServiceOptions> = {}): Promise<PhaseNode> {
+    const { control, shards } = this.cluster.connect();
+    const held = holdDatabase(control);
+    const clock = new OwnClock();
+    const source = this.#openSource();
+    const service = createAuthService({
+      control,
+      shards,
+      clock,
+      masterKey: MASTER_KEY,
+      issuer: ISSUER,
+      audience: AUDIENCE,
+      accessTokenSeconds: TOKEN_S,
+      idleSeconds: 1800,
+      absoluteSeconds: SESSION_MS / 1000,
+      keyMode: 'shared',
+      clients: [{ id: 'page' }],
+      passwords: { memoryKib: 64, passes: 1, maxWaiting: 128 },
+      source: { store: source, decode: this.#decode, cookie: this.cookie },
+      ...options,
+    });
+    await service.run?.();
+    const { runtime } = service;
+    const stop = async (): Promise<void> => {
+      await service.drain?.(AbortSignal.timeout(5000));
+      await service.stop?.();
+      await shards.stop();
+      await control.end();
+      await source.close();
+    };
+    const url = `http://127.0.0.1:${service.port}`;
+    return this.#add({ name, role: 'auth', url, clock, control: held, runtime }, { policyFor: () => undefined, stop });
+  }
+
+  /** A gateway that has access tokens renewed by `auth`, where one is given. */
+  async gateway(name: string, auth?: PhaseNode): Promise<PhaseNode> {
+    const { control, shards } = this.cluster.connect();
+    const held = holdDatabase(control);
+    const clock = new OwnClock();
+    const source = this.#openSource();
+    const keys = new KeyRing({
+      database: control,
+      staleMs: () => runtime.instance.staleMs(KEY_TOPIC),
+      sealer: new Sealer(MASTER_KEY, 'signing-key'),
+    });
+    const rollout: RolloutState = new RolloutState({ database: control, leaseValid: () => runtime.instance.leaseValid });
+    const runtime: SessionRuntime = new SessionRuntime({
+      control,
+      shards,
+      masterKey: MASTER_KEY,
+      role: 'gateway',
+      topics: [keys, rollout],
+      absoluteMs: SESSION_MS,
+      leaseMs: LEASE_MS,
+      clock,
+    });
+    await runtime.run();
+    const carried = runtime.carry({ source, decode: this.#decode });
+    const gateway = createGateway({
+      host: '127.0.0.1',
+      port: 0,
+      routes: [],
+      tokens: { keys, issuer: ISSUER, audience: AUDIENCE, maxLifeS: TOKEN_S },
+      runtime,
+      rollout,
+      reports: control,
+      families: new TokenFamilies({ shards, map: runtime.slots, windowMs: 2 * TOKEN_S * 1000, deadlineMs: PATIENT_MS }),
+      metrics: createMetrics(),
+      carried,
+      cookie: this.cookie,
+      clock,
+      ...(auth === undefined ? {} : { renewal: { authUrl: auth.url, timeoutMs: PATIENT_MS } }),
+    });
+    await gateway.run();
+    this.#carried ??= carried;
+    this.#issuer ??= createIssuer({ keys, issuer: ISSUER, audience: AUDIENCE, lifeS: TOKEN_S });
+    const stop = async (): Promise<void> => {
+      await gateway.drain(AbortSignal.timeout(5000));
+      await gateway.stop();
+      await runtime.drain();
+      await runtime.stop();
+      await shards.stop();
+      await control.end();
+      await source.close();
+    };
+    const url = `http://127.0.0.1:${gateway.port}`;
+    return this.#add({ name, role: 'gateway', url, clock, control: held, runtime }, { policyFor: (userId) => rollout.policyFor(userId), stop });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Gateways first: they ask auth.
+    for (const node of this.nodes.toReversed()) await node[Symbol.asyncDispose]();
+    await this.source.close();
+    await this.cluster[Symbol.asyncDispose]();
+  }
+
+  #openSource(): SourceStore {
+    return createRedisSource({ url: this.#redisUrl, prefix: this.#prefix, timeoutMs: PATIENT_MS });
+  }
+
+  #add(
+    parts: Pick<PhaseNode, 'name' | 'role' | 'url' | 'clock' | 'control' | 'runtime'>,
+    { policyFor, stop }: Pick<PhaseNode, 'policyFor'> & { readonly stop: () => Promise<void> },
+  ): PhaseNode {
+    const { clock, control, runtime } = parts;
+    let ended: Promise<void> | undefined;
+    const node: PhaseNode = {
+      ...parts,
+      policyFor,
+      lapse: async () => {
+        const { id } = runtime.instance;
+        control.cut();
+        clock.leap(2 * LEASE_MS);
+        await this.cluster.control.query('UPDATE instance SET lease_until = 0 WHERE id = $1', [id]);
+      },
+      mend: async () => {
+        control.release();
+        await this.#caughtUp(node);
+      },
+      [Symbol.asyncDispose]: () => {
+        control.release();
+        this.#nodes.delete(node);
+        ended ??= stop();
+        return ended;
+      },
+    };
+    this.#nodes.add(node);
+    return node;
+  }
+
+  /** Until it acts on the newest version of the rollout, and the database knows. */
+  async #caughtUp({ name, control, runtime }: PhaseNode): Promise<void> {
+    const deadline = systemClock.monotonic() + PATIENT_MS;
+    for (;;) {
+      const { rows } = await this.cluster.control.query<{ version: bigint; acted: boolean | null }>(
+        `SELECT version, (SELECT (acked->>'rollout')::bigint >= r.seq AND lease_until > wherry_now() FROM instance WHERE id = $1) AS acted
+         FROM rollout r`,
+        [runtime.instance.id],
+      );
+      const [row] = rows;
+      if (row?.acted === true && runtime.instance.leaseValid && control.rolloutVersion === Number(row.version)) return;
+      if (systemClock.monotonic() > deadline) throw new Error(`${name} does not follow the rollout`);
+      runtime.instance.poke();
+      await pause(5);
+    }
+  }
+
+  /** Until every process but these acts on the newest version. */
+  async settled(except: ReadonlySet<PhaseNode> = new Set()): Promise<void> {
+    await Promise.all(this.nodes.filter((node) => !except.has(node)).map((node) => this.#caughtUp(node)));
+  }
+}

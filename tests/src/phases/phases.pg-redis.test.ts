@@ -1,0 +1,116 @@
+import fc from 'fast-check';
+import { PATIENT_MS } from '@wherry/embedded/testing';
+import { TokenFamilies } from '@wherry/renewal';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { Operator } from './operator.ts';
+import { PhaseBench, TOKEN_S } from './phase-bench.ts';
+import { VISITORS, type Kind, type OperatorAct, type Plan, type Presented, type Step } from './plan.ts';
+import { runPlan, type Scene } from './run-plan.ts';
+import { Visitor } from './visitor.ts';
+
+/** Runs, and the seed, for a longer look: `WHERRY_MODEL_RUNS=2000 WHERRY_MODEL_SEED=42`. */
+const RUNS = process.env['WHERRY_MODEL_RUNS'];
+const SEED = Number(process.env['WHERRY_MODEL_SEED'] ?? Math.trunc(Math.random() * 0x7f_ff_ff_ff));
+const USUAL_RUNS = 60;
+const LIMIT_MS = 75_000;
+
+let bench: PhaseBench;
+let scene: Scene;
+let lines: string[] = [];
+beforeAll(async () => {
+  bench = await PhaseBench.create(inject('postgresUrl'), inject('redisUrl'));
+  const auths = [await bench.auth('auth 0'), await bench.auth('auth 1')] as const;
+  const gateways = [await bench.gateway('gateway 0', auths[0]), await bench.gateway('gateway 1', auths[1])] as const;
+  const { shards, map } = bench.cluster;
+  const families = new TokenFamilies({ shards, map, windowMs: 2 * TOKEN_S * 1000, deadlineMs: PATIENT_MS });
+  const operator = new Operator(bench, families);
+  await operator.begin(1, 0);
+  const asked = await new Visitor(bench, 'native').logIn(auths[0], true);
+  const renewals = asked.status === 200;
+  scene = { bench, operator, gateways, auths, renewals, told: (what) => lines.push(what) };
+});
+afterAll(() => bench[Symbol.asyncDispose]());
+
+const visitor = fc.nat({ max: VISITORS - 1 });
+const either = fc.nat({ max: 1 });
+const operate: fc.Arbitrary<Step> = fc
+  .oneof<fc.WeightedArbitrary<OperatorAct>[]>(
+    { arbitrary: fc.constant({ act: 'advance' }), weight: 6 },
+    { arbitrary: fc.constant({ act: 'settle' }), weight: 3 },
+    { arbitrary: fc.constant({ act: 'rollback' }), weight: 4 },
+    { arbitrary: fc.constant({ act: 'retire' }), weight: 2 },
+    { arbitrary: fc.constantFrom(0, 50, 100).map((percent) => ({ act: 'set-percent', percent })), weight: 2 },
+  )
+  .map((act) => ({ step: 'operate', act }));
+const retirement: fc.Arbitrary<readonly Step[]> = fc.constant([
+  { step: 'operate', act: { act: 'life-passes' } },
+  { step: 'operate', act: { act: 'retire' } },
+]);
+const request: fc.Arbitrary<Step> = fc.record({
+  step: fc.constant('request'),
+  visitor,
+  gateway: either,
+  presented: fc.constantFrom<Presented[]>('jwt', 'session', 'session', 'both', 'renewed'),
+  lost: fc.boolean(),
+});
+const token: fc.Arbitrary<Step> = fc.record({
+  step: fc.constantFrom('exchange', 'renew'),
+  visitor,
+  auth: either,
+  lost: fc.boolean(),
+});
+const other: fc.Arbitrary<Step> = fc.record({ step: fc.constantFrom('age', 'forget-session', 'get-in'), visitor, gateway: either });
+const logIn: fc.Arbitrary<Step> = fc.record({ step: fc.constant('log-in'), visitor, auth: either });
+const logOut: fc.Arbitrary<Step> = fc.record({
+  step: fc.constant('log-out'),
+  visitor,
+  auth: either,
+  everywhere: fc.boolean(),
+});
+const hinder: fc.Arbitrary<Step> = fc.record({ step: fc.constantFrom('hold', 'hold', 'lapse', 'mend'), node: fc.nat({ max: 3 }) });
+const one = (arbitrary: fc.Arbitrary<Step>): fc.Arbitrary<readonly Step[]> => arbitrary.map((step) => [step]);
+const steps = fc
+  .array(
+    fc.oneof(
+      { arbitrary: one(operate), weight: 6 },
+      { arbitrary: one(request), weight: 8 },
+      { arbitrary: one(token), weight: 4 },
+      { arbitrary: one(other), weight: 5 },
+      { arbitrary: one(logIn), weight: 2 },
+      { arbitrary: one(logOut), weight: 1 },
+      { arbitrary: one(hinder), weight: 4 },
+      { arbitrary: retirement, weight: 1 },
+    ),
+    { minLength: 8, maxLength: 30 },
+  )
+  .map((parts) => parts.flat());
+const plan: fc.Arbitrary<Plan> = fc.record({
+  kinds: fc.array(fc.constantFrom<Kind[]>('native', 'cookie'), { minLength: VISITORS, maxLength: VISITORS }),
+  start: fc.nat({ max: 4 }),
+  quietMs: fc.constantFrom(0, 0, 3_600_000),
+  steps,
+});
+
+test(`clients and phases in any order: who is signed in gets in, and who is not does not (seed ${SEED})`, { timeout: 3_600_000 }, async () => {
+  let done = 0;
+  const reached = new Set<string>();
+  const property = fc.asyncProperty(plan, async (chosen) => {
+    lines = [];
+    await runPlan(scene, chosen);
+    done++;
+    for (const line of lines) if (line.startsWith('now ')) reached.add(line.slice(4));
+  });
+  const asserted = fc.assert(property, {
+    seed: SEED,
+    numRuns: RUNS === undefined ? USUAL_RUNS : Number(RUNS),
+    ...(RUNS === undefined ? { interruptAfterTimeLimit: LIMIT_MS, markInterruptAsFailure: false } : {}),
+    // Real services keep what went before in memory, so a smaller example is seldom one.
+    endOnFailure: true,
+  });
+  await asserted.catch((cause: unknown) => {
+    const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : '';
+    throw new Error(`${why}\nafter\n${lines.join('\n')}`, { cause });
+  });
+  expect(done).toBeGreaterThan(0);
+  expect([...reached]).toEqual(expect.arrayContaining(['dual', 'led', 'preferred', 'drain']));
+});
