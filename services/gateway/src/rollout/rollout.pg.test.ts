@@ -148,7 +148,8 @@ describe('what a gateway sees', () => {
   it('is observed from its start to its end', async () => {
     const { now, observedSince, silent } = await readObservedUse(bench.control);
     expect(silent).toEqual([]);
-    expect(observedSince).toBeLessThanOrEqual(now);
+    // A process reckons the database's clock, and may be some milliseconds off.
+    expect(Math.abs((observedSince ?? 0) - now)).toBeLessThan(PATIENT_MS);
   });
 
   it('is counted for the arm of the user, whom a refused token names', async () => {
