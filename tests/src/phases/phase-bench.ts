@@ -18,7 +18,7 @@ import {
 } from '@wherry/sessions';
 import { createRedisSource } from '@wherry/sessions/redis';
 import { sessionsShardSchema } from '@wherry/sessions/sql';
-import { startCluster, type Cluster } from '@wherry/shards/testing';
+import { startCluster, type Addresses, type Cluster } from '@wherry/shards/testing';
 import { KEY_TOPIC, KeyRing, createIssuer, tokensSchema, type Issuer } from '@wherry/tokens';
 import { holdDatabase, type HeldDatabase } from './held-database.ts';
 import { OwnClock } from './own-clock.ts';
@@ -71,6 +71,7 @@ export class PhaseBench implements AsyncDisposable {
     this.source = this.#openSource();
   }
 
+  /** `redisUrl`: of the source, by whichever way its readers come to it. */
   static async create(postgresUrl: string, redisUrl: string): Promise<PhaseBench> {
     const cluster = await startCluster(postgresUrl, {
       side: 'source',
@@ -94,8 +95,9 @@ export class PhaseBench implements AsyncDisposable {
     return this.#issuer;
   }
 
-  async auth(name: string, options: Partial<AuthServiceOptions> = {}): Promise<PhaseNode> {
-    const { control, shards } = this.cluster.connect();
+  async auth(name: string, options: Partial<AuthServiceOptions> & { readonly addresses?: Addresses } = {}): Promise<PhaseNode> {
+    const { addresses, ...rest } = options;
+    const { control, shards } = this.cluster.connect(addresses);
     const held = holdDatabase(control);
     const clock = new OwnClock();
     const source = this.#openSource();
@@ -113,7 +115,7 @@ export class PhaseBench implements AsyncDisposable {
       clients: [{ id: 'page' }],
       passwords: { memoryKib: 64, passes: 1, maxWaiting: 128 },
       source: { store: source, decode: this.#decode, cookie: this.cookie },
-      ...options,
+      ...rest,
     });
     await service.run?.();
     const { runtime } = service;
@@ -129,8 +131,8 @@ export class PhaseBench implements AsyncDisposable {
   }
 
   /** A gateway that has access tokens renewed by `auth`, where one is given. */
-  async gateway(name: string, auth?: PhaseNode): Promise<PhaseNode> {
-    const { control, shards } = this.cluster.connect();
+  async gateway(name: string, auth?: PhaseNode, addresses?: Addresses): Promise<PhaseNode> {
+    const { control, shards } = this.cluster.connect(addresses);
     const held = holdDatabase(control);
     const clock = new OwnClock();
     const source = this.#openSource();
