@@ -1,6 +1,7 @@
 import type { Crowd } from './crowd.ts';
 import type { Meter } from './meter.ts';
 import type { Probed } from './probe.ts';
+import { fetchAll, replayRenewals, sendOldCookies } from './campaigns.ts';
 import { parseInput, type Command, type CrowdEvent } from './protocol.ts';
 import { reportOf, type Report } from './report.ts';
 import type { World } from './world.ts';
@@ -56,7 +57,10 @@ export class Control {
     const id = command.id === undefined ? {} : { id: command.id };
     this.#queue = this.#queue
       .then(() => this.#carryOut(command))
-      .then((report) => write(report === undefined ? { event: 'done', do: command.do, ...id } : { event: 'report', ...report, ...id }))
+      .then((came) => {
+        if (typeof came === 'object') write({ event: 'report', ...came, ...id });
+        else write({ event: 'done', do: command.do, ...(came === undefined ? {} : { count: came }), ...id });
+      })
       .catch((error: unknown) => write({ event: 'error', code: 'command_failed', message: messageOf(error), ...id }))
       .then(() => (command.do === 'stop' ? this.#stopped.resolve() : undefined));
   }
@@ -67,7 +71,8 @@ export class Control {
     await this.#options.crowd.rest();
   }
 
-  async #carryOut(command: Command): Promise<Report | undefined> {
+  /** Answers a report, or how many there were of what was asked for. */
+  async #carryOut(command: Command): Promise<Report | number | undefined> {
     const { world, crowd } = this.#options;
     switch (command.do) {
       case 'start':
@@ -79,7 +84,22 @@ export class Control {
       case 'mode':
         world.settings.percent = command.percent ?? 100;
         world.settings.mode = command.mode;
+        world.settings.toldOnly = command.toldOnly ?? false;
+        world.settings.brokenPercent = command.broken ?? 0;
         break;
+      case 'drop':
+        world.settings.dropped = command.share;
+        break;
+      case 'fetch-all':
+        return fetchAll(world, command.concurrency ?? 64, this.#progress('fetch-all'));
+      case 'replay-renewals':
+        return replayRenewals(world, command.count);
+      case 'stateless':
+        world.settings.stateless = true;
+        break;
+      case 'retired':
+        world.settings.retired = true;
+        return sendOldCookies(world, command.cookies);
       case 'set-gateway':
         world.client.direct(typeof command.url === 'string' ? [command.url] : command.url, command.auth);
         break;
@@ -103,17 +123,21 @@ export class Control {
   }
 
   async #probeAll(command: Command & { do: 'probe-all' }): Promise<void> {
-    const { crowd, write } = this.#options;
-    let told = performance.now();
+    const { crowd } = this.#options;
     this.#probed = await crowd.probeAll({
       tokens: command.tokens ?? false,
       ...(command.presence === false ? {} : { present: (ids) => this.#ask(ids) }),
-      onProgress: (done, total) => {
-        if (performance.now() - told < PROGRESS_EVERY_MS && done < total) return;
-        told = performance.now();
-        write({ event: 'progress', do: 'probe-all', done, total });
-      },
+      onProgress: this.#progress('probe-all'),
     });
+  }
+
+  #progress(name: 'probe-all' | 'fetch-all'): (done: number, total: number) => void {
+    let told = performance.now();
+    return (done, total) => {
+      if (performance.now() - told < PROGRESS_EVERY_MS && done < total) return;
+      told = performance.now();
+      this.#options.write({ event: 'progress', do: name, done, total });
+    };
   }
 
   async #ask(ids: readonly string[]): Promise<ReadonlySet<string>> {

@@ -50,3 +50,9 @@ export function findSetCookie(headers: string | readonly string[] | undefined, n
 export function cookieHeader(name: string, value: string): string {
   return `${name}=${encodeURIComponent(value)}`;
 }
+
+/** A token whose last part, the signature of a JWT (RFC 7515 section 3.1), begins with another character: what it says is whole, its proof is not. */
+export function mutilated(token: string): string {
+  const at = token.lastIndexOf('.') + 1;
+  return `${token.slice(0, at)}${token[at] === 'A' ? 'B' : 'A'}${token.slice(at + 1)}`;
+}

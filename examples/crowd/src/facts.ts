@@ -15,7 +15,8 @@ export interface SessionFacts {
   readonly username: string;
   /** What the server said at log-in: roles and permissions. */
   readonly authorities: readonly string[];
-  readonly origin: 'seed' | 'log-in' | 'rotation';
+  /** `hand-over`: begun without a cookie, so its id is of the server's name for it, and the target cannot be asked for it. */
+  readonly origin: 'seed' | 'log-in' | 'rotation' | 'hand-over';
   readonly beganAt: number;
   /** Idle life: how far a touch moves the expiry, milliseconds. */
   readonly ttlMs: number;
@@ -25,13 +26,16 @@ export interface SessionFacts {
 }
 
 /** What a virtual user was doing. */
-export type Act = 'log-in' | 'whoami' | 'me' | 'cart' | 'rotate' | 'log-out' | 'replay' | 'exchange' | 'probe';
+export type Act = 'log-in' | 'whoami' | 'me' | 'cart' | 'rotate' | 'log-out' | 'replay' | 'exchange' | 'renew' | 'probe' | 'old-cookie';
+
+/** What a request was sent with. */
+export type CredentialKind = 'cookie' | 'jwt' | 'renewal';
 
 /** One request with its final answer. */
 export interface RequestFacts {
   readonly session: string;
   readonly act: Act;
-  readonly kind: 'cookie' | 'jwt';
+  readonly kind: CredentialKind;
   /** Digest of the credential sent. */
   readonly credential: string;
   /** When the attempt that brought the final answer was sent, and when its answer had arrived. */
@@ -50,4 +54,11 @@ export interface RequestFacts {
   readonly ends?: boolean;
   /** A JWT was refused, exchanged once, and the request repeated; `expired`: its life was over. */
   readonly exchanged?: 'expired' | 'unexpired';
+  /** A renewal was refused, and one exchange of the cookie gave a token all the same. */
+  readonly recovered?: true;
+  /**
+   * A credential that has to be refused though its session lives: a token that the client mutilated, a renewal credential
+   * whose successor has been used, or a cookie after the server has said that it takes none any more.
+   */
+  readonly unfit?: 'mutilated' | 'superseded' | 'retired';
 }

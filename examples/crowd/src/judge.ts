@@ -1,9 +1,22 @@
 import type { RequestFacts, SessionFacts } from './facts.ts';
 
-/** What can be wrong. The first four are the promise of the migration; `other-user` is the worst kind of changed identity. */
-export type Fault = 'lost' | 'resurrected' | 'signed-out' | 'authorities-changed' | 'other-user' | 'unavailable' | 'failed';
+/**
+ * What can be wrong. The first four are the promise of the migration; `other-user` is the worst kind of changed identity.
+ * Accepted though unfit: `forged` a mutilated token, `stale-renewal` a superseded renewal credential, `stateful` a cookie after retire.
+ */
+export type Fault =
+  | 'lost'
+  | 'resurrected'
+  | 'signed-out'
+  | 'authorities-changed'
+  | 'other-user'
+  | 'unavailable'
+  | 'failed'
+  | 'forged'
+  | 'stale-renewal'
+  | 'stateful';
 
-/** A judgement: `good`, `refused` (rightly, an ended session), `unjudged` (the definitions do not cover it) or a fault. */
+/** A judgement: `good`, `refused` (rightly: an ended session, an unfit credential), `unjudged` (the definitions do not cover it) or a fault. */
 export type Verdict = 'good' | 'refused' | 'unjudged' | Fault;
 
 /** Before a session's expected expiry by this much it is no longer judged as live: clocks, and whole seconds in stores. */
@@ -20,6 +33,7 @@ export function isLive(session: SessionFacts, at: number): boolean {
  */
 export function judgeRequest(session: SessionFacts, request: RequestFacts): Verdict {
   if (isUnavailable(request.status)) return 'unavailable';
+  if (request.unfit !== undefined) return judgeUnfit(request.status, request.unfit);
   const { ending } = session;
   // The only try at ending a session says how the session was before it; a repeat may meet what the first try did.
   const speaksOfBefore = request.ends === true && request.attempts === 1;
@@ -31,9 +45,19 @@ export function judgeRequest(session: SessionFacts, request: RequestFacts): Verd
   return judgeLive(session, request);
 }
 
+function judgeUnfit(status: number, unfit: NonNullable<RequestFacts['unfit']>): Verdict {
+  if (status === 401) return 'refused';
+  return isSuccess(status) ? ACCEPTED[unfit] : 'failed';
+}
+
+const ACCEPTED = { mutilated: 'forged', superseded: 'stale-renewal', retired: 'stateful' } as const satisfies Record<
+  NonNullable<RequestFacts['unfit']>,
+  Fault
+>;
+
 function judgeLive(session: SessionFacts, request: RequestFacts): Verdict {
   if (request.endedAt >= request.expectedExpiry - EXPIRY_TOLERANCE_MS) return 'unjudged';
-  if (request.status === 401) return 'signed-out';
+  if (request.status === 401) return request.recovered === true ? 'good' : 'signed-out';
   if (!isSuccess(request.status)) return 'failed';
   // A JWT may end by its own expiry and be exchanged once; one that was refused during its life signed the user out.
   if (request.exchanged === 'unexpired') return 'signed-out';

@@ -1,6 +1,6 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
-import type { Ending, RequestFacts, SessionFacts } from './facts.ts';
+import type { CredentialKind, Ending, RequestFacts, SessionFacts } from './facts.ts';
 
 /** A line of the record. No line holds a credential: sessions and credentials appear as digests. */
 export type LedgerEntry =
@@ -8,7 +8,7 @@ export type LedgerEntry =
   | {
       readonly entry: 'credential';
       readonly session: string;
-      readonly kind: 'cookie' | 'jwt';
+      readonly kind: CredentialKind;
       readonly credential: string;
       readonly at: number;
     }

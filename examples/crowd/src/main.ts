@@ -10,7 +10,7 @@ import { Random } from './random.ts';
 import { adoptSeeds } from './seeds.ts';
 import { Tally } from './tally.ts';
 import { Wallet } from './wallet.ts';
-import type { World } from './world.ts';
+import { firstSettings, noRenewals, type World } from './world.ts';
 
 let line: CommandLine;
 try {
@@ -27,15 +27,9 @@ const world: World = {
   ledger: new Ledger(line.ledger),
   wallet: new Wallet(Random.part(line.seed, -2), line.endedSample),
   tally: new Tally(),
-  settings: {
-    cookieName: line.cookieName,
-    mode: 'cookie',
-    percent: 100,
-    overlap: false,
-    thinkMs: line.thinkMs,
-    replayAfterMs: line.replayAfterMs,
-  },
-  exchanges: { done: 0, refused: 0 },
+  settings: firstSettings({ cookieName: line.cookieName, thinkMs: line.thinkMs, replayAfterMs: line.replayAfterMs }),
+  renewals: noRenewals(),
+  told: new Set(),
   onOffence: (offence) => write({ event: 'fault', ...offence }),
 };
 world.client.direct(line.gateways, line.auth);

@@ -18,7 +18,7 @@ export interface ProbeOptions {
 export interface Probed {
   /** Sessions that are live by the record. */
   readonly live: number;
-  /** Of these: answered 200, to every kind of credential held, with the right user and equal authorities. */
+  /** Of these: answered 200, to every kind of credential that its client sends, with the right user and equal authorities. */
   readonly carried: number;
   /** Ended credentials that were tried again. */
   readonly ended: number;
@@ -40,6 +40,11 @@ export async function probeAll(world: World, options: ProbeOptions = {}): Promis
   const step = (): void => options.onProgress?.(++done, total);
 
   await eachOf(live, options.concurrency ?? 32, async (session) => {
+    if (world.settings.stateless) {
+      if ((await speak(world, session, { ...PROBE, credential: 'best' }))?.carried === true) carried++;
+      step();
+      return;
+    }
     const byCookie = await speak(world, session, { ...PROBE, credential: 'cookie' });
     const holdsToken = world.wallet.token(session) !== undefined || options.tokens === true;
     const byToken = holdsToken ? await speak(world, session, { ...PROBE, credential: 'best' }) : byCookie;
@@ -50,7 +55,8 @@ export async function probeAll(world: World, options: ProbeOptions = {}): Promis
     await replay(world, credential);
     step();
   });
-  const asked = options.present === undefined ? 0 : await askTarget(world, live, options.present);
+  const known = live.filter((session) => world.ledger.session(session).origin !== 'hand-over');
+  const asked = options.present === undefined ? 0 : await askTarget(world, known, options.present);
   return { live: live.length, carried, ended: ended.length, asked };
 }
 
@@ -70,7 +76,8 @@ async function askTarget(world: World, ids: readonly string[], present: NonNulla
   return ids.length;
 }
 
-async function eachOf<T>(items: readonly T[], concurrency: number, work: (item: T) => Promise<void>): Promise<void> {
+/** Works through the items, so many at the same time. */
+export async function eachOf<T>(items: readonly T[], concurrency: number, work: (item: T) => Promise<void>): Promise<void> {
   const rest = items.values();
   await Promise.all(
     Array.from({ length: concurrency }, async () => {

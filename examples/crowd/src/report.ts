@@ -2,7 +2,7 @@ import { isLive } from './judge.ts';
 import { now } from './ledger.ts';
 import type { Probed } from './probe.ts';
 import type { Offence } from './tally.ts';
-import type { World } from './world.ts';
+import type { Renewals, World } from './world.ts';
 
 /** What the record says, as a whole. Faults count sessions, not requests. */
 export interface Report {
@@ -26,8 +26,13 @@ export interface Report {
   readonly refused: number;
   /** Expired JWTs replaced by one exchange. */
   readonly recovered: number;
-  readonly exchanges: number;
-  readonly exchangesRefused: number;
+  /** Accepted though they were mutilated tokens, superseded renewal credentials, cookies after retire. */
+  readonly forged: number;
+  readonly staleRenewals: number;
+  readonly stateful: number;
+  readonly renewals: Renewals;
+  /** Users whose client was told to go over. */
+  readonly told: number;
   readonly sessions: {
     readonly total: number;
     readonly live: number;
@@ -41,7 +46,7 @@ export interface Report {
 
 /** Reads the record out. */
 export function reportOf(world: World, probed: Probed | undefined): Report {
-  const { ledger, tally, exchanges } = world;
+  const { ledger, tally, renewals, told } = world;
   const at = now();
   const sessions = { total: 0, live: 0, ended: 0, undecided: 0, expired: 0 };
   for (const session of ledger.sessions()) {
@@ -59,8 +64,11 @@ export function reportOf(world: World, probed: Probed | undefined): Report {
     unavailable: tally.count('unavailable'),
     failed: tally.count('failed'),
     ...tally.totals,
-    exchanges: exchanges.done,
-    exchangesRefused: exchanges.refused,
+    forged: tally.count('forged'),
+    staleRenewals: tally.count('stale-renewal'),
+    stateful: tally.count('stateful'),
+    renewals: { ...renewals },
+    told: told.size,
     sessions,
     probed: probed ?? { live: 0, carried: 0, ended: 0, asked: 0 },
     offences: tally.offences(),

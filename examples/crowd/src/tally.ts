@@ -14,7 +14,18 @@ export interface Offence {
 }
 
 const OFFENCES_KEPT = 5;
-const FAULTS: readonly Fault[] = ['lost', 'resurrected', 'signed-out', 'authorities-changed', 'other-user', 'unavailable', 'failed'];
+const FAULTS: readonly Fault[] = [
+  'lost',
+  'resurrected',
+  'signed-out',
+  'authorities-changed',
+  'other-user',
+  'unavailable',
+  'failed',
+  'forged',
+  'stale-renewal',
+  'stateful',
+];
 
 /** Counts verdicts. A fault is counted once per session, however often it shows. */
 export class Tally {
@@ -85,6 +96,10 @@ function explain(fault: Fault, session: SessionFacts, request: RequestFacts): st
       return `${request.attempts} attempts`;
     case 'failed':
       return `status ${request.status}`;
+    case 'forged':
+    case 'stale-renewal':
+    case 'stateful':
+      return `${request.unfit ?? ''} and accepted`;
     case 'lost':
       break;
   }

@@ -1,7 +1,9 @@
-import { findSetCookie, sessionDigest, type SetCookie } from './credential.ts';
+import type { Answer } from './client.ts';
+import { digestOf, findSetCookie, sessionDigest, type SetCookie } from './credential.ts';
 import { replay, speak, type Line, type Spoken } from './conversation.ts';
 import type { Ending, RequestFacts, SessionFacts } from './facts.ts';
-import { statedIdentity } from './identity.ts';
+import { keepTokens } from './exchange.ts';
+import { isObject, statedIdentity } from './identity.ts';
 import { isUnavailable } from './judge.ts';
 import { now } from './ledger.ts';
 import type { Random } from './random.ts';
@@ -26,6 +28,19 @@ const LOG_OUT: Line = {
   request: (kind) =>
     kind === 'jwt' ? { to: 'auth', method: 'POST', path: '/v1/logout' } : { to: 'gateway', method: 'POST', path: '/logout', body: {} },
 };
+
+interface User {
+  readonly userId: string;
+  readonly authorities: readonly string[];
+}
+
+/** What an application without sessions answers to a log-in. */
+interface LoginTokens {
+  readonly sessionId: string;
+  readonly sessionSeconds: number;
+  /** Under the names of a token endpoint. */
+  readonly said: Readonly<Record<string, unknown>>;
+}
 
 /** A user with one client: one act at a time, each chosen by weight. */
 export class VirtualUser {
@@ -53,7 +68,8 @@ export class VirtualUser {
       ['cart', 12],
       ['replay', 5],
       ['log-out', 5],
-      ['rotate', 4],
+      // Nothing to rotate where the application has no sessions.
+      ['rotate', this.#world.settings.stateless ? 0 : 4],
     ] as const);
     switch (act) {
       case 'whoami':
@@ -97,6 +113,7 @@ export class VirtualUser {
       body: { name: this.#name, password: `pw-${this.#name}` },
     });
     const cookie = findSetCookie(answer.headers['set-cookie'], settings.cookieName);
+    const tokens = tokensIn(answer);
     const { userId, authorities } = statedIdentity(answer.body);
     const request = {
       act: 'log-in',
@@ -107,7 +124,8 @@ export class VirtualUser {
       status: answer.status,
       attempts: answer.attempts,
     } as const;
-    if (answer.status !== 200 || cookie?.expiresAt === undefined || userId === undefined || authorities === undefined) {
+    const expiresAt = tokens === undefined ? cookie?.expiresAt : answer.startedAt + tokens.sessionSeconds * 1000;
+    if (answer.status !== 200 || expiresAt === undefined || userId === undefined || authorities === undefined) {
       // Nobody is signed in, so there is no session to judge: the failure stands by itself.
       const nobody: SessionFacts = { ...NOBODY, id: `log-in of ${this.#name}`, username: this.#name, beganAt: answer.startedAt };
       const facts: RequestFacts = { ...request, session: nobody.id, expectedExpiry: 0 };
@@ -116,8 +134,11 @@ export class VirtualUser {
       if (offence !== undefined) onOffence(offence);
       return;
     }
-    const id = this.#begin('log-in', cookie, answer.endedAt, { userId, authorities });
-    enterRequest(this.#world, { ...request, session: id, expectedExpiry: cookie.expiresAt, userId, authorities });
+    const at = answer.endedAt;
+    const user = { userId, authorities };
+    const id = tokens === undefined ? this.#begin('log-in', cookie, at, user) : this.#beginByTokens(tokens.sessionId, expiresAt, at, user);
+    if (tokens !== undefined) keepTokens(this.#world, id, tokens.said, answer);
+    enterRequest(this.#world, { ...request, session: id, expectedExpiry: expiresAt, ...user });
   }
 
   async #logOut(session: string): Promise<void> {
@@ -152,7 +173,24 @@ export class VirtualUser {
     return { spoken, ending };
   }
 
-  #begin(origin: 'log-in' | 'rotation', cookie: SetCookie, at: number, user: { userId: string; authorities: readonly string[] }): string {
+  #beginByTokens(sessionId: string, expectedExpiry: number, at: number, user: User): string {
+    const id = digestOf(`session ${sessionId}`);
+    const session = {
+      id,
+      ...user,
+      username: this.#name,
+      origin: 'hand-over',
+      beganAt: at,
+      ttlMs: expectedExpiry - at,
+      expectedExpiry,
+    } as const;
+    beginSession(this.#world, session, undefined);
+    this.#session = id;
+    return id;
+  }
+
+  #begin(origin: 'log-in' | 'rotation', cookie: SetCookie | undefined, at: number, user: User): string {
+    if (cookie === undefined) throw new Error('a session is begun by a cookie');
     const id = sessionDigest(cookie.value);
     const expectedExpiry = cookie.expiresAt ?? at;
     const session = { id, ...user, username: this.#name, origin, beganAt: at, ttlMs: expectedExpiry - at, expectedExpiry };
@@ -163,7 +201,9 @@ export class VirtualUser {
 
   #markEnded(session: string, ending: Ending, acknowledgedAt: number): void {
     this.#world.ledger.append({ entry: 'ending', session, ending: { ...ending, acknowledgedAt } });
-    this.#ended.push(...this.#world.wallet.end(session, acknowledgedAt));
+    const ended = this.#world.wallet.end(session, acknowledgedAt);
+    // Ended renewal credentials are tried at the end: here they would look like renewals that fail.
+    this.#ended.push(...ended.filter(({ kind }) => kind !== 'renewal'));
     this.#ended.splice(0, this.#ended.length - ENDED_REMEMBERED);
     this.#session = undefined;
   }
@@ -179,4 +219,13 @@ export class VirtualUser {
     this.#world.wallet.forget(session);
     this.#session = undefined;
   }
+}
+
+/** The tokens of a log-in; undefined: the answer has none. */
+function tokensIn({ status, body }: Answer): LoginTokens | undefined {
+  if (status !== 200 || !isObject(body)) return undefined;
+  const { sessionId, accessToken, expiresIn, renewalCredential, renewalExpiresIn } = body;
+  if (typeof sessionId !== 'string' || typeof accessToken !== 'string' || typeof expiresIn !== 'number') return undefined;
+  const said = { access_token: accessToken, expires_in: expiresIn, refresh_token: renewalCredential };
+  return { sessionId, sessionSeconds: typeof renewalExpiresIn === 'number' ? renewalExpiresIn : expiresIn, said };
 }

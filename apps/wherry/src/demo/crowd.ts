@@ -14,7 +14,19 @@ export interface CrowdReport {
   readonly unjudged: number;
   readonly refused: number;
   readonly recovered: number;
-  readonly exchanges: number;
+  /** Accepted though they were mutilated tokens, superseded renewal credentials, cookies after retire. */
+  readonly forged: number;
+  readonly staleRenewals: number;
+  readonly stateful: number;
+  readonly told: number;
+  readonly renewals: {
+    readonly exchanged: number;
+    readonly renewed: number;
+    readonly silent: number;
+    readonly refused: number;
+    readonly recovered: number;
+    readonly dropped: number;
+  };
   readonly sessions: {
     readonly total: number;
     readonly live: number;

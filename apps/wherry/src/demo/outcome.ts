@@ -3,7 +3,7 @@ import type { CrowdReport } from './crowd.ts';
 
 /** The table of the end. */
 export function outcomeTable(report: CrowdReport, seconds: number): string {
-  const { sessions } = report;
+  const { sessions, renewals } = report;
   const number = (value: number): string => value.toLocaleString('en-US');
   return columns([
     [
@@ -13,7 +13,11 @@ export function outcomeTable(report: CrowdReport, seconds: number): string {
     ['requests judged', number(report.requests)],
     ['not judged', `${number(report.unjudged)} (overlapped a log-out, or after the expected expiry)`],
     ['ended ones refused', number(report.refused)],
-    ['exchanges for JWTs', `${number(report.exchanges)}, ${number(report.recovered)} after a JWT had run out`],
+    ['exchanges for JWTs', number(renewals.exchanged)],
+    [
+      'renewals',
+      `${number(renewals.renewed)} at the token endpoint, ${number(renewals.silent)} on the way; ${number(renewals.dropped)} answers dropped, ${number(renewals.refused)} refused`,
+    ],
     ['unavailable over 10 s', number(report.unavailable)],
     ['failed otherwise', number(report.failed)],
     ['answered as another user', number(report.otherUser)],
@@ -37,6 +41,9 @@ export function isFlawless(report: CrowdReport): boolean {
     report.otherUser,
     report.unavailable,
     report.failed,
+    report.forged,
+    report.staleRenewals,
+    report.stateful,
   ];
   return faults.every((count) => count === 0) && report.carried > 0;
 }

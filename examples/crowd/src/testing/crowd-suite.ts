@@ -13,11 +13,22 @@ import { reportOf, type Report } from '../report.ts';
 import { adoptSeeds } from '../seeds.ts';
 import { Tally } from '../tally.ts';
 import { Wallet } from '../wallet.ts';
-import type { World } from '../world.ts';
+import { firstSettings, noRenewals, type World } from '../world.ts';
 import { startLegacy, type LegacyProcess } from './legacy-process.ts';
 import { startStandInGateway, type Passing, type Reply, type StandInGateway } from './stand-in-gateway.ts';
 
-const NO_FAULTS = { lost: 0, resurrected: 0, signedOut: 0, authoritiesChanged: 0, otherUser: 0, unavailable: 0, failed: 0 };
+const NO_FAULTS = {
+  lost: 0,
+  resurrected: 0,
+  signedOut: 0,
+  authoritiesChanged: 0,
+  otherUser: 0,
+  unavailable: 0,
+  failed: 0,
+  forged: 0,
+  staleRenewals: 0,
+  stateful: 0,
+};
 
 /** A crowd needs seconds for what it has to do, and so minutes on a machine that is ten times slower. */
 const LONG_PLAY_MS = 150_000;
@@ -68,8 +79,9 @@ export function describeCrowd(name: string, env: () => Readonly<Record<string, s
         ledger: new Ledger(ledgerFile),
         wallet: new Wallet(new Random(seed)),
         tally: new Tally(),
-        settings: { cookieName: 'connect.sid', mode: 'cookie', percent: 100, overlap: false, thinkMs: 15, replayAfterMs: 0 },
-        exchanges: { done: 0, refused: 0 },
+        settings: firstSettings({ cookieName: 'connect.sid', thinkMs: 15, replayAfterMs: 0 }),
+        renewals: noRenewals(),
+        told: new Set(),
         onOffence: () => undefined,
       };
       world.client.direct([gateway.url], gateway.url);
@@ -131,12 +143,12 @@ export function describeCrowd(name: string, env: () => Readonly<Record<string, s
       world.settings.mode = 'jwt';
       const report = await scene.play(() => busy(scene)() && world.tally.totals.recovered > 10);
       expect(report).toMatchObject({ ...NO_FAULTS, offences: [] });
-      expect(report.exchanges).toBeGreaterThan(30);
+      expect(report.renewals.exchanged).toBeGreaterThan(30);
       world.settings.mode = 'cookie';
       const before = world.tally.totals.requests;
       expect(await scene.play(() => world.tally.totals.requests > before + 200)).toMatchObject({
         ...NO_FAULTS,
-        exchanges: report.exchanges,
+        renewals: report.renewals,
       });
       gateway.tokenSeconds = 300;
     });
