@@ -1,0 +1,126 @@
+import { PATIENT_MS, openWay, type Severable } from '@wherry/embedded/testing';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
+import { Operator } from '../phases/operator.ts';
+import { PhaseBench, type PhaseNode } from '../phases/phase-bench.ts';
+import { Visitor, ask } from '../phases/visitor.ts';
+
+const MINUTE = 60_000;
+const PATIENCE = { timeout: PATIENT_MS, interval: 20 };
+
+let bench: PhaseBench;
+let way: Severable;
+let source: Severable;
+/** Who can be cut off from the control database, and who cannot. */
+let cutAuth: PhaseNode;
+let cutGateway: PhaseNode;
+let auth: PhaseNode;
+let gateway: PhaseNode;
+let native: Visitor;
+let cookie: Visitor;
+beforeAll(async () => {
+  source = await openWay(inject('redisUrl'));
+  bench = await PhaseBench.create(inject('postgresUrl'), source.url);
+  way = await openWay(bench.cluster.controlUrl);
+  const addresses = { controlUrl: way.url };
+  [auth, cutAuth] = [await bench.auth('auth'), await bench.auth('cut auth', { addresses })];
+  [gateway, cutGateway] = [await bench.gateway('gateway', auth), await bench.gateway('cut gateway', cutAuth, addresses)];
+  await new Operator(bench, { aliveAny: () => Promise.resolve(false) }).begin(1, 0);
+});
+afterAll(async () => {
+  way.mend();
+  source.mend();
+  await bench[Symbol.asyncDispose]();
+  await way[Symbol.asyncDispose]();
+  await source[Symbol.asyncDispose]();
+});
+beforeEach(async () => {
+  [native, cookie] = [new Visitor(bench, 'native'), new Visitor(bench, 'cookie')];
+  for (const visitor of [native, cookie]) {
+    await visitor.logIn(auth, false);
+    await visitor.exchange(auth, false);
+    expect(await statuses(cutGateway, visitor)).toEqual([200, 200]);
+  }
+});
+
+/** What a gateway answers to the access token, and to the session. */
+async function statuses(node: PhaseNode, { kept }: Visitor): Promise<number[]> {
+  const byToken = await ask(node, { authorization: `Bearer ${kept.jwt}` });
+  const bySession = await ask(node, kept.session ?? {});
+  return [byToken.status, bySession.status];
+}
+
+/** Cuts the way to the control database, and lets as much time pass as `ms` for those who are cut off. */
+function sever(ms: number): void {
+  way.sever();
+  for (const node of [cutAuth, cutGateway]) node.clock.leap(ms);
+}
+
+async function mend(): Promise<void> {
+  way.mend();
+  await bench.settled();
+}
+
+describe('while the control database is away for a minute', () => {
+  it('users go on by the rows of their sessions, and nobody signs in or out there', async () => {
+    sever(MINUTE);
+    for (const visitor of [native, cookie]) {
+      expect(await statuses(cutGateway, visitor)).toEqual([200, 200]);
+      // An end that is not durable is none, and is not said to be one.
+      const ended = await visitor.logOut(cutAuth, false);
+      expect([ended.status, ended.code]).toEqual([503, 'control_unavailable']);
+      expect((await visitor.logOut(cutAuth, true)).status).toBe(503);
+      expect(await statuses(gateway, visitor)).toEqual([200, 200]);
+    }
+    expect((await new Visitor(bench, 'native').logIn(cutAuth, false)).status).toBe(503);
+    await mend();
+    for (const visitor of [native, cookie]) {
+      expect(await statuses(cutGateway, visitor)).toEqual([200, 200]);
+      expect((await visitor.logOut(cutAuth, false)).status).toBe(204);
+      for (const node of [gateway, cutGateway]) expect(await statuses(node, visitor)).toEqual([401, 401]);
+    }
+  });
+
+  it.each([false, true])('who signs out elsewhere is out there as well; everywhere: %s', async (everywhere) => {
+    sever(MINUTE);
+    for (const visitor of [native, cookie]) {
+      expect((await visitor.logOut(auth, everywhere)).status).toBe(204);
+      const found = await statuses(cutGateway, visitor);
+      // What lies in the source alone is known to be over by its generation, and nobody is told of that here.
+      const known = visitor.kind === 'native' || !everywhere;
+      if (known) expect(found).not.toContain(200);
+    }
+    await mend();
+    for (const visitor of [native, cookie]) expect(await statuses(cutGateway, visitor)).toEqual([401, 401]);
+  });
+
+  it('an end of which it has heard is not forgotten', async () => {
+    for (const visitor of [native, cookie]) expect((await visitor.logOut(auth, true)).headers.get('x-wherry-propagated')).toBe('true');
+    sever(MINUTE);
+    for (const visitor of [native, cookie]) expect(await statuses(cutGateway, visitor)).toEqual([401, 401]);
+    await mend();
+  });
+
+  it('a session that nobody can read is not over: 503', async () => {
+    sever(MINUTE);
+    source.sever();
+    try {
+      expect(await statuses(cutGateway, native)).toEqual([200, 200]);
+      // The slots lie with the source, which is away.
+      expect(await statuses(cutGateway, cookie)).toEqual([503, 503]);
+      // By the news nothing has ended, so the token of a session goes on where they are heard.
+      expect(await statuses(gateway, cookie)).toEqual([200, 503]);
+      const [exchanged, ended] = [await cookie.exchange(auth, false), await cookie.logOut(auth, false)];
+      expect([exchanged.code, ended.code]).toEqual(['source_unavailable', 'source_unavailable']);
+    } finally {
+      source.mend();
+      await mend();
+    }
+    await vi.waitFor(async () => {
+      const { status } = await ask(gateway, native.kept.session ?? {});
+      expect([status, ...(await statuses(cutGateway, native))]).toEqual([200, 200, 200]);
+    }, PATIENCE);
+    // Asked for and not acknowledged: a repeat ends it.
+    await vi.waitFor(async () => expect((await cookie.logOut(auth, false)).status).toBe(204), PATIENCE);
+    for (const node of [gateway, cutGateway]) expect(await statuses(node, cookie)).toEqual([401, 401]);
+  });
+});
