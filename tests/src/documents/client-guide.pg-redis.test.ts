@@ -1,0 +1,31 @@
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { expectAnswer, readAnswer } from './testing/answer.ts';
+import { examplesOf, pageOf } from './testing/page.ts';
+import { credentialsIn, runInShell } from './testing/shell.ts';
+import { Town, type PhaseName } from './testing/town.ts';
+
+/** What the page's answers name: `user123` is a member who may read orders. */
+const USER = 123;
+
+let town: Town;
+const variables: Record<string, string> = {};
+beforeAll(async () => {
+  town = await Town.found(inject('postgresUrl'), inject('redisUrl'));
+  Object.assign(variables, town.addresses, { CONNECT_SID: await town.signIn(USER) });
+});
+afterAll(async () => town[Symbol.asyncDispose]());
+
+const examples = examplesOf(pageOf('8-client-guide.md'));
+
+test.for(examples.map((example) => [example.command.line, example] as const))('line %i answers what the page says', async ([, example]) => {
+  const { command, answer } = example;
+  for (const word of command.words) await town.advanceTo(word as PhaseName);
+  const got = await runInShell(command.text, variables);
+  if (answer !== undefined) expectAnswer(got, readAnswer(answer.text));
+  Object.assign(variables, credentialsIn(got));
+});
+
+test('the page has commands, each with its answer', () => {
+  expect(examples.length).toBeGreaterThan(6);
+  expect(examples.filter(({ answer }) => answer === undefined).map(({ command }) => command.line)).toEqual([]);
+});
