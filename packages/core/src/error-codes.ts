@@ -83,10 +83,20 @@ export const ERROR_CODES = {
     status: 409,
     meaning: 'It is not proved from traffic that session tokens have been out of use for one whole session life.',
   },
+  renewal_ended: {
+    status: 401,
+    meaning: 'The refresh token was revoked, or gave way to newer ones of its session; the session itself may go on.',
+  },
+  renewal_expired: { status: 401, meaning: 'The refresh token has not been used for too long, or its time is over.' },
+  renewal_reused: {
+    status: 401,
+    meaning: 'A refresh token was used again after its successor. Somebody has it who should not, so all of its family have ended.',
+  },
   renewal_unavailable: {
     status: 503,
     meaning: 'The access token has run out, and the service that renews it does not answer at this moment.',
   },
+  renewal_unknown: { status: 401, meaning: 'The refresh token is not one that is known, or it is of another client or key.' },
   revocations_stale: {
     status: 503,
     meaning: 'This instance has had no news of revocations for too long, and the session itself could not be asked.',
@@ -169,6 +179,10 @@ export const ERROR_CODES = {
   token_malformed: { status: 401, meaning: 'The access token is not three segments of canonical base64url.' },
   token_not_yet_valid: { status: 401, meaning: 'The access token was issued in the future, or is not valid yet.' },
   token_revoked: { status: 401, meaning: 'All access tokens issued up to a moment were revoked, and this is one of them.' },
+  token_session_changed: {
+    status: 401,
+    meaning: 'The session has another user or other authorities than the access token says; the session goes on, and a new token says so.',
+  },
   token_session_ended: { status: 401, meaning: 'The session of the access token was ended.' },
   token_signature_invalid: { status: 401, meaning: 'The signature of the access token does not verify.' },
   token_too_large: { status: 401, meaning: 'The access token is longer than any that is issued.' },

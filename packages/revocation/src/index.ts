@@ -8,6 +8,7 @@ export {
   type EndReason,
   type RaisedGeneration,
   type RevocationsOptions,
+  type SessionChange,
   type SessionEnd,
   type TokenEnd,
   type UndrainedEnd,

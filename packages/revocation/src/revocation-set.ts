@@ -23,6 +23,7 @@ export interface RevocationSetOptions {
 /** How many records of each kind are held, and in how many bytes. */
 export interface RevocationSetSize {
   readonly sessions: number;
+  readonly sessionTokens: number;
   readonly tokens: number;
   readonly users: number;
   readonly disabled: number;
@@ -48,8 +49,8 @@ const NEVER = 0xffff_ffff;
 const OVERFULL_MS = Number.MAX_SAFE_INTEGER;
 
 /**
- * Every revocation that is in force, held in memory and followed over the feed. Sessions, single tokens and users'
- * generations lie in packed tables, a million in some 30 MB; who is disabled is few and lies in a Map.
+ * Every revocation that is in force, held in memory and followed over the feed. Sessions, bounds of their tokens, single
+ * tokens and users' generations lie in packed tables, a million in some 30 MB; who is disabled is few and lies in a Map.
  */
 export class RevocationSet implements FeedTopic, RevocationView {
   readonly topic: string = REVOCATION_TOPIC;
@@ -59,6 +60,10 @@ export class RevocationSet implements FeedTopic, RevocationView {
   /** Ended sessions and tokens: from which second on each may be forgotten. */
   readonly #sessions: PackedTable;
   readonly #tokens: PackedTable;
+  /** By session, the second up to which its tokens are ended. */
+  readonly #sessionTokens: PackedTable;
+  /** How long after that second such a bound is kept; known from the first row that comes. */
+  #sessionTokensKeepS = Number.POSITIVE_INFINITY;
   /** Least generation that is alive. */
   readonly #users: PackedTable;
   /** By user, the number of the row that says whether he is disabled. */
@@ -80,6 +85,7 @@ export class RevocationSet implements FeedTopic, RevocationView {
     const seed = [randomInt(0x1_0000_0000), randomInt(0x1_0000_0000)] as const;
     this.#sessions = new PackedTable(idWords);
     this.#tokens = new PackedTable(hashWords(seed));
+    this.#sessionTokens = new PackedTable(idWords);
     this.#users = new PackedTable(userWords(seed));
     this.#sweptAt = this.#clock.monotonic();
   }
@@ -90,6 +96,10 @@ export class RevocationSet implements FeedTopic, RevocationView {
 
   isTokenEnded(jti: string): boolean {
     return this.#tokens.get(jti) !== 0;
+  }
+
+  sessionTokensNotBefore(sid: string): number {
+    return this.#sessionTokens.get(sid);
   }
 
   minimumGeneration(userId: string): number {
@@ -118,13 +128,14 @@ export class RevocationSet implements FeedTopic, RevocationView {
   }
 
   get size(): RevocationSetSize {
-    const [sessions, tokens, users] = [this.#sessions, this.#tokens, this.#users];
+    const [sessions, sessionTokens, tokens, users] = [this.#sessions, this.#sessionTokens, this.#tokens, this.#users];
     return {
       sessions: sessions.size,
+      sessionTokens: sessionTokens.size,
       tokens: tokens.size,
       users: users.size,
       disabled: this.#disabledCount,
-      bytes: sessions.bytes + tokens.bytes + users.bytes,
+      bytes: sessions.bytes + sessionTokens.bytes + tokens.bytes + users.bytes,
       overfull: this.#overfull,
     };
   }
@@ -164,7 +175,7 @@ export class RevocationSet implements FeedTopic, RevocationView {
   }
 
   #records(): number {
-    return this.#sessions.size + this.#tokens.size + this.#users.size + this.#disabled.size;
+    return this.#sessions.size + this.#sessionTokens.size + this.#tokens.size + this.#users.size + this.#disabled.size;
   }
 
   #apply(row: RevocationRow): void {
@@ -172,6 +183,9 @@ export class RevocationSet implements FeedTopic, RevocationView {
     switch (kind) {
       case 'session':
         this.#put(this.#sessions, key, forgetSecond(row));
+        return;
+      case 'session_tokens':
+        this.#endSessionTokens(row);
         return;
       case 'token':
         this.#put(this.#tokens, key, forgetSecond(row));
@@ -185,6 +199,11 @@ export class RevocationSet implements FeedTopic, RevocationView {
       case 'issuer':
         this.#issuerNotBefore = Math.max(value, this.#issuerNotBefore);
     }
+  }
+
+  #endSessionTokens({ key, value, expireTime }: RevocationRow): void {
+    if (expireTime !== null) this.#sessionTokensKeepS = Math.ceil((expireTime + FORGET_MARGIN_MS) / 1000) - value;
+    if (value > this.#sessionTokens.get(key)) this.#put(this.#sessionTokens, key, Math.min(value, NEVER));
   }
 
   #disable({ key, value, seq }: RevocationRow): void {
@@ -218,9 +237,11 @@ export class RevocationSet implements FeedTopic, RevocationView {
     }
     const second = Math.floor(Math.min(controlNow, this.#clock.now()) / 1000);
     const keep = (forgetAt: number): boolean => forgetAt >= second;
+    const keepBound = (notBefore: number): boolean => notBefore + this.#sessionTokensKeepS >= second;
     while (this.#sweepFrom < this.#sessions.segments) {
       this.#sessions.prune(this.#sweepFrom, keep);
       this.#tokens.prune(this.#sweepFrom, keep);
+      this.#sessionTokens.prune(this.#sweepFrom, keepBound);
       this.#sweepFrom++;
       if (this.#clock.monotonic() - began >= SWEEP_PART_MS) return;
     }

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => control[Symbol.asyncDispose]());
 beforeEach(async () => {
-  await control.database.query('TRUNCATE revocation, feed_topic, instance, audit');
+  await control.database.query('TRUNCATE revocation, session_change, feed_topic, instance, audit');
 });
 
 async function follow(...options: Parameters<typeof startFollower> extends [string, ...infer O] ? O : never): Promise<Follower> {
@@ -96,6 +96,67 @@ describe('what is ended', () => {
     const { rows } = await control.database.query<{ n: bigint; seq: bigint }>('SELECT count(*) AS n, max(seq) AS seq FROM revocation');
     expect(rows[0]?.n).toBe(200n);
     expect(Number(rows[0]?.seq)).toBeLessThan(20);
+  });
+});
+
+describe('the tokens of a session that changes', () => {
+  const bound = async (sid: bigint): Promise<number> => (await restarted()).sessionTokensNotBefore(sid.toString());
+
+  test('are ended everywhere, and the session is not', async () => {
+    const [one, other] = [await follow(), await follow()];
+    const before = second();
+    const seq = await one.revocations.endSessionChange({ id: 7n });
+    expect(await one.revocations.propagated(seq)).toBe(true);
+    for (const set of [one.set, other.set, await restarted()]) {
+      expect(set.sessionTokensNotBefore('7')).toBeGreaterThan(before);
+      expect([set.isSessionEnded('7'), set.sessionTokensNotBefore('8'), set.size.sessionTokens]).toEqual([false, 0, 1]);
+    }
+  });
+
+  test('of every earlier change are ended by the next one, however soon it comes', async () => {
+    const { revocations, set } = await follow();
+    let last = 0;
+    for (let n = 0; n < 20; n++) {
+      await revocations.endSessionChange({ id: 7n });
+      expect(set.sessionTokensNotBefore('7')).toBeGreaterThan(last);
+      last = set.sessionTokensNotBefore('7');
+    }
+    expect(await bound(7n)).toBe(last);
+  });
+
+  test('are ended once more when the change is made, or when nobody says that it is', async () => {
+    const { revocations, set } = await follow();
+    const made = await revocations.beginSessionChange(7n);
+    await revocations.beginSessionChange(8n);
+    const begun = [set.sessionTokensNotBefore('7'), set.sessionTokensNotBefore('8')] as const;
+    await revocations.endSessionChange(made);
+    const ended = set.sessionTokensNotBefore('7');
+    expect(ended).toBeGreaterThan(begun[0]);
+    await revocations.sweep();
+    expect(await bound(8n)).toBe(begun[1]);
+    // As if both had been begun long ago, and the process of the second had died.
+    await control.database.query('UPDATE session_change SET since = since - 60000');
+    const sweeper = await follow();
+    await sweeper.revocations.sweep();
+    expect([await bound(7n), (await bound(8n)) > begun[1]]).toEqual([ended, true]);
+    expect((await control.database.query('SELECT FROM session_change')).rowCount).toBe(0);
+  });
+
+  test('of two changes at once: the end of the one leaves the other under way', async () => {
+    const { revocations } = await follow();
+    const [one] = await Promise.all([revocations.beginSessionChange(7n), revocations.beginSessionChange(7n)]);
+    await revocations.endSessionChange(one);
+    expect((await control.database.query('SELECT FROM session_change')).rowCount).toBe(1);
+  });
+
+  test('of many sessions at once take few statements, and are deleted when no token of before can live', async () => {
+    const { revocations, set } = await follow();
+    await Promise.all(Array.from({ length: 300 }, (_, i) => revocations.endSessionChange({ id: BigInt(i) })));
+    const { rows } = await control.database.query<{ n: bigint; seq: bigint }>('SELECT count(*) AS n, max(seq) AS seq FROM revocation');
+    expect([rows[0]?.n, Number(rows[0]?.seq) < 20, set.size.sessionTokens]).toEqual([300n, true, 300]);
+    expect(await revocations.sweep()).toBe(0);
+    await control.database.query('UPDATE revocation SET expire_time = wherry_now() - 1');
+    expect(await revocations.sweep()).toBe(300);
   });
 });
 
@@ -201,11 +262,11 @@ describe('what is over', () => {
     monotonic = (): number => this.mono;
   }
 
-  const write = (kind: 'session' | 'token', key: string, expireInMs: number): Promise<unknown> =>
+  const write = (kind: 'session' | 'session_tokens' | 'token', key: string, expireInMs: number): Promise<unknown> =>
     control.database.query(
       `WITH n AS (INSERT INTO feed_topic AS t (topic, seq) VALUES ('revocation', 1) ON CONFLICT (topic) DO UPDATE SET seq = t.seq + 1 RETURNING seq)
-       INSERT INTO revocation (kind, key, value, reason, expire_time, seq) SELECT $1, $2, 0, 'test', wherry_now() + $3, seq FROM n`,
-      [kind, key, expireInMs],
+       INSERT INTO revocation (kind, key, value, reason, expire_time, seq) SELECT $1, $2, CASE WHEN $1 = 'session_tokens' THEN (wherry_now() + $3 - $4) / 1000 ELSE 0 END, 'test', wherry_now() + $3, seq FROM n`,
+      [kind, key, expireInMs, KEEP_MS],
     );
   const HOUR_MS = 3_600_000;
 
@@ -214,6 +275,8 @@ describe('what is over', () => {
     await write('token', 'a', -2 * HOUR_MS);
     await write('session', '2', -HOUR_MS);
     await write('token', 'b', KEEP_MS);
+    await write('session_tokens', '3', -2 * HOUR_MS);
+    await write('session_tokens', '4', -HOUR_MS);
     const clock = new HandClock();
     const set = new RevocationSet({ database: control.database, staleMs: () => 0, clock });
     const reached = await set.load(0n);
@@ -225,6 +288,7 @@ describe('what is over', () => {
       true,
       true,
     ]);
+    expect([set.sessionTokensNotBefore('3'), set.sessionTokensNotBefore('4') > 0, set.size.sessionTokens]).toEqual([0, true, 1]);
   });
 
   test.each([HOUR_MS, -HOUR_MS, 24 * HOUR_MS])('a clock that jumps by %i ms makes it forget nothing early', async (jump) => {

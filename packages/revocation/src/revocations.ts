@@ -1,8 +1,21 @@
+import { randomUUID } from 'node:crypto';
 import { MicroBatcher, isWherryError, type Component } from '@wherry/core';
 import { controlError, type Database } from '@wherry/core/control';
 import type { RevocationChange } from './change.ts';
 import { REVOCATION_TOPIC, type RevocationSet } from './revocation-set.ts';
-import { DISABLE_USER, ENABLE_USER, END_SESSIONS, END_TOKENS, MARK_DRAINED, RAISE_GENERATION, RAISE_ISSUER } from './statements.ts';
+import {
+  BEGIN_CHANGES,
+  DISABLE_USER,
+  ENABLE_USER,
+  END_CHANGES,
+  END_SESSIONS,
+  END_TOKENS,
+  MARK_DRAINED,
+  OVERDUE_CHANGE,
+  RAISE_GENERATION,
+  RAISE_ISSUER,
+  SETTLE_CHANGES,
+} from './statements.ts';
 
 /** Why a session ended; for people and counts. */
 export type EndReason = 'logout' | 'rotation' | 'logout_everywhere' | 'found_missing' | 'operator';
@@ -21,6 +34,14 @@ export interface TokenEnd {
   readonly jti: string;
   /** NumericDate; the record is forgotten when no clock takes the token for alive any more. */
   readonly exp: number;
+}
+
+/** A session that is about to get another user or other authorities; see {@link Revocations.beginSessionChange}. */
+export interface SessionChange {
+  /** Id of the session's row. */
+  readonly id: bigint;
+  /** Names the change that was begun; undefined: none was. */
+  readonly change?: string;
 }
 
 /** What became of raising a user's generation. */
@@ -56,11 +77,18 @@ interface Raised {
   readonly seq: bigint;
 }
 
+/** The bound of a session's tokens, as a statement answers it. */
+interface Bound extends Raised {
+  readonly key: string;
+}
+
 /** Called with what this process has just made durable. Must not throw, and holds nobody up. */
 export type ChangeListener = (changes: readonly RevocationChange[]) => void;
 
 /** Most that are ended by one statement. */
 const BATCH = 500;
+/** A change of a session that takes longer than this was cut off by a crash: a save is given up long before. */
+const CHANGE_MS = 10_000;
 
 /**
  * Ends things durably. Each act is one statement that takes its sequence number under the topic's lock, so a follower
@@ -77,6 +105,8 @@ export class Revocations implements Component {
   readonly #ends: MicroBatcher<SessionEnd, bigint>;
   readonly #tokens: MicroBatcher<TokenEnd, bigint>;
   readonly #drained: MicroBatcher<bigint, void>;
+  readonly #begun: MicroBatcher<SessionChange, bigint>;
+  readonly #changed: MicroBatcher<SessionChange, bigint>;
 
   constructor(options: RevocationsOptions) {
     this.#options = options;
@@ -85,6 +115,8 @@ export class Revocations implements Component {
     this.#ends = new MicroBatcher({ ...bounds, run: (items) => this.#endSessions(items) });
     this.#tokens = new MicroBatcher({ ...bounds, run: (items) => this.#endTokens(items) });
     this.#drained = new MicroBatcher({ ...bounds, run: (ids) => this.#markBatch(ids) });
+    this.#begun = new MicroBatcher({ ...bounds, run: (items) => this.#changes(BEGIN_CHANGES, items) });
+    this.#changed = new MicroBatcher({ ...bounds, run: (items) => this.#changes(END_CHANGES, items) });
   }
 
   /** From now on `listener` hears of each change that this process makes, after it is durable and noted here. */
@@ -103,6 +135,26 @@ export class Revocations implements Component {
    */
   async endToken(end: TokenEnd): Promise<bigint> {
     return this.#tokens.add(end);
+  }
+
+  /**
+   * Ends the tokens of a session that is about to get another user or other authorities; the session goes on. Durable
+   * before the change is made, so that no crash leaves the old ones alive. What is issued between here and
+   * {@link endSessionChange} may still be of before the change; that call ends it too, and {@link sweep} does where it
+   * does not come within ten seconds. Throws `control_unavailable`.
+   */
+  async beginSessionChange(id: bigint): Promise<Required<SessionChange>> {
+    const begun = { id, change: randomUUID() };
+    await this.#begun.add(begun);
+    return begun;
+  }
+
+  /**
+   * Ends the tokens that were issued for a session before this moment: it has changed. What is issued from a reading that
+   * comes after lives. Answers the sequence number. Throws `control_unavailable`.
+   */
+  async endSessionChange(change: SessionChange): Promise<bigint> {
+    return this.#changed.add(change);
   }
 
   /** Resolves true when every live instance acts on `seq`, false when some did not say so in time. */
@@ -162,8 +214,9 @@ export class Revocations implements Component {
     return rows.map(({ slot, key, digest, value }) => ({ slot, id: BigInt(key), digest, endedAt: Number(value) }));
   }
 
-  /** Deletes what no token and no store can bring back any more; answers how many. */
+  /** Ends what crashed changes of sessions have left; then deletes what no token and no store can bring back any more, and answers how many. */
   async sweep(limit = 10_000): Promise<number> {
+    await this.#settleChanges();
     const { rowCount } = await this.#options.database.query(
       `DELETE FROM revocation WHERE (kind, key) IN (
          SELECT kind, key FROM revocation WHERE expire_time < wherry_now() AND drained LIMIT $1)`,
@@ -173,7 +226,8 @@ export class Revocations implements Component {
   }
 
   async drain(): Promise<void> {
-    await Promise.all([this.#ends.drained(), this.#tokens.drained(), this.#drained.drained()]);
+    const batchers = [this.#ends, this.#tokens, this.#drained, this.#begun, this.#changed];
+    await Promise.all(batchers.map(async (batcher) => batcher.drained()));
   }
 
   #noted(changes: readonly RevocationChange[]): void {
@@ -189,9 +243,13 @@ export class Revocations implements Component {
 
   /** Runs the statement of one act; answers its first row. */
   async #act<R extends object>(statement: string, values: readonly unknown[]): Promise<R | undefined> {
+    return (await this.#rows<R>(statement, values))[0];
+  }
+
+  async #rows<R extends object>(statement: string, values: readonly unknown[]): Promise<readonly R[]> {
     try {
       const { rows } = await this.#options.database.query<R>(statement, [REVOCATION_TOPIC, ...values]);
-      return rows[0];
+      return rows;
     } catch (error) {
       throw isWherryError(error) ? error : controlError(error);
     }
@@ -215,6 +273,27 @@ export class Revocations implements Component {
     const { seq } = row;
     this.#noted(keys.map((key) => ({ kind, key, value: 0, seq })));
     return keys.map(() => seq);
+  }
+
+  async #changes(statement: string, items: readonly SessionChange[]): Promise<bigint[]> {
+    const changes = items.flatMap(({ change }) => (change === undefined ? [] : [change]));
+    const seq = this.#bounded(await this.#rows<Bound>(statement, [items.map(({ id }) => id.toString()), this.#options.keepMs, changes]));
+    if (seq === undefined) throw new Error('no bound was written');
+    return items.map(() => seq);
+  }
+
+  async #settleChanges(): Promise<void> {
+    for (;;) {
+      const { rowCount } = await this.#options.database.query(OVERDUE_CHANGE, [CHANGE_MS]);
+      if (rowCount !== 1) return;
+      // Another instance may have taken them meanwhile.
+      if (this.#bounded(await this.#rows<Bound>(SETTLE_CHANGES, [CHANGE_MS, this.#options.keepMs, BATCH])) === undefined) return;
+    }
+  }
+
+  #bounded(rows: readonly Bound[]): bigint | undefined {
+    this.#noted(rows.map(({ key, value, seq }) => ({ kind: 'session_tokens', key, value: Number(value), seq })));
+    return rows[0]?.seq;
   }
 
   async #markBatch(ids: readonly bigint[]): Promise<void[]> {

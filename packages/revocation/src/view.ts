@@ -8,6 +8,12 @@ export interface RevocationView {
   /** True when the one token with this `jti` was ended. Absent: this view knows of no single tokens. */
   isTokenEnded?(jti: string): boolean;
   /**
+   * Tokens that name this session and were issued at or before this second (NumericDate) are ended, while the session
+   * lives on: it has another user or other authorities than they say. 0 where there is no such bound. Whoever reads a
+   * session to issue a token for it asks before the reading, and issues it later than this. Absent: there are no such bounds.
+   */
+  sessionTokensNotBefore?(sid: string): number;
+  /**
    * Sessions and tokens of a lower generation than this are ended; 0 where nothing was ever raised. Infinity while the
    * user is disabled: nothing that he has or gets is alive, whatever generation it says.
    */

@@ -74,6 +74,21 @@ describe('a remembered token', () => {
     expect(reason(authority.verifier().verify(token))).toBe('token_ended');
   });
 
+  test('is refused after its session has changed, and one that was issued later is not', () => {
+    const authority = new TestAuthority();
+    const verifier = authority.verifier();
+    const { second } = authority.clock;
+    const [token, other] = [authority.issue(), authority.issue({ sessionId: 78n })];
+    expect([token, other].map((text) => reason(verifier.verify(text)))).toEqual(['accepted', 'accepted']);
+    authority.revocations.changeSession('77', second + 1);
+    const [early, next] = [authority.issue({ issuedAt: second + 1 }), authority.issue({ issuedAt: second + 2 })];
+    const judged = (): string[] => [token, other, early, next].map((text) => reason(verifier.verify(text)));
+    expect(judged()).toEqual(['token_session_changed', 'accepted', 'token_session_changed', 'accepted']);
+    expect(reason(authority.verifier().verify(token))).toBe('token_session_changed');
+    authority.revocations.changeSession('77', second + 2);
+    expect(judged()).toEqual(['token_session_changed', 'accepted', 'token_session_changed', 'token_session_changed']);
+  });
+
   test('asks what has ended only when something has', () => {
     const authority = new TestAuthority();
     let asked = 0;
@@ -81,16 +96,17 @@ describe('a remembered token', () => {
     const counting = Object.assign(Object.create(revocations) as typeof revocations, {
       isTokenEnded: () => (asked++, false),
       isSessionEnded: () => (asked++, false),
+      sessionTokensNotBefore: () => (asked++, 0),
       minimumGeneration: () => (asked++, 0),
     });
     Object.defineProperty(counting, 'version', { get: () => revocations.version });
     const verifier = authority.verifier({ revocations: counting });
     const token = authority.issue();
     for (let i = 0; i < 5; i++) expect(reason(verifier.verify(token))).toBe('accepted');
-    expect(asked).toBe(3);
+    expect(asked).toBe(4);
     revocations.endSession('1');
     for (let i = 0; i < 5; i++) expect(reason(verifier.verify(token))).toBe('accepted');
-    expect(asked).toBe(6);
+    expect(asked).toBe(8);
   });
 
   test('is refused once its generation is below the minimum of its user', () => {

@@ -205,6 +205,7 @@ class AccessTokenVerifier<D> implements Verifier<D> {
     const { sid, sub, gen, iat, jti } = entry.verified.claims;
     if (sid !== undefined && this.#revocations.isSessionEnded(sid)) return refused('token_session_ended');
     if (gen < this.#revocations.minimumGeneration(sub)) return refused('token_generation_old');
+    if (sid !== undefined && iat <= (this.#revocations.sessionTokensNotBefore?.(sid) ?? 0)) return refused('token_session_changed');
     if (iat <= this.#revocations.issuerNotBefore) return refused('token_revoked');
     if (this.#revocations.isTokenEnded?.(jti) === true) return refused('token_ended');
     entry.revocationsVersion = version;

@@ -71,6 +71,7 @@ export class TestKeys implements KeySource, SigningKeySource {
 export class TestRevocations implements RevocationView {
   readonly #sessions = new Set<string>();
   readonly #tokens = new Set<string>();
+  readonly #bounds = new Map<string, number>();
   readonly #generations = new Map<string, number>();
   issuerNotBefore = 0;
   version = 0;
@@ -94,6 +95,15 @@ export class TestRevocations implements RevocationView {
   endToken(jti: string): void {
     this.#tokens.add(jti);
     this.version++;
+  }
+
+  changeSession(sid: string, notBefore: number): void {
+    this.#bounds.set(sid, notBefore);
+    this.version++;
+  }
+
+  sessionTokensNotBefore(sid: string): number {
+    return this.#bounds.get(sid) ?? 0;
   }
 
   isTokenEnded(jti: string): boolean {
