@@ -1,5 +1,6 @@
-import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler, type Response } from 'express';
+import express, { type Express, type Request, type RequestHandler } from 'express';
 import session from 'express-session';
+import { MOST_CART_ITEMS, answerError, bodyOf, isWhole, refuse, unauthenticated } from './answers.ts';
 import type { Config } from './config.ts';
 import { authenticate, type User } from './directory.ts';
 import { identityFromGateway, identityOf } from './identity.ts';
@@ -12,8 +13,6 @@ declare module 'express-session' {
     cart?: string[];
   }
 }
-
-const MOST_CART_ITEMS = 20;
 
 /**
  * The application's routes. Whatever changes a session saves it before answering: express-session answers 200 even when
@@ -118,37 +117,8 @@ function sessionIdentity(request: Request): ReturnType<typeof identityOf> | unde
   return request.session.user === undefined ? undefined : identityOf(request.session.user);
 }
 
-function refuse(response: Response, error: string): void {
-  response.status(400).json({ error });
-}
-
-function unauthenticated(response: Response): void {
-  response.status(401).json({ error: 'unauthenticated' });
-}
-
-function bodyOf(request: Request): Record<string, unknown> {
-  const body: unknown = request.body;
-  return typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
-}
-
-function isWhole(value: unknown, least: number, most: number): value is number {
-  return Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
-}
-
 function finished(work: (done: (error?: unknown) => void) => unknown): Promise<void> {
   return new Promise((resolve, reject) => {
     work((error) => (error ? reject(error) : resolve()));
   });
 }
-
-/** A request that Express could not read says so itself; everything else that can fail here is the session store: try again. */
-const answerError: ErrorRequestHandler = (error: unknown, _request, response, _next) => {
-  if (response.headersSent) {
-    // express-session reports a failed touch while the answer is already on its way; only an unfinished stream must break off.
-    if (!response.writableEnded && response.getHeader('content-length') === undefined) response.destroy();
-    return;
-  }
-  const { expose, status } = (error ?? {}) as { expose?: unknown; status?: unknown };
-  if (expose === true && isWhole(status, 400, 499)) response.status(status).json({ error: 'bad_request' });
-  else response.status(503).set('retry-after', '1').json({ error: 'store_unavailable' });
-};

@@ -20,6 +20,8 @@ describe('readConfig', () => {
     [{ LEGACY_SOURCE: 'dynamodb://127.0.0.1:8000/' }, 'LEGACY_SOURCE'],
     [{ PORT: '70000' }, 'PORT'],
     [{ SESSION_TTL_SECONDS: '1e3' }, 'SESSION_TTL_SECONDS'],
+    [{ LEGACY_STATELESS: '1' }, 'LEGACY_AUTH_URL'],
+    [{ LEGACY_STATELESS: '1', LEGACY_AUTH_URL: 'http://127.0.0.1:1', LEGACY_CLIENT_ID: 'shop' }, 'LEGACY_CLIENT_SECRET'],
   ])('names the variable that is wrong: %o', (wrong, name) => {
     const attempt = (): unknown => readConfig({ ...good, ...wrong });
     expect(attempt).toThrow(ConfigError);

@@ -19,6 +19,18 @@ export interface Config {
   readonly trustGateway: boolean;
   /** True when the session store is to be wrapped. */
   readonly instrumented: boolean;
+  /** Present: no sessions at all; who is calling says the gateway, and log-ins are handed over. */
+  readonly stateless: StatelessConfig | undefined;
+}
+
+/** What an application without sessions needs. */
+export interface StatelessConfig {
+  /** Origin of the auth service. */
+  readonly authUrl: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** With which the gateway signs its identity headers. */
+  readonly gatewaySecret: string;
 }
 
 /** A variable of the environment has a value that is not allowed. */
@@ -26,10 +38,14 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-/** Reads PORT, HOST, LEGACY_SOURCE, SESSION_SECRET, SESSION_TTL_SECONDS, LEGACY_KEY_PREFIX, LEGACY_TRUST_GATEWAY and WHERRY_CONTROL_URL. */
+/**
+ * Reads PORT, HOST, LEGACY_SOURCE, SESSION_SECRET, SESSION_TTL_SECONDS, LEGACY_KEY_PREFIX, LEGACY_TRUST_GATEWAY, WHERRY_CONTROL_URL,
+ * and with LEGACY_STATELESS=1, which needs no SESSION_SECRET, LEGACY_AUTH_URL, LEGACY_CLIENT_ID, LEGACY_CLIENT_SECRET and GATEWAY_SECRET.
+ */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const stateless = env['LEGACY_STATELESS'] === '1' ? readStateless(env) : undefined;
   const secret = env['SESSION_SECRET'] ?? '';
-  if (secret.length < 8) throw new ConfigError('SESSION_SECRET must be set, with at least 8 characters');
+  if (stateless === undefined && secret.length < 8) throw new ConfigError('SESSION_SECRET must be set, with at least 8 characters');
   return {
     port: wholeNumber(env, 'PORT', 3000, 0, 65_535),
     host: env['HOST'] ?? '127.0.0.1',
@@ -38,8 +54,26 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     idleMs: wholeNumber(env, 'SESSION_TTL_SECONDS', 3600, 1, 31_536_000) * 1000,
     keyPrefix: env['LEGACY_KEY_PREFIX'] ?? 'sess:',
     trustGateway: env['LEGACY_TRUST_GATEWAY'] === '1',
-    instrumented: (env['WHERRY_CONTROL_URL'] ?? '') !== '',
+    instrumented: stateless === undefined && (env['WHERRY_CONTROL_URL'] ?? '') !== '',
+    stateless,
   };
+}
+
+function readStateless(env: NodeJS.ProcessEnv): StatelessConfig {
+  const authUrl = env['LEGACY_AUTH_URL'] ?? '';
+  if (!/^https?:\/\/[^/]+\/?$/.test(authUrl)) throw new ConfigError('LEGACY_AUTH_URL must be an http origin');
+  return {
+    authUrl,
+    clientId: needed(env, 'LEGACY_CLIENT_ID', 1),
+    clientSecret: needed(env, 'LEGACY_CLIENT_SECRET', 16),
+    gatewaySecret: needed(env, 'GATEWAY_SECRET', 32),
+  };
+}
+
+function needed(env: NodeJS.ProcessEnv, key: string, least: number): string {
+  const text = env[key] ?? '';
+  if (text.length < least) throw new ConfigError(`${key} must be set, with at least ${least} characters`);
+  return text;
 }
 
 function wholeNumber(env: NodeJS.ProcessEnv, key: string, otherwise: number, least: number, most: number): number {

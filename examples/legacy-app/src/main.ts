@@ -1,7 +1,9 @@
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createApp } from './app.ts';
 import { ConfigError, readConfig, type Config } from './config.ts';
+import { openCarts } from './carts.ts';
+import { createStatelessApp } from './stateless-app.ts';
 import { openStore } from './store.ts';
 
 const DRAIN_MS = 10_000;
@@ -15,11 +17,13 @@ try {
   process.exit(2);
 }
 
-const sessions = await openStore(config);
-const server = createServer(createApp(sessions.store, config));
+const { app, close } = await assemble(config);
+const server = createServer(app);
 server.listen(config.port, config.host, () => {
   const { port } = server.address() as AddressInfo;
-  console.log(`listening on http://${config.host}:${port}${config.instrumented ? ', store wrapped' : ''}`);
+  console.log(
+    `listening on http://${config.host}:${port}${config.instrumented ? ', store wrapped' : ''}${config.stateless === undefined ? '' : ', without sessions'}`,
+  );
 });
 
 let ending = false;
@@ -34,7 +38,7 @@ function end(): void {
   const late = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
   server.close(() => {
     clearTimeout(late);
-    sessions.close().then(
+    close().then(
       () => process.exit(0),
       () => process.exit(1),
     );
@@ -43,3 +47,12 @@ function end(): void {
 }
 process.on('SIGTERM', end);
 process.on('SIGINT', end);
+
+async function assemble({ stateless, ...rest }: Config): Promise<{ readonly app: RequestListener; readonly close: () => Promise<void> }> {
+  if (stateless === undefined) {
+    const sessions = await openStore({ ...rest, stateless });
+    return { app: createApp(sessions.store, { ...rest, stateless }), close: sessions.close };
+  }
+  const carts = await openCarts(rest);
+  return { app: createStatelessApp(carts, stateless), close: () => carts.close() };
+}

@@ -35,14 +35,19 @@ async function openTheirs(config: Config): Promise<OpenStore> {
     await client.connect();
     return { store: new RedisStore({ client, prefix }), close: async () => client.destroy() };
   }
-  // Local stand-ins take any key; a real service gets the SDK's own way of finding one.
-  const local = /\/\/(127\.0\.0\.1|localhost|\[::1\])[:/]/.test(`${source.endpoint}/`);
-  const client = new DynamoDBClient({
-    endpoint: source.endpoint,
-    ...(local ? { region: 'local', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {}),
-  });
+  const client = dynamoClient(source.endpoint);
   const DynamoStore = connectDynamo(session);
   const store = new DynamoStore({ client, table: source.table, prefix });
   await store.initialize();
   return { store, close: async () => client.destroy() };
+}
+
+/** A client for a DynamoDB at `endpoint`. */
+export function dynamoClient(endpoint: string): DynamoDBClient {
+  // Local stand-ins take any key; a real service gets the SDK's own way of finding one.
+  const local = /\/\/(127\.0\.0\.1|localhost|\[::1\])[:/]/.test(`${endpoint}/`);
+  return new DynamoDBClient({
+    endpoint,
+    ...(local ? { region: 'local', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {}),
+  });
 }
