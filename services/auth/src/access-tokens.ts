@@ -1,4 +1,5 @@
 import { WherryError } from '@wherry/core';
+import type { RolloutPolicy } from '@wherry/rollout';
 import type { TokenLimits } from '@wherry/tokens';
 import type { FastifyReply } from 'fastify';
 import { ANONYMOUS_CLIENT, type RegisteredClient } from './clients.ts';
@@ -20,9 +21,8 @@ export interface AccessToken {
 }
 
 /** Refuses where the rollout gives out no access tokens. Errors: `access_tokens_off`. */
-export function requireIssuance(context: AuthContext, userId: string): void {
-  if (!context.rollout.policyFor(userId).issueJwts)
-    throw new WherryError('access_tokens_off', 'access tokens are not given out now; the session goes on to hold');
+export function requireIssuance({ issueJwts }: RolloutPolicy): void {
+  if (!issueJwts) throw new WherryError('access_tokens_off', 'access tokens are not given out now; the session goes on to hold');
 }
 
 /** Sets the advice header where the rollout leads the user to access tokens. */

@@ -1,6 +1,7 @@
 import type { Logger } from '@wherry/core';
 import type { TrustedProxies, UnnamedProxy } from '@wherry/http';
 import type { CarriedSessions, ExpressCookie, SessionRuntime } from '@wherry/sessions';
+import type { TokenFamilies } from '@wherry/renewal';
 import type { RolloutState } from '@wherry/rollout';
 import type { SnowflakeIds } from '@wherry/shards';
 import type { Issuer, KeyRing, Verifier } from '@wherry/tokens';
@@ -13,6 +14,12 @@ import type { Passwords } from './passwords.ts';
 import type { UserEnds } from './user-ends.ts';
 import type { CheckPassword } from './users/breached/check-password.ts';
 import type { RegistrationContext } from './users/repair.ts';
+
+/** What is counted by hand. */
+export interface Counts {
+  /** Refresh tokens that were used again, each ending its family. */
+  reused: number;
+}
 
 /** All that the routes work with. Times in milliseconds. */
 export interface AuthContext {
@@ -28,6 +35,9 @@ export interface AuthContext {
    */
   readonly endVerifier: Verifier;
   readonly rollout: RolloutState;
+  readonly families: TokenFamilies;
+  readonly renewal: { readonly reuseEndsSession: boolean };
+  readonly counts: Counts;
   readonly ids: Pick<SnowflakeIds, 'next'>;
   readonly registration: RegistrationContext;
   readonly userEnds: UserEnds;
@@ -46,6 +56,8 @@ export interface AuthContext {
   readonly now: () => number;
   readonly idleMs: number;
   readonly absoluteMs: number;
+  /** Of an access token. */
+  readonly tokenLifeMs: number;
   readonly jwksMaxAgeS: number;
   readonly log: Logger;
 }

@@ -7,8 +7,8 @@ import type { SigningAlgorithm } from '@wherry/tokens';
 import type { AuthClient } from './clients.ts';
 import type { EndpointLimitOptions } from './limits/endpoint-limits.ts';
 import type { LogInLimitOptions } from './log-in-limits/options.ts';
-import type { RenewalPort } from './oauth/renewal-port.ts';
 import type { PasswordsOptions } from './passwords.ts';
+import type { RenewalOptions } from './renewal/options.ts';
 import type { CheckPassword } from './users/breached/check-password.ts';
 
 /** Where the application that people have keeps its sessions, and how it signs its cookie. */
@@ -66,8 +66,8 @@ export interface AuthServiceOptions {
   readonly operatorSecret?: string;
   /** True: proofs of possession need a fresh nonce of this service (RFC 9449 section 8); default false. */
   readonly dpopNonces?: boolean;
-  /** Where refresh tokens come from; absent: none are given out. */
-  readonly renewal?: RenewalPort;
+  /** How access tokens are renewed. */
+  readonly renewal?: RenewalOptions;
   readonly passwords?: PasswordsOptions;
   /** Asked about each new password; absent: any that is long enough is taken. */
   readonly checkPassword?: CheckPassword;

@@ -1,6 +1,7 @@
 import { Sealer, deriveKey, silentLogger, systemClock, type Component, type Logger } from '@wherry/core';
 import { TrustedProxies, UnnamedProxy } from '@wherry/http';
 import type { RevocationView } from '@wherry/revocation';
+import { TokenFamilies } from '@wherry/renewal';
 import { RolloutState } from '@wherry/rollout';
 import { SessionRuntime } from '@wherry/sessions';
 import { SnowflakeIds } from '@wherry/shards';
@@ -26,6 +27,8 @@ export interface AuthService extends Component {
   readonly port: number;
   /** The session side of this process. */
   readonly runtime: SessionRuntime;
+  /** The families of renewals, as this process reaches them. */
+  readonly families: TokenFamilies;
   /** Passwords computed so far, for those who check that a refusal costs as much as a log-in. */
   readonly passwordsComputed: number;
 }
@@ -40,6 +43,8 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
 
 /** Longest time that a request may take; as long must what was ended be remembered. */
 const LONGEST_REQUEST_MS = 60_000;
+/** How long a repeated refresh token is answered with the same successor. */
+const RENEWAL_GRACE_MS = 30_000;
 const MOST_CLOCK_OFFSET_MS = 5000;
 const DEFAULT_PROXY = 'loopback';
 const CLOSE_IDLE_EVERY_MS = 50;
@@ -60,12 +65,13 @@ class Service implements AuthService {
   constructor(options: AuthServiceOptions) {
     const { control, shards, masterKey, accessTokenSeconds: lifeS, skewSeconds = 30, issuer, audience, source } = options;
     checkTokenLives({ lifeS, renewalWindowS: RENEWAL_LIVES * lifeS, absoluteLifeS: options.absoluteSeconds });
+    const windowMs = RENEWAL_LIVES * lifeS * 1000;
     const log = options.log ?? silentLogger;
     const clock = options.clock ?? systemClock;
     const sealer = new Sealer(masterKey, 'signing-key');
     const trusted = options.trustedProxies ?? [DEFAULT_PROXY];
     const proxies = new TrustedProxies(trusted);
-    const rollout = new RolloutState({ database: control });
+    const rollout = new RolloutState({ database: control, leaseValid: () => this.runtime.instance.leaseValid });
     this.#options = options;
     this.#log = log;
     this.#keys = new KeyRing({ database: control, staleMs: () => this.runtime.instance.staleMs(KEY_TOPIC), sealer });
@@ -91,7 +97,7 @@ class Service implements AuthService {
         lifeS,
         skewMs: skewSeconds * 1000,
         jwksMaxAgeS,
-        renewalGraceMs: RENEWAL_LIVES * lifeS * 1000,
+        renewalGraceMs: windowMs,
       }),
       ring: this.#keys,
       instance: this.runtime.instance,
@@ -106,6 +112,13 @@ class Service implements AuthService {
     const verifying = { keys: this.#keys, issuer, audience, maxLifeS: lifeS, skewMs: skewSeconds * 1000, clock };
     const clients = new Clients(options.clients ?? [], options.operatorSecret);
     const audiences = audiencesOf(options, clients);
+    const families = new TokenFamilies({
+      shards,
+      map: this.runtime.slots,
+      windowMs,
+      graceMs: Math.min(options.renewal?.graceMs ?? RENEWAL_GRACE_MS, windowMs),
+      ...(options.renewal?.maxPerSession === undefined ? {} : { maxPerSession: options.renewal.maxPerSession }),
+    });
     this.#context = {
       runtime: this.runtime,
       legacy:
@@ -124,13 +137,16 @@ class Service implements AuthService {
       verifier: createVerifier({ ...verifying, revocations: this.runtime.ended, cacheSize: 10_000 }),
       endVerifier: createVerifier({ ...verifying, revocations: sessionsApart(this.runtime.ended), cacheSize: 1000 }),
       rollout,
+      families,
+      renewal: { reuseEndsSession: options.renewal?.reuseEndsSession ?? false },
+      counts: { reused: 0 },
       ids: this.#ids,
       registration: {
         users: new UserStore({ shards, map: this.runtime.slots }),
         now: this.runtime.now,
         graceMs: options.registrationGraceMs ?? 60_000,
       },
-      userEnds: new UserEnds(this.runtime, log, options.userEndOwedMs),
+      userEnds: new UserEnds(this.runtime, families, log, options.userEndOwedMs),
       passwords: new Passwords(options.passwords),
       checkPassword: options.checkPassword,
       logInLimits: new LogInLimits({
@@ -161,6 +177,7 @@ class Service implements AuthService {
       now: this.runtime.now,
       idleMs: options.idleSeconds * 1000,
       absoluteMs: options.absoluteSeconds * 1000,
+      tokenLifeMs: lifeS * 1000,
       jwksMaxAgeS,
       log,
     };
@@ -171,6 +188,10 @@ class Service implements AuthService {
   get port(): number {
     const address = this.#app?.server.address();
     return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  get families(): TokenFamilies {
+    return this.#context.families;
   }
 
   get passwordsComputed(): number {
@@ -236,7 +257,7 @@ class Service implements AuthService {
 
   #observe(): void {
     const { metrics } = this.#options;
-    const { passwords, userEnds, verifier } = this.#context;
+    const { passwords, userEnds, verifier, counts } = this.#context;
     metrics?.observeCounter({ name: 'wherry_auth_passwords_total', help: 'Password hashes computed.' }, () => [
       { value: passwords.computed },
     ]);
@@ -246,6 +267,10 @@ class Service implements AuthService {
     metrics?.observeGauge({ name: 'wherry_auth_user_ends_left', help: 'Users whose tombstones are not on every shard yet.' }, () => [
       { value: userEnds.left },
     ]);
+    metrics?.observeCounter(
+      { name: 'wherry_auth_renewals_reused_total', help: 'Refresh tokens used again, which ended their family.' },
+      () => [{ value: counts.reused }],
+    );
     metrics?.observeCounter({ name: 'wherry_auth_verifier_hits_total', help: 'Access tokens known from an earlier request.' }, () => [
       { value: verifier.stats.hits },
     ]);

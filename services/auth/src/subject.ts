@@ -43,14 +43,18 @@ export async function sessionOfToken(context: AuthContext, token: string): Promi
   // Asked after the reading: a log-out in between is seen by one of the two.
   if (read.state === 'ended' || ended.isSessionEnded(sessionIdText(key.id))) throw endedError();
   if (read.state === 'absent') throw unknown();
-  const { record } = read;
+  return subjectOfRecord(context, read.record, readAt);
+}
+
+/** The subject of a row that its owner has. Errors: `session_unknown` where its time is over, `session_ended`, `session_anonymous`, `user_disabled`. */
+export function subjectOfRecord(context: AuthContext, record: SessionRecord, readAt: number): TokenSubject {
   // The row's expiry moves with every touch; the absolute one is counted from the log-in.
   if ((record.expireTime ?? Infinity) <= readAt || record.createTime + context.absoluteMs <= readAt) throw unknown();
   if (record.userId === null) throw anonymous();
   requireEnabled(context, record.userId);
-  if (record.userGeneration < ended.minimumGeneration(record.userId)) throw endedError();
+  if (record.userGeneration < context.runtime.ended.minimumGeneration(record.userId)) throw endedError();
   return {
-    key,
+    key: record.key,
     userId: record.userId,
     username: record.username,
     authorities: record.authorities,

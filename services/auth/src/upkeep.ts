@@ -37,7 +37,7 @@ export class Upkeep {
   }
 
   async #round(): Promise<void> {
-    const { registration, runtime, userEnds, logInLimits, oauth, log } = this.#context;
+    const { registration, runtime, userEnds, logInLimits, oauth, families, log } = this.#context;
     try {
       const repaired = await repairRegistrations(registration);
       if (repaired > 0) log.info('abandoned registrations were undone', { repaired });
@@ -45,6 +45,7 @@ export class Upkeep {
       for (let n = 0; n < SWEEPS && (await runtime.revocations.sweep(SWEEP)) === SWEEP; n++);
       await logInLimits.sweep();
       await oauth.usedAssertions.sweep();
+      await families.sweep();
     } catch (error) {
       log.warn('upkeep did not come to its end; trying again later', { error });
     }

@@ -214,7 +214,7 @@ describe('an end that a change owes', () => {
 
   it('is on record while the change is made, and until it is known to have been none or to be paid', async () => {
     const { runtime } = one.service;
-    const ends = new UserEnds(runtime, silentLogger);
+    const ends = new UserEnds(runtime, one.service.families, silentLogger);
     const generation = (id: string): number => runtime.ended.minimumGeneration(id);
     const during: number[] = [];
     const change = (id: string, happened: boolean): Promise<unknown> =>
@@ -231,7 +231,7 @@ describe('an end that a change owes', () => {
     );
     await expect(lost).rejects.toMatchObject({ code: 'shard_unavailable' });
     expect([await owed('owed-3'), generation('owed-3')]).toEqual([1, 0]);
-    await new UserEnds(runtime, silentLogger, -1).retry();
+    await new UserEnds(runtime, one.service.families, silentLogger, -1).retry();
     expect([await owed('owed-3'), generation('owed-3')]).toEqual([0, 1]);
   });
 });

@@ -1,5 +1,6 @@
 import type { Logger } from '@wherry/core';
 import { controlError, transaction } from '@wherry/core/control';
+import type { TokenFamilies } from '@wherry/renewal';
 import type { SessionRuntime } from '@wherry/sessions';
 import type { RaisedGeneration } from '@wherry/revocation';
 
@@ -21,12 +22,14 @@ const OWED_AFTER_MS = 60_000;
  */
 export class UserEnds {
   readonly #runtime: SessionRuntime;
+  readonly #families: Pick<TokenFamilies, 'endUser'>;
   readonly #log: Logger;
   readonly #owedAfterMs: number;
   readonly #left = new Map<string, number>();
 
-  constructor(runtime: SessionRuntime, log: Logger, owedAfterMs: number = OWED_AFTER_MS) {
+  constructor(runtime: SessionRuntime, families: Pick<TokenFamilies, 'endUser'>, log: Logger, owedAfterMs: number = OWED_AFTER_MS) {
     this.#runtime = runtime;
+    this.#families = families;
     this.#log = log;
     this.#owedAfterMs = owedAfterMs;
   }
@@ -84,6 +87,7 @@ export class UserEnds {
   async #scatter(userId: string, generation: number): Promise<void> {
     try {
       await this.#runtime.target.endUser(userId, generation, this.#runtime.now());
+      await this.#families.endUser(userId, generation);
       if ((this.#left.get(userId) ?? 0) <= generation) this.#left.delete(userId);
     } catch (error) {
       this.#left.set(userId, Math.max(generation, this.#left.get(userId) ?? 0));

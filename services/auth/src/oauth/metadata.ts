@@ -26,7 +26,7 @@ function metadataPaths(issuer: string): readonly string[] {
   return /^(\/[\w.~-]+)+$/.test(path) ? [usual, usual + path] : [usual];
 }
 
-function metadata({ issuer, renewal }: OAuthContext, base: string): object {
+function metadata({ issuer }: OAuthContext, base: string): object {
   const confidential = CLIENT_AUTHENTICATION_METHODS;
   const anyone = [...confidential, 'none'];
   const algorithms = SIGNING_ALGORITHMS;
@@ -44,7 +44,7 @@ function metadata({ issuer, renewal }: OAuthContext, base: string): object {
     revocation_endpoint_auth_signing_alg_values_supported: algorithms,
     dpop_signing_alg_values_supported: algorithms,
     jwks_uri: `${base}/.well-known/jwks.json`,
-    grant_types_supported: [...GRANT_TYPES].filter(([, name]) => name !== 'refresh_token' || renewal !== undefined).map(([type]) => type),
+    grant_types_supported: [...GRANT_TYPES.keys()],
     // There is no authorization endpoint; the list is required all the same (RFC 8414 section 2).
     response_types_supported: [],
   };

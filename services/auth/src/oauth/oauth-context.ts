@@ -5,7 +5,6 @@ import type { AuthServiceOptions } from '../options.ts';
 import { ClientAssertions } from './client-assertion.ts';
 import { createProofs, type Proofs } from './dpop.ts';
 import { publicUrlOf } from './public-url.ts';
-import type { RenewalPort } from './renewal-port.ts';
 import { UsedOnce } from './used-once.ts';
 
 /** What the endpoints under /oauth work with beside the rest. */
@@ -22,8 +21,6 @@ export interface OAuthContext {
   readonly assertions: ClientAssertions;
   readonly usedAssertions: UsedOnce;
   readonly proofs: Proofs;
-  /** undefined: no refresh tokens are given out. */
-  readonly renewal: RenewalPort | undefined;
 }
 
 /** What the service has for them. */
@@ -42,7 +39,7 @@ export function audiencesOf({ audience, audiences = [] }: AuthServiceOptions, cl
 
 /** Errors: `config_invalid` for an address that is none. */
 export function createOAuthContext(options: AuthServiceOptions, { clients, audiences, verifier, now, clock }: OAuthParts): OAuthContext {
-  const { issuer, audience, control, masterKey, skewSeconds = 30, renewal, dpopNonces = false } = options;
+  const { issuer, audience, control, masterKey, skewSeconds = 30, dpopNonces = false } = options;
   const publicUrl = publicUrlOf(options);
   const usedAssertions = new UsedOnce(control);
   return {
@@ -60,6 +57,5 @@ export function createOAuthContext(options: AuthServiceOptions, { clients, audie
     }),
     usedAssertions,
     proofs: createProofs({ masterKey, nonces: dpopNonces, skewS: skewSeconds, clock }),
-    renewal,
   };
 }

@@ -10,6 +10,7 @@ const OAUTH_ERRORS: ReadonlyMap<ErrorCode, string> = new Map([
   ['grant_type_unsupported', 'unsupported_grant_type'],
   // In the phase in which no access tokens are given out there is no such grant.
   ['access_tokens_off', 'unsupported_grant_type'],
+  ['credential_kind_refused', 'invalid_grant'],
   ['target_invalid', 'invalid_target'],
   ['scope_invalid', 'invalid_scope'],
   ['dpop_nonce_required', 'use_dpop_nonce'],

@@ -5,6 +5,8 @@ import { confirm } from '../caller.ts';
 import type { RegisteredClient } from '../clients.ts';
 import type { AuthContext } from '../context.ts';
 import { readForm } from '../http/form.ts';
+import { endRenewal } from '../renewal/end-renewal.ts';
+import { isRefreshToken } from '../renewal/refresh-token-text.ts';
 import { PROPAGATED_HEADER, endSessionOf } from '../routes/logout.ts';
 import { sessionOfToken } from '../subject.ts';
 import { clientOf } from './client-authentication.ts';
@@ -26,8 +28,7 @@ export function revokeRoute(app: FastifyInstance, context: AuthContext): void {
 
 /** Whether every instance acts on it; undefined: there was nothing to end. Errors: `client_grant_refused`, 503 of every kind. */
 async function revoke(context: AuthContext, client: RegisteredClient, token: string): Promise<boolean | undefined> {
-  const { renewal } = context.oauth;
-  if (renewal?.isRefreshToken(token) === true) return (await renewal.end(token, { client })) ? true : undefined;
+  if (isRefreshToken(token)) return (await endRenewal(context, client, token)) ? true : undefined;
   const kind = classifyCredential(token);
   try {
     if (kind === 'jwt') return await endAccessToken(context, client, token);

@@ -70,7 +70,15 @@ export const tokenSchema: object = {
   response: {
     200: { description: 'An access token', content: { 'application/json': { schema: tokenAnswer } } },
     ...oauthErrors(
-      ['grant_type_unsupported', 'access_tokens_off', 'client_grant_refused', 'target_invalid', 'scope_invalid', 'grant_invalid'],
+      [
+        'grant_type_unsupported',
+        'access_tokens_off',
+        'credential_kind_refused',
+        'client_grant_refused',
+        'target_invalid',
+        'scope_invalid',
+        'grant_invalid',
+      ],
       ['signing_key_unavailable'],
       codesOf('session_'),
       codesOf('token_'),

@@ -247,13 +247,6 @@ describe('a service', () => {
   });
 });
 
-describe('a refresh token', () => {
-  it('is not offered where nobody keeps any', async () => {
-    const answer = await auth.exchange({ grant_type: 'refresh_token', refresh_token: 'rt_x' });
-    expect(refusalOf(answer)).toEqual([400, 'unsupported_grant_type', 'grant_type_unsupported']);
-  });
-});
-
 describe('the last of all', () => {
   it('is a bound for all tokens up to a moment, which reaches what was made from them after it', async () => {
     const { revocations } = auth.service.runtime;

@@ -5,9 +5,11 @@ import { accessTokenOf, advise, requireIssuance } from '../access-tokens.ts';
 import { claimsOf, confirm } from '../caller.ts';
 import { ANONYMOUS_CLIENT, type RegisteredClient } from '../clients.ts';
 import type { AuthContext } from '../context.ts';
+import { beginRenewal, requireLease } from '../renewal/begin-renewal.ts';
+import { bindingOf, termsText, type RenewalTerms } from '../renewal/refresh-token-text.ts';
 import { carriedSession, sessionOfToken, type TokenSubject } from '../subject.ts';
 import { ACCESS_TOKEN_TYPE, type TokenAnswer, type TokenRequest } from './token-grant.ts';
-import { termsOf, type TokenTerms } from './token-terms.ts';
+import { OFFLINE_ACCESS, termsOf, type TokenTerms } from './token-terms.ts';
 
 /** What can be exchanged; RFC 8693 section 3 leaves such names to the parties. */
 const SESSION_TYPE = 'urn:wherry:token-type:session';
@@ -15,8 +17,9 @@ const LEGACY_COOKIE_TYPE = 'urn:wherry:token-type:legacy-cookie';
 
 /**
  * An access token for what proves that a user is signed in (RFC 8693): his session token or legacy cookie, or an access
- * token, of which the new one can do at most as much and lives at most as long. Errors: `bad_request`, `target_invalid`,
- * `scope_invalid`, `client_grant_refused`, `access_tokens_off`, every code of a session and of a token.
+ * token, of which the new one can do at most as much and lives at most as long. With the scope `offline_access` a session
+ * gives a refresh token too. Errors: `bad_request`, `target_invalid`,
+ * `scope_invalid`, `client_grant_refused`, `access_tokens_off`, `credential_kind_refused`, `lease_lost`, every code of a session and of a token.
  */
 export async function exchangeToken(context: AuthContext, request: TokenRequest): Promise<TokenAnswer> {
   const { form } = request;
@@ -35,13 +38,30 @@ export async function exchangeToken(context: AuthContext, request: TokenRequest)
 
 async function ofSession(context: AuthContext, request: TokenRequest, subject: TokenSubject): Promise<TokenAnswer> {
   const { form, client, jkt, reply } = request;
-  requireIssuance(context, subject.userId);
-  const terms = termsOf(context, client, form, { authorities: subject.authorities });
   // Of a client that says nothing of itself the session knows the name, perhaps.
   const asked = client.id === ANONYMOUS_CLIENT ? undefined : client;
+  const clientId = asked?.id ?? subject.clientId ?? ANONYMOUS_CLIENT;
+  const policy = context.rollout.policyFor(subject.userId, clientId);
+  if (!policy.acceptSessions) throw new WherryError('credential_kind_refused', 'session tokens and cookies are not accepted any more');
+  requireIssuance(policy);
+  const terms = termsOf(context, client, form, { authorities: subject.authorities, offline: client.grants.has('refresh_token') });
+  if (terms.offline === true) requireLease(policy);
   const access = await accessTokenOf(context, subject, asked, { ...terms, ...(jkt === undefined ? {} : { cnf: { jkt } }) });
   advise(context, reply, subject.userId);
-  return answer(access.accessToken, access.tokenType, access.expiresIn, terms);
+  const answered = answer(access.accessToken, access.tokenType, access.expiresIn, terms);
+  if (terms.offline !== true || !policy.issueRenewals) return answered;
+  const ofTerms: RenewalTerms = {
+    ...(form.has('audience') || form.has('resource') ? { audience: terms.audience } : {}),
+    ...(terms.scope === undefined ? {} : { scope: terms.scope }),
+  };
+  const boundTo = bindingOf(asked, jkt, termsText(ofTerms));
+  const renewal = await beginRenewal(context, { subject, clientId, boundTo, terms: ofTerms });
+  return {
+    ...answered,
+    scope: [...(terms.scope === undefined ? [] : [terms.scope]), OFFLINE_ACCESS].join(' '),
+    refresh_token: renewal.credential,
+    refresh_token_expires_in: renewal.expiresIn,
+  };
 }
 
 /**
@@ -76,7 +96,7 @@ async function ofAccessToken(context: AuthContext, { form, client, jkt }: TokenR
     const issued = issuer.issueToService({ ...limits, generation: claims.gen });
     return answer(issued.token, jkt === undefined ? 'Bearer' : 'DPoP', issued.claims.exp - nowS, terms);
   }
-  requireIssuance(context, claims.sub);
+  requireIssuance(context.rollout.policyFor(claims.sub, claims.client_id));
   const issued = issuer.issue({
     ...limits,
     userId: claims.sub,

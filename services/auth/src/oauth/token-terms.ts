@@ -8,6 +8,8 @@ export interface Ceiling {
   readonly authorities: readonly string[];
   /** undefined: the session itself, or a token of the service's own audience, which all narrower ones may be made from. */
   readonly audiences?: readonly string[];
+  /** True: `offline_access` may be asked for too. */
+  readonly offline?: boolean;
   /** The scope that a token which is made from this one keeps where no other is asked for. */
   readonly scope?: string | undefined;
 }
@@ -17,7 +19,12 @@ export interface TokenTerms {
   readonly audience: readonly string[];
   readonly authorities: readonly string[];
   readonly scope?: string;
+  /** True: a refresh token was asked for too (OpenID Connect Core section 11). */
+  readonly offline?: boolean;
 }
+
+/** Asks for a refresh token, among the names of authorities. */
+export const OFFLINE_ACCESS = 'offline_access';
 
 /** Parameters of the token endpoint that may be repeated (RFC 8693 section 2.1, RFC 8707 section 2). */
 export const REPEATABLE: ReadonlySet<string> = new Set(['audience', 'resource']);
@@ -27,7 +34,7 @@ const SCOPE = /^[!#-[\]-~]+(?: [!#-[\]-~]+)*$/;
 
 /**
  * What a request asks for by `audience`, `resource` and `scope`, within what the client may have and `ceiling`: never
- * more, and never silently less. A scope is the name of an authority. Errors: `target_invalid`, `scope_invalid`.
+ * more, and never silently less. A scope is the name of an authority, or `offline_access`. Errors: `target_invalid`, `scope_invalid`.
  */
 export function termsOf(context: AuthContext, client: RegisteredClient, form: FormParameters, ceiling: Ceiling): TokenTerms {
   return { audience: audienceOf(context, client, form, ceiling), ...authoritiesOf(form, ceiling) };
@@ -58,15 +65,20 @@ function audienceOf({ oauth }: AuthContext, client: RegisteredClient, form: Form
   return given;
 }
 
-function authoritiesOf(form: FormParameters, { authorities, scope: kept }: Ceiling): Omit<TokenTerms, 'audience'> {
+function authoritiesOf(form: FormParameters, { authorities, scope: kept, offline = false }: Ceiling): Omit<TokenTerms, 'audience'> {
   const scope = form.get('scope');
-  if (scope === undefined) return { authorities, ...(kept === undefined ? {} : { scope: kept }) };
+  const inherited = { authorities, ...(kept === undefined ? {} : { scope: kept }) };
+  if (scope === undefined) return inherited;
   if (!SCOPE.test(scope)) throw new WherryError('scope_invalid', 'scope is not a list of names with one space between');
-  const names = [...new Set(scope.split(' '))];
+  const asked = new Set(scope.split(' '));
+  const isOffline = offline && asked.delete(OFFLINE_ACCESS);
+  // Nothing is narrowed by that alone.
+  if (asked.size === 0) return { ...inherited, offline: true };
+  const names = [...asked];
   const held = new Set(authorities);
   if (!names.every((name) => held.has(name)))
     throw new WherryError('scope_invalid', 'a scope is not among the authorities of the one whom the token is for');
-  return { authorities: names, scope: names.join(' ') };
+  return { authorities: names, scope: names.join(' '), ...(isOffline ? { offline: true } : {}) };
 }
 
 /** RFC 8707 section 2. */

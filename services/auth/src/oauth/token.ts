@@ -2,11 +2,11 @@ import { WherryError } from '@wherry/core';
 import type { FastifyInstance } from 'fastify';
 import type { AuthContext } from '../context.ts';
 import { readForm } from '../http/form.ts';
+import { refresh } from '../renewal/refresh.ts';
 import { clientOf } from './client-authentication.ts';
 import { issueToService } from './client-credentials.ts';
 import { provedKey } from './dpop.ts';
 import { GRANT_TYPES, type GrantName } from './grant-types.ts';
-import { refreshToken } from './refresh-token.ts';
 import { tokenSchema } from './schemas.ts';
 import { exchangeToken } from './token-exchange.ts';
 import type { TokenGrantHandler } from './token-grant.ts';
@@ -15,7 +15,7 @@ import { REPEATABLE } from './token-terms.ts';
 const HANDLERS: Readonly<Record<GrantName, TokenGrantHandler>> = {
   'token-exchange': exchangeToken,
   client_credentials: issueToService,
-  refresh_token: refreshToken,
+  refresh_token: refresh,
 };
 
 /** POST /oauth/token (RFC 6749 section 3.2). */
@@ -27,6 +27,7 @@ export function tokenRoute(app: FastifyInstance, context: AuthContext): void {
     const grant = GRANT_TYPES.get(form.required('grant_type'));
     if (grant === undefined) throw new WherryError('grant_type_unsupported', `grant_type is none of ${[...GRANT_TYPES.keys()].join(', ')}`);
     if (!client.grants.has(grant)) throw new WherryError('client_grant_refused', `the client may not use the grant ${grant}`);
-    return HANDLERS[grant](context, { form, client, jkt: provedKey(context, request, reply), reply });
+    const jkt = provedKey(context, request, reply);
+    return context.rollout.issuing(() => HANDLERS[grant](context, { form, client, jkt, reply }));
   });
 }

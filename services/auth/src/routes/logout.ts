@@ -1,10 +1,10 @@
 import { WherryError, isWherryError } from '@wherry/core';
 import { parseSessionToken, type EndOutcome } from '@wherry/sessions';
-import { slotOf } from '@wherry/shards';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { credentialOf, judgedClaims, principalOf, type Credential } from '../caller.ts';
 import type { AuthContext } from '../context.ts';
 import { logoutEverywhereSchema, logoutSchema } from '../http/schemas.ts';
+import { endLegacySession, endSessionById } from '../session-end.ts';
 import { sessionOfToken } from '../subject.ts';
 
 /** Says whether every live instance acts on a log-out; `false`: some will only when they hear of it, or lose their lease. */
@@ -36,7 +36,7 @@ export async function endSessionOf(context: AuthContext, credential: Credential)
     case 'jwt': {
       const { sid } = judgedClaims(context, context.endVerifier, credential);
       if (sid === undefined) throw new WherryError('bad_request', 'no session stands behind this access token');
-      return endById(context, BigInt(sid));
+      return endSessionById(context, BigInt(sid));
     }
     case 'session-token': {
       // The secret is proved, by the row or by an earlier log-out of it; what has only run out is ended all the same.
@@ -45,25 +45,11 @@ export async function endSessionOf(context: AuthContext, credential: Credential)
       });
       const id = parseSessionToken(credential.token)?.id;
       if (id === undefined) throw new WherryError('session_unknown', 'there is no such session');
-      return endById(context, id);
+      return endSessionById(context, id);
     }
     case 'legacy-cookie':
-      if (context.legacy === undefined) throw new WherryError('session_unknown', 'no sessions of another application are accepted here');
-      // The signature proves the id. Absent, it is ended too: nothing that is still under way may save it again.
-      return context.legacy.sessions.end(credential.rawId, 'logout');
+      return endLegacySession(context, credential.rawId);
   }
-}
-
-async function endById({ legacy, runtime, now }: AuthContext, id: bigint): Promise<EndOutcome> {
-  const slot = slotOf(id);
-  if (legacy !== undefined) return legacy.sessions.endById(slot, id, 'logout');
-  const found = await runtime.target.getById(slot, id);
-  const digest = found.state === 'live' ? found.record.key.digest : Buffer.alloc(0);
-  const seq = await runtime.revocations.endSession({ slot, id, digest, reason: 'logout' });
-  const propagated = runtime.revocations.propagated(seq);
-  if (found.state === 'live') await runtime.target.end(found.record.key, now());
-  await runtime.revocations.markDrained(id).catch(() => undefined);
-  return { propagated: await propagated };
 }
 
 /** A cookie comes with every request to its site, whoever wrote the page; another site's page signs nobody out. */

@@ -1,3 +1,4 @@
+import { tokenFamilySchema } from '@wherry/renewal';
 import { revocationSchema } from '@wherry/revocation';
 import { rolloutSchema } from '@wherry/rollout';
 import { sessionsControlSchema } from '@wherry/sessions';
@@ -13,6 +14,6 @@ export async function startAuthCluster(serverUrl: string, side: PrimarySide = 's
   return startCluster(serverUrl, {
     side,
     controlSchema: [revocationSchema, tokensSchema, rolloutSchema, sessionsControlSchema, authControlSchema],
-    shardSchema: [sessionsShardSchema, authShardSchema],
+    shardSchema: [sessionsShardSchema, tokenFamilySchema, authShardSchema],
   });
 }

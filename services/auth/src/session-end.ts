@@ -1,0 +1,41 @@
+import { WherryError } from '@wherry/core';
+import { carriedSessionKey, type EndOutcome } from '@wherry/sessions';
+import { slotOf } from '@wherry/shards';
+import type { AuthContext } from './context.ts';
+
+/**
+ * Ends the session of an id: carried over or born here. Repeatable: a repeat goes on where the first time stopped. Errors:
+ * `control_unavailable`, `source_unavailable`, `shard_unavailable`, `slot_not_owned`.
+ */
+export async function endSessionById(context: AuthContext, id: bigint): Promise<EndOutcome> {
+  const { legacy } = context;
+  const outcome = await (legacy === undefined ? endRow(context, id) : legacy.sessions.endById(slotOf(id), id, 'logout'));
+  await endFamilies(context, id);
+  return outcome;
+}
+
+/** Ends the session of a legacy id, which its bearer has proved. Absent, it is ended too: nothing that is still under way may save it again. Errors: as {@link endSessionById}, `session_unknown`. */
+export async function endLegacySession(context: AuthContext, rawId: string): Promise<EndOutcome> {
+  if (context.legacy === undefined) throw new WherryError('session_unknown', 'no sessions of another application are accepted here');
+  const outcome = await context.legacy.sessions.end(rawId, 'logout');
+  await endFamilies(context, carriedSessionKey(rawId).id);
+  return outcome;
+}
+
+async function endRow({ runtime, now }: AuthContext, id: bigint): Promise<EndOutcome> {
+  const slot = slotOf(id);
+  const found = await runtime.target.getById(slot, id);
+  const digest = found.state === 'live' ? found.record.key.digest : Buffer.alloc(0);
+  const seq = await runtime.revocations.endSession({ slot, id, digest, reason: 'logout' });
+  const propagated = runtime.revocations.propagated(seq);
+  if (found.state === 'live') await runtime.target.end(found.record.key, now());
+  await runtime.revocations.markDrained(id).catch(() => undefined);
+  return { propagated: await propagated };
+}
+
+/** The session's end, which is durable by now, denies every renewal: the families are ended so that nobody waits for them. */
+async function endFamilies({ families, log }: AuthContext, id: bigint): Promise<void> {
+  await families.endOfSession(id).catch((error: unknown) => {
+    log.warn('the families of a session that has ended stay until their time is over', { error });
+  });
+}
