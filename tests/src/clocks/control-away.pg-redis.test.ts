@@ -1,5 +1,5 @@
 import { PATIENT_MS, openWay, type Severable } from '@wherry/embedded/testing';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { Operator } from '../phases/operator.ts';
 import { PhaseBench, type PhaseNode } from '../phases/phase-bench.ts';
 import { Visitor, ask } from '../phases/visitor.ts';
@@ -40,6 +40,11 @@ beforeEach(async () => {
     await visitor.exchange(auth, false);
     expect(await statuses(cutGateway, visitor)).toEqual([200, 200]);
   }
+});
+
+afterEach(async () => {
+  source.mend();
+  await mend();
 });
 
 /** What a gateway answers to the access token, and to the session. */
@@ -84,13 +89,23 @@ describe('while the control database is away for a minute', () => {
     sever(MINUTE);
     for (const visitor of [native, cookie]) {
       expect((await visitor.logOut(auth, everywhere)).status).toBe(204);
-      const found = await statuses(cutGateway, visitor);
-      // What lies in the source alone is known to be over by its generation, and nobody is told of that here.
-      const known = visitor.kind === 'native' || !everywhere;
-      if (known) expect(found).not.toContain(200);
+      expect(await statuses(cutGateway, visitor)).not.toContain(200);
     }
     await mend();
     for (const visitor of [native, cookie]) expect(await statuses(cutGateway, visitor)).toEqual([401, 401]);
+  });
+
+  it('a session that lies in the source alone is ended everywhere by the news, as soon as they come', async () => {
+    const other = new Visitor(bench, 'cookie', cookie);
+    await other.logIn(auth, false);
+    expect((await ask(cutGateway, other.kept.session ?? {})).status).toBe(200);
+    sever(MINUTE);
+    const ended = await cookie.logOut(auth, true);
+    // The one who is cut off is waited for, and then told of: whoever asks for the end knows that it may not be everywhere yet.
+    expect([ended.status, ended.headers.get('x-wherry-propagated')]).toEqual([204, 'false']);
+    expect((await ask(gateway, other.kept.session ?? {})).status).toBe(401);
+    await mend();
+    await vi.waitFor(async () => expect((await ask(cutGateway, other.kept.session ?? {})).status).toBe(401), PATIENCE);
   });
 
   it('an end of which it has heard is not forgotten', async () => {

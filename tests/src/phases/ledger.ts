@@ -39,9 +39,12 @@ export class Ledger {
     this.#state = 'live';
     const { jwt, session, renewal } = this.#visitor.kept;
     if (jwt === undefined && session === undefined) throw new Violation('a log-in gave nothing to go in by');
+    const narrow = !this.#behind.has(auth) && ['drain', 'retired'].includes(this.#scene.operator.phase);
+    if (narrow && session !== undefined && this.#visitor.kind === 'native')
+      throw new Violation(`${auth.name} gives out a session token in ${this.#scene.operator.phase}`);
     if (session !== undefined && renewal === undefined && jwt !== undefined && this.#scene.renewals && !this.#isCut(auth))
       throw new Violation('a log-in that was to be renewable gave no renewal credential');
-    for (const gateway of this.#scene.gateways) if (session !== undefined || jwt !== undefined) await this.#enter(gateway);
+    for (const gateway of this.#scene.gateways) await this.#enter(gateway);
   }
 
   async request(at: number, presented: Presented, lost: boolean): Promise<void> {
@@ -62,6 +65,7 @@ export class Ledger {
     if (this.#visitor.kept.subject === undefined) return;
     const reply = await this.#visitor.exchange(auth, this.#scene.renewals, lost);
     if (this.#state === 'ended' && reply.status === 200) throw new Violation(`${auth.name} gives a token for an ended session`);
+    if (reply.status === 200 && this.#isRetiredAt(auth)) throw new Violation(`${auth.name} exchanges a session in retired`);
     if (this.#state !== 'live' || reply.status === 200) return;
     if (!['access_tokens_off', 'credential_kind_refused'].includes(reply.code ?? '')) this.#excuse(auth, reply, 'an exchange');
   }
@@ -95,7 +99,7 @@ export class Ledger {
   async logOut(at: number, everywhere: boolean): Promise<void> {
     if (this.#state !== 'live') return;
     const auth = this.#auth(at);
-    if (!this.#visitor.jwtIsFresh && this.#visitor.kept.session === undefined) return;
+    if (!this.#visitor.jwtIsFresh && (this.#visitor.kept.session === undefined || this.#scene.operator.phase === 'retired')) return;
     const reply = await this.#visitor.logOut(auth, everywhere);
     this.#state = 'unknown';
     if (reply.status !== 204) {
@@ -117,7 +121,8 @@ export class Ledger {
   /** What a client does that wants in: its token, its renewal credential, its session, and the exchange of that. */
   async #enter(gateway: PhaseNode): Promise<void> {
     const { kept } = this.#visitor;
-    if (kept.session === undefined && kept.renewal === undefined && !this.#visitor.jwtIsFresh) return;
+    const session = kept.session !== undefined && this.#scene.operator.phase !== 'retired';
+    if (!session && kept.renewal === undefined && !this.#visitor.jwtIsFresh) return;
     if (await this.#passes(gateway, 'jwt')) return;
     const refused: string[] = [];
     for (const auth of this.#authsByHealth()) {
@@ -223,6 +228,10 @@ export class Ledger {
   #excuse(auth: PhaseNode, { status, code }: Reply, what: string): void {
     if (this.#isCut(auth) && status === 503) return;
     throw new Violation(`${auth.name} answers ${what} of a live session with ${status} ${code ?? ''}`);
+  }
+
+  #isRetiredAt(node: PhaseNode): boolean {
+    return this.#scene.operator.phase === 'retired' && !this.#behind.has(node);
   }
 
   #isCut(node: PhaseNode): boolean {

@@ -22,14 +22,16 @@ export class Operator {
   readonly #families: Pick<TokenFamilies, 'aliveAny'>;
   /** True when every session that was there when drain settled has run out, and none was used since. */
   lifePassed = false;
+  /** The phase that everybody acts on who is not kept from the news. */
+  phase: Rollout['phase'] = 'stateful';
 
   constructor(bench: PhaseBench, families: Pick<TokenFamilies, 'aliveAny'>) {
     this.#bench = bench;
     this.#families = families;
   }
 
-  /** Does it, or is refused. `behind`: those who are kept from the news. */
-  async act(act: OperatorAct, behind: ReadonlySet<PhaseNode>): Promise<void> {
+  /** Does it, or is refused and answers by which code. `behind`: those who are kept from the news. */
+  async act(act: OperatorAct, behind: ReadonlySet<PhaseNode>): Promise<string | undefined> {
     const before = await readRollout(this.#bench.cluster.control);
     // What every process acts on, asked before the move: who loads it meanwhile has loaded it too late.
     const acting = new Map(this.#bench.nodes.map((node) => [node, node.control.rolloutVersion]));
@@ -37,8 +39,7 @@ export class Operator {
     try {
       after = await this.#move(act, before);
     } catch (error) {
-      this.#judgeRefusal(error, act, before, behind);
-      return;
+      return this.#judgeRefusal(error, act, before, behind);
     }
     if (after.phase === 'retired' && !this.lifePassed) throw new Violation('retired was entered without a proof');
     if (NARROWING.includes(`${before.phase}>${after.phase}`)) {
@@ -47,11 +48,13 @@ export class Operator {
           throw new Violation(`${before.phase}>${after.phase} was made while ${node.name} acted on an older version under its lease`);
       }
     }
+    this.phase = after.phase;
     if (after.phase !== 'drain') this.lifePassed = false;
     await this.#bench.settled(behind);
+    return undefined;
   }
 
-  async #move(act: Exclude<OperatorAct, { act: 'life-passes' }> | OperatorAct, { version }: Rollout): Promise<Rollout> {
+  async #move(act: OperatorAct, { version }: Rollout): Promise<Rollout> {
     const { control } = this.#bench.cluster;
     const move = { ...ACTOR, expectedVersion: version };
     switch (act.act) {
@@ -71,15 +74,15 @@ export class Operator {
     }
   }
 
-  #judgeRefusal(error: unknown, { act }: OperatorAct, { phase }: Rollout, behind: ReadonlySet<PhaseNode>): void {
+  #judgeRefusal(error: unknown, { act }: OperatorAct, { phase }: Rollout, behind: ReadonlySet<PhaseNode>): string {
     if (!isWherryError(error)) throw error;
     switch (error.code) {
       case 'rollout_move_invalid':
       case 'rollout_families_alive':
       case 'retire_unproved':
-        return;
+        return error.code;
       case 'rollout_unacknowledged':
-        if (behind.size > 0) return;
+        if (behind.size > 0) return error.code;
         throw new Violation(`${act} in ${phase} waits for somebody, and everybody acts on the newest version`);
       default:
         throw error;
@@ -99,6 +102,7 @@ export class Operator {
       [quietMs],
     );
     this.lifePassed = false;
+    this.phase = 'stateful';
     await this.#bench.settled();
     for (let step = 0; step < steps; step++) {
       await this.act({ act: 'advance' }, new Set());

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { authControlSchema, authShardSchema, createAuthService, type AuthServiceOptions } from '@wherry/auth';
 import { Sealer, pause, systemClock } from '@wherry/core';
+import type { Database } from '@wherry/core/control';
 import { createMetrics } from '@wherry/core/metrics';
 import { PATIENT_MS } from '@wherry/embedded/testing';
 import { createGateway } from '@wherry/gateway';
@@ -23,7 +24,8 @@ import { KEY_TOPIC, KeyRing, createIssuer, tokensSchema, type Issuer } from '@wh
 import { holdDatabase, type HeldDatabase } from './held-database.ts';
 import { OwnClock } from './own-clock.ts';
 
-const MASTER_KEY = Buffer.alloc(32, 9);
+/** 32 bytes, of all services. */
+export const MASTER_KEY: Uint8Array = Buffer.alloc(32, 9);
 const ISSUER = 'https://auth.test';
 const AUDIENCE = 'test';
 /** Life of an access token, seconds; a test is over sooner. */
@@ -60,15 +62,23 @@ export class PhaseBench implements AsyncDisposable {
   readonly #decode: SessionDecoder = expressJsonDecoder({
     identity: { userId: 'user.id', username: 'user.name', authorities: ['user.roles'] },
   });
-  /** Of the gateway that was started first: as an instrumented application writes, and as auth signs. */
-  #carried: CarriedSessions | undefined;
-  #issuer: Issuer | undefined;
+  /** Saves sessions as an instrumented application does. */
+  readonly carried: CarriedSessions;
+  /** Signs as auth does. */
+  readonly issuer: Issuer;
+  readonly #application: SessionRuntime;
 
   private constructor(cluster: Cluster, redisUrl: string) {
     this.cluster = cluster;
     this.#redisUrl = redisUrl;
     this.#prefix = `phases-${randomBytes(6).toString('hex')}:`;
     this.source = this.#openSource();
+    const { control, shards } = cluster;
+    const keys = keyRing(control, () => this.#application);
+    // Of a role that accepts no sessions: what it sees is no use of them.
+    this.#application = new SessionRuntime({ control, shards, masterKey: MASTER_KEY, role: 'migrator', topics: [keys], leaseMs: LEASE_MS });
+    this.carried = this.#application.carry({ source: this.source, decode: this.#decode });
+    this.issuer = createIssuer({ keys, issuer: ISSUER, audience: AUDIENCE, lifeS: TOKEN_S });
   }
 
   /** `redisUrl`: of the source, by whichever way its readers come to it. */
@@ -78,21 +88,13 @@ export class PhaseBench implements AsyncDisposable {
       controlSchema: [revocationSchema, tokensSchema, rolloutSchema, sessionsControlSchema, authControlSchema],
       shardSchema: [sessionsShardSchema, authShardSchema, tokenFamilySchema],
     });
-    return new PhaseBench(cluster, redisUrl);
+    const bench = new PhaseBench(cluster, redisUrl);
+    await bench.#application.run();
+    return bench;
   }
 
   get nodes(): readonly PhaseNode[] {
     return [...this.#nodes];
-  }
-
-  get carried(): CarriedSessions {
-    if (this.#carried === undefined) throw new Error('no gateway was started');
-    return this.#carried;
-  }
-
-  get issuer(): Issuer {
-    if (this.#issuer === undefined) throw new Error('no gateway was started');
-    return this.#issuer;
   }
 
   async auth(name: string, options: Partial<AuthServiceOptions> & { readonly addresses?: Addresses } = {}): Promise<PhaseNode> {
@@ -136,11 +138,7 @@ export class PhaseBench implements AsyncDisposable {
     const held = holdDatabase(control);
     const clock = new OwnClock();
     const source = this.#openSource();
-    const keys = new KeyRing({
-      database: control,
-      staleMs: () => runtime.instance.staleMs(KEY_TOPIC),
-      sealer: new Sealer(MASTER_KEY, 'signing-key'),
-    });
+    const keys = keyRing(control, () => runtime);
     const rollout: RolloutState = new RolloutState({ database: control, leaseValid: () => runtime.instance.leaseValid });
     const runtime: SessionRuntime = new SessionRuntime({
       control,
@@ -170,8 +168,6 @@ export class PhaseBench implements AsyncDisposable {
       ...(auth === undefined ? {} : { renewal: { authUrl: auth.url, timeoutMs: PATIENT_MS } }),
     });
     await gateway.run();
-    this.#carried ??= carried;
-    this.#issuer ??= createIssuer({ keys, issuer: ISSUER, audience: AUDIENCE, lifeS: TOKEN_S });
     const stop = async (): Promise<void> => {
       await gateway.drain(AbortSignal.timeout(5000));
       await gateway.stop();
@@ -188,6 +184,8 @@ export class PhaseBench implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     // Gateways first: they ask auth.
     for (const node of this.nodes.toReversed()) await node[Symbol.asyncDispose]();
+    await this.#application.drain();
+    await this.#application.stop();
     await this.source.close();
     await this.cluster[Symbol.asyncDispose]();
   }
@@ -247,4 +245,8 @@ export class PhaseBench implements AsyncDisposable {
   async settled(except: ReadonlySet<PhaseNode> = new Set()): Promise<void> {
     await Promise.all(this.nodes.filter((node) => !except.has(node)).map((node) => this.#caughtUp(node)));
   }
+}
+
+function keyRing(database: Database, runtime: () => SessionRuntime): KeyRing {
+  return new KeyRing({ database, staleMs: () => runtime().instance.staleMs(KEY_TOPIC), sealer: new Sealer(MASTER_KEY, 'signing-key') });
 }

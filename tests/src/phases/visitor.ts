@@ -44,10 +44,11 @@ export class Visitor {
   /** All that it ever had of the present session. */
   history: Kept[] = [];
 
-  constructor(bench: PhaseBench, kind: Kind) {
+  /** `like`: the same user with another session. */
+  constructor(bench: PhaseBench, kind: Kind, like?: Visitor) {
     this.#bench = bench;
     this.kind = kind;
-    this.userId = ++count + Math.floor(Date.now() / 1000) * 1000;
+    this.userId = like?.userId ?? ++count + Math.floor(Date.now() / 1000) * 1000;
     this.#username = `visitor${this.userId}`;
   }
 
