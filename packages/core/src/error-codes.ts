@@ -79,10 +79,6 @@ export const ERROR_CODES = {
     meaning: 'Too many requests came from this user, client or address. Retry-After says when one more is let through.',
   },
   record_unstorable: { status: 422, meaning: 'The database cannot store a value of the record, for example text with a NUL character.' },
-  retire_unproved: {
-    status: 409,
-    meaning: 'It is not proved from traffic that session tokens have been out of use for one whole session life.',
-  },
   renewal_ended: {
     status: 401,
     meaning: 'The refresh token was revoked, or gave way to newer ones of its session; the session itself may go on.',
@@ -97,6 +93,10 @@ export const ERROR_CODES = {
     meaning: 'The access token has run out, and the service that renews it does not answer at this moment.',
   },
   renewal_unknown: { status: 401, meaning: 'The refresh token is not one that is known, or it is of another client or key.' },
+  retire_unproved: {
+    status: 409,
+    meaning: 'It is not proved from traffic that session tokens have been out of use for one whole session life.',
+  },
   revocations_stale: {
     status: 503,
     meaning: 'This instance has had no news of revocations for too long, and the session itself could not be asked.',

@@ -45,7 +45,7 @@ export interface TokenFamiliesOptions {
   readonly map: SlotMap;
   /** How long after its end a token may still be renewed, and a credential whose successor never arrived get another: twice a token's life. */
   readonly windowMs: number;
-  /** How long a repeated credential is answered with the very same successor; default 30,000. */
+  /** How long a repeated credential is answered with the very same successor; default 30,000, or the window where that is shorter. */
   readonly graceMs?: number;
   /** Most successors of a family of mode `bearer`; default 0: there are no such families. */
   readonly maxBearerRenewals?: number;
@@ -55,6 +55,7 @@ export interface TokenFamiliesOptions {
   readonly deadlineMs?: number;
 }
 
+const GRACE_MS = 30_000;
 /** Bound of repeats of what others keep changing. Each of them means that another one got on. */
 const MAX_TURNS = 64;
 
@@ -89,7 +90,15 @@ export class TokenFamilies {
   readonly #stepping = new Map<bigint, Promise<unknown>>();
 
   constructor(options: TokenFamiliesOptions) {
-    const { shards, map, windowMs, graceMs = 30_000, maxBearerRenewals = 0, maxPerSession = 16, deadlineMs = 2000 } = options;
+    const {
+      shards,
+      map,
+      windowMs,
+      graceMs = Math.min(GRACE_MS, windowMs),
+      maxBearerRenewals = 0,
+      maxPerSession = 16,
+      deadlineMs = 2000,
+    } = options;
     requireMs('graceMs', graceMs, 0);
     requireMs('windowMs', windowMs, graceMs);
     this.#shards = shards;
