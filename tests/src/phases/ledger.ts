@@ -21,6 +21,8 @@ export class Ledger {
   readonly #behind: ReadonlySet<PhaseNode>;
   /** `unknown`: its end was asked for, and nobody has said that it has come. */
   #state: 'none' | 'live' | 'unknown' | 'ended' = 'none';
+  /** He has shown that he keeps what he is given: an access token or a renewal credential of the session. */
+  #proved = false;
 
   constructor(scene: Scene, visitor: Visitor, behind: ReadonlySet<PhaseNode>) {
     this.#scene = scene;
@@ -37,9 +39,10 @@ export class Ledger {
       return;
     }
     this.#state = 'live';
+    this.#proved = false;
     const { jwt, session, renewal } = this.#visitor.kept;
     if (jwt === undefined && session === undefined) throw new Violation('a log-in gave nothing to go in by');
-    const narrow = !this.#behind.has(auth) && ['drain', 'retired'].includes(this.#scene.operator.phase);
+    const narrow = this.#scene.renewals && !this.#behind.has(auth) && ['drain', 'retired'].includes(this.#scene.operator.phase);
     if (narrow && session !== undefined && this.#visitor.kind === 'native')
       throw new Violation(`${auth.name} gives out a session token in ${this.#scene.operator.phase}`);
     if (session !== undefined && renewal === undefined && jwt !== undefined && this.#scene.renewals && !this.#isCut(auth))
@@ -73,6 +76,7 @@ export class Ledger {
   async renew(at: number, lost: boolean): Promise<void> {
     const auth = this.#auth(at);
     if (this.#visitor.kept.renewal === undefined) return;
+    this.#proved = true;
     const reply = await this.#visitor.renew(auth, lost);
     if (this.#state === 'ended' && reply.status === 200) throw new Violation(`${auth.name} renews an ended session`);
     if (this.#state === 'live' && reply.status !== 200) this.#excuse(auth, reply, 'a renewal');
@@ -127,6 +131,7 @@ export class Ledger {
     const refused: string[] = [];
     for (const auth of this.#authsByHealth()) {
       if (this.#visitor.kept.renewal === undefined) break;
+      this.#proved = true;
       const reply = await this.#visitor.renew(auth);
       if (reply.status === 200 && (await this.#passes(gateway, 'jwt'))) return;
       refused.push(`renewal ${reply.code}`);
@@ -156,11 +161,12 @@ export class Ledger {
   /** Holds the answer to a live session against what the gateway may say by what it has heard. */
   #judge(gateway: PhaseNode, presented: Presented, fresh: boolean, reply: Reply): void {
     const { status, code } = reply;
+    if (presented !== 'session') this.#proved = true;
     const told = `${gateway.name} answers ${status} ${code ?? ''} to a live session by ${presented}`;
     if (status === 200) {
       const user = reply.headers.get('x-wherry-user-id');
       if (user !== this.#visitor.subject) throw new Violation(`${gateway.name} lets ${this.#visitor.subject} in as ${user}`);
-      if (presented === 'session' && gateway.policyFor(this.#visitor.subject)?.acceptSessions === false)
+      if (presented === 'session' && this.#isRetiredAt(gateway))
         throw new Violation(`${gateway.name} accepts a session in retired`);
       return;
     }
@@ -176,7 +182,7 @@ export class Ledger {
         const policy = gateway.policyFor(this.#visitor.subject);
         const lease = gateway.runtime.instance.leaseValid;
         if (code === 'credential_kind_refused' && policy?.acceptSessions === false) return;
-        if (code === 'session_token_superseded' && policy?.minimum === 'only' && lease) return;
+        if (code === 'session_token_superseded' && policy?.minimum === 'only' && lease && this.#proved) return;
         throw new Violation(told);
       }
     }
