@@ -113,6 +113,29 @@ export class Town implements AsyncDisposable {
     return cookie;
   }
 
+  /** An access token of a session that has run out. From `dual` on. */
+  async expiredToken(sessionToken: string): Promise<string> {
+    const { AUTH, API } = this.addresses;
+    const answer = await fetch(`${AUTH}/oauth/token`, {
+      method: 'POST',
+      body: new URLSearchParams({
+        client_id: 'brief',
+        grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+        subject_token_type: 'urn:wherry:token-type:session',
+        subject_token: sessionToken,
+      }),
+    });
+    const { access_token: token } = (await answer.json()) as { readonly access_token: string };
+    await vi.waitFor(
+      async () => {
+        const { headers } = await fetch(`${API}/whoami`, { headers: { authorization: `Bearer ${token}` } });
+        if (headers.get('x-wherry-reason') !== 'token_expired') throw new Error('it lives');
+      },
+      { timeout: PATIENT_MS, interval: 200 },
+    );
+    return token;
+  }
+
   /** Advances the rollout to a phase, all users led, and waits until auth and gateway act on it. */
   async advanceTo(phase: PhaseName): Promise<void> {
     for (;;) {
