@@ -31,9 +31,11 @@ export { carriedSessionKey, compareVersions, sessionIdText, type SessionKey, typ
 export { SessionRuntime, type CarriedOptions, type SessionRuntimeOptions } from './runtime.ts';
 export { parseSourceRefKey, sourceRefKeyFingerprint, sourceRefKeyOf, sourceRefKeyText } from './source-ref-key.ts';
 export type {
+  SaveIdentity,
   SourceDescription,
   SourcePage,
   SourcePartition,
+  SourceSave,
   SourceSession,
   SourceStore,
   SourceTouch,

@@ -40,6 +40,7 @@ function live(but: Partial<Omit<Extract<CarriedRead, { state: 'live' }>, 'state'
   return {
     state: 'live',
     key: { slot: 0, id: 1n, digest: Buffer.alloc(32) },
+    tokensNotBefore: 0,
     ...identity,
     userGeneration: 0,
     expireTime: clock.ms + LIFE_MS,

@@ -2,6 +2,7 @@ import type { Logger } from '@wherry/core';
 import type { RevocationView, Revocations } from '@wherry/revocation';
 import type { SessionKey, SessionRecord, SessionVersion } from '../record.ts';
 import type { SourceStore } from '../source/contract.ts';
+import type { Identity } from './identity.ts';
 import type { SessionDecoder } from '../source/decoder.ts';
 import type { DeadLetter } from './dead-letters.ts';
 import type { Repairs } from './repairs.ts';
@@ -60,8 +61,15 @@ export interface TargetSessions {
   getById(slot: number, id: bigint): Promise<TargetRead>;
   /** Insert-or-newer with the record's own version, under this epoch only. */
   put(record: SessionRecord, epoch: number): Promise<TargetWrite>;
-  /** As the primary side: the next version is made in the row, under this epoch only. */
-  save(record: SessionRecord, epoch: number): Promise<{ readonly outcome: TargetWrite; readonly version: SessionVersion }>;
+  /**
+   * As the primary side: the next version is made in the row, under this epoch only. `differs`: the row belongs to another
+   * than the record says, and not to `over` either; nothing was written.
+   */
+  save(
+    record: SessionRecord,
+    epoch: number,
+    over?: Identity,
+  ): Promise<{ readonly outcome: TargetWrite | 'differs'; readonly version: SessionVersion }>;
   /** Coalesced and written behind, under whichever epoch is current. */
   touch(key: SessionKey, touch: SessionTouch): void;
   /** Resolves when the touches of these slots that were taken before are written, or wait again because their shard is away. Never throws. */
@@ -82,6 +90,7 @@ export type CarriedStep =
   | 'save.entered'
   | 'save.source-written'
   | 'save.target-written'
+  | 'save.change-begun'
   | 'touch.source-written'
   | 'end.recorded'
   | 'end.source-removed'

@@ -16,6 +16,8 @@ export interface LiveSession {
   /** How long it lives untouched. */
   readonly idleMs: number;
   readonly attributes: string;
+  /** Known before the reading: tokens issued up to this second (NumericDate) are of before, so one of this reading says a later `iat`; 0: none are. */
+  readonly tokensNotBefore: number;
   /** Where it was read, and under which epoch: a cached copy is good for that epoch only. */
   readonly side: PrimarySide;
   readonly epoch: number;
@@ -41,6 +43,7 @@ export async function readCarried(context: CarriedContext, rawId: string): Promi
   const key = carriedSessionKey(rawId);
   const sid = sessionIdText(key.id);
   if (context.ended.isSessionEnded(sid)) return { state: 'ended' };
+  const tokensNotBefore = context.ended.sessionTokensNotBefore?.(sid) ?? 0;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { epoch, side } = context.slots.entry(key.slot);
     const read =
@@ -56,7 +59,7 @@ export async function readCarried(context: CarriedContext, rawId: string): Promi
     if (context.ended.isSessionEnded(sid)) return { state: 'ended' };
     if (read.state === 'live' && read.userId !== null && read.userGeneration < context.ended.minimumGeneration(read.userId))
       return { state: 'ended' };
-    return read;
+    return read.state === 'live' ? { ...read, tokensNotBefore } : read;
   }
   throw new WherryError('slot_not_owned', 'the slot kept changing its owner');
 }
@@ -97,6 +100,7 @@ function fromSource(context: CarriedContext, session: SourceSession, key: Sessio
     expireTime: session.expireTime === null ? null : session.expireTime + context.sourceOffsetMs(),
     idleMs: idleMs ?? context.defaultIdleMs,
     attributes,
+    tokensNotBefore: 0,
     side: 'source',
     epoch,
   };
@@ -117,5 +121,6 @@ export function liveRecord(
   if (record.expireTime !== null && record.expireTime <= context.now()) return { state: 'absent' };
   const { userId, username, authorities, userGeneration, expireTime, attributes } = record;
   const idleMs = expireTime === null ? context.defaultIdleMs : Math.max(0, expireTime - record.lastAccessTime);
-  return { state: 'live', key, userId, username, authorities, userGeneration, expireTime, idleMs, attributes, side: 'target', epoch };
+  const session = { key, userId, username, authorities, userGeneration, expireTime, idleMs, attributes } as const;
+  return { state: 'live', ...session, tokensNotBefore: 0, side: 'target', epoch };
 }

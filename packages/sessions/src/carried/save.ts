@@ -3,6 +3,8 @@ import { carriedSessionKey, sessionIdText, type SessionKey, type SessionRecord }
 import type { DecodedSession } from '../source/decoder.ts';
 import type { CarriedContext, SlotPassage } from './context.ts';
 import { explicitGeneration, stampGeneration } from './generation.ts';
+import { IdentityChanges } from './identity-changes.ts';
+import { identityOf, markOf, type Identity } from './identity.ts';
 import { inItsSlot } from './in-its-slot.ts';
 import { readCarried } from './read.ts';
 import { deadLetter, recordOf, type SourceFacts } from './source-record.ts';
@@ -18,10 +20,23 @@ interface Save {
   readonly value: string;
   /** From now; null: for ever. */
   readonly ttlMs: number | null;
+  /** Stands for whom the value belongs to. */
+  readonly mark: string;
+  /** Whose session it may replace. */
+  readonly over?: Replaced;
+}
+
+/** Whose session a store holds: the save was refused, and may be repeated over just this one. */
+interface Replaced {
+  readonly identity: Identity;
+  /** As the source keeps it; absent where the target answered. */
+  readonly mark?: string;
 }
 
 /** How long a save is tried again while its slot changes hands. */
 const DEADLINE_MS = 2000;
+/** How often others may change whose session it is while it is being saved. */
+const ROUNDS = 16;
 
 /**
  * Saves a session on both sides, the primary side first.
@@ -32,23 +47,45 @@ const DEADLINE_MS = 2000;
  * target took under the epoch's fence is good without a lease: whichever side is primary next, it has the save. Else the
  * side may have changed before the write, and the save is done again under the new epoch before anything is answered.
  * The earlier write at the source is then the older one, and the version rule lets the newer win there too.
+ *
+ * A save that gives the session to another user, or to the same with other authorities, ends its tokens of before: see
+ * {@link IdentityChanges}. A save that does not is one statement at each store, as it would be without.
  */
 export async function saveCarried(context: CarriedContext, rawId: string, given: string, ttlMs: number | null): Promise<SaveOutcome> {
   const key = carriedSessionKey(rawId);
   if (context.ended.isSessionEnded(sessionIdText(key.id))) return 'ended';
-  const value = await withGeneration(context, rawId, given);
+  const identity = identityOf(context.decode, given);
+  const value = await withGeneration(context, rawId, given, identity.userId);
   if (value === undefined) return 'ended';
-  const save: Save = { key, rawId, value, ttlMs };
+  const save: Save = { key, rawId, value, ttlMs, mark: markOf(identity) };
+  const changes = new IdentityChanges(context, key, identity);
+  const outcome = await written(context, save, changes);
+  if (outcome === 'saved') await changes.made();
+  return outcome;
+}
+
+async function written(context: CarriedContext, save: Save, changes: IdentityChanges): Promise<SaveOutcome> {
+  const { key, rawId } = save;
+  const deadline = performance.now() + DEADLINE_MS;
+  let over: Replaced | undefined;
   try {
-    return await inItsSlot(
-      context,
-      key.slot,
-      async (passage) => {
-        await context.at?.('save.entered');
-        return (passage.side === 'source' ? saveSourceFirst : saveTargetFirst)(context, save, passage);
-      },
-      performance.now() + DEADLINE_MS,
-    );
+    for (let round = 0; round < ROUNDS; round++) {
+      const attempt = over === undefined ? save : { ...save, over };
+      const outcome = await inItsSlot(
+        context,
+        key.slot,
+        async (passage) => {
+          await context.at?.('save.entered');
+          return (passage.side === 'source' ? saveSourceFirst : saveTargetFirst)(context, attempt, passage);
+        },
+        deadline,
+      );
+      if (typeof outcome === 'string') return outcome;
+      // Outside of the slot: whoever wants to change its side need not wait for control.
+      await changes.expect(outcome.identity);
+      over = outcome;
+    }
+    throw new WherryError('conflict', 'the session kept changing its user or authorities');
   } catch (error) {
     // It may have happened all the same: the caller hears of the fault, a repair brings the two sides in line.
     if (!isWherryError(error, 'session_unstorable') && !isWherryError(error, 'session_collision'))
@@ -57,9 +94,11 @@ export async function saveCarried(context: CarriedContext, rawId: string, given:
   }
 }
 
-async function saveSourceFirst(context: CarriedContext, save: Save, { epoch }: SlotPassage): Promise<SaveOutcome | 'moved'> {
-  const { key, rawId, value, ttlMs } = save;
-  const written = await context.source.save(rawId, value, ttlMs, epoch);
+async function saveSourceFirst(context: CarriedContext, save: Save, { epoch }: SlotPassage): Promise<SaveOutcome | 'moved' | Replaced> {
+  const { key, rawId, value, ttlMs, mark, over } = save;
+  const marks = over?.mark === undefined ? { mark } : { mark, over: over.mark };
+  const written = await context.source.save(rawId, value, ttlMs, epoch, marks);
+  if (written.outcome === 'differs') return { identity: identityOf(context.decode, written.value), mark: written.mark };
   await context.at?.('save.source-written');
   if (written.outcome === 'ended') return 'ended';
   if (written.outcome === 'older') return 'moved';
@@ -99,10 +138,11 @@ function savedAtSource(context: CarriedContext, slot: number, epoch: number): 's
   return context.lease.leaseValid && context.slots.entry(slot).epoch === epoch ? 'saved' : 'moved';
 }
 
-async function saveTargetFirst(context: CarriedContext, save: Save, { epoch }: SlotPassage): Promise<SaveOutcome | 'moved'> {
-  const { key, rawId, value } = save;
+async function saveTargetFirst(context: CarriedContext, save: Save, { epoch }: SlotPassage): Promise<SaveOutcome | 'moved' | Replaced> {
+  const { key, rawId, value, over } = save;
   const record = targetRecord(context, save);
-  const { outcome, version } = await context.target.save(record, epoch);
+  const { outcome, version } = await context.target.save(record, epoch, over?.identity);
+  if (outcome === 'differs') return heldByTarget(context, key);
   await context.at?.('save.target-written');
   switch (outcome) {
     case 'ended':
@@ -128,6 +168,13 @@ async function saveTargetFirst(context: CarriedContext, save: Save, { epoch }: S
   return 'saved';
 }
 
+/** Read again, since a refusal says no more than that it is another's. */
+async function heldByTarget(context: CarriedContext, key: SessionKey): Promise<Replaced | SaveOutcome | 'moved'> {
+  const found = await context.target.get(key);
+  if (found.state === 'ended') return 'ended';
+  return found.state === 'absent' ? 'moved' : { identity: found.record };
+}
+
 function targetRecord(context: CarriedContext, { key, rawId, value, ttlMs }: Save): SessionRecord {
   const now = context.now() - context.sourceOffsetMs();
   const facts: SourceFacts = { version: { epoch: 0, n: 0 }, expireTime: ttlMs === null ? null : now + ttlMs, asOf: now };
@@ -148,9 +195,7 @@ function decodeForTarget(context: CarriedContext, value: string): DecodedSession
  * Stamps the user's generation on a new log-in. A session that existed before the generation was raised must not be
  * saved into a new life by a slow request: undefined, it has ended.
  */
-async function withGeneration(context: CarriedContext, rawId: string, value: string): Promise<string | undefined> {
-  const decoded = context.decode(value);
-  const userId = decoded.ok ? decoded.session.userId : null;
+async function withGeneration(context: CarriedContext, rawId: string, value: string, userId: string | null): Promise<string | undefined> {
   const minimum = userId === null ? 0 : context.ended.minimumGeneration(userId);
   if (minimum === 0) return value;
   const stamped = explicitGeneration(value);

@@ -8,9 +8,17 @@ export type Item = Record<string, AttributeValue>;
 /**
  * The attributes of an item beside its hash key. `sess`, `expires` and `type` are connect-dynamodb's own. `w` is the
  * number and `we` the epoch of the version, two numbers, so that the next number is made by addition in the same
- * conditional update; `ended` marks a tombstone. The application looks at none of the three.
+ * conditional update; `wi` is the mark of a save; `ended` marks a tombstone. The application looks at none of the four.
  */
-export const ATTRIBUTES = { '#sess': 'sess', '#expires': 'expires', '#type': 'type', '#w': 'w', '#we': 'we', '#ended': 'ended' } as const;
+export const ATTRIBUTES = {
+  '#sess': 'sess',
+  '#expires': 'expires',
+  '#type': 'type',
+  '#w': 'w',
+  '#we': 'we',
+  '#wi': 'wi',
+  '#ended': 'ended',
+} as const;
 
 /** Value of `type`, as connect-dynamodb writes it. */
 export const SESSION_TYPE = 'connect-session';

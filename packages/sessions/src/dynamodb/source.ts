@@ -2,9 +2,11 @@ import { DynamoDBClient, type DynamoDBClientConfig, type ScanCommandInput } from
 import { systemClock, WherryError, type Clock, type Sealer } from '@wherry/core';
 import { compareVersions, type SessionVersion } from '../record.ts';
 import type {
+  SaveIdentity,
   SourceDescription,
   SourcePage,
   SourcePartition,
+  SourceSave,
   SourceSession,
   SourceStore,
   SourceTouch,
@@ -143,14 +145,20 @@ class DynamoSource implements SourceStore {
     return Math.max(counted, (await this.#table.describe()).ItemCount ?? 0);
   }
 
-  async save(rawId: string, value: string, ttlMs: number | null, epoch: number): Promise<SourceWrite> {
+  async save(rawId: string, value: string, ttlMs: number | null, epoch: number, identity?: SaveIdentity): Promise<SourceSave> {
     const life = checkLife(ttlMs);
-    return this.#change<SourceWrite>(rawId, (context) => {
+    return this.#change<SourceSave>(rawId, (context) => {
       const expireTime = life === '' ? null : context.now + Number(life);
       return {
-        update: saveUpdate(value, expireTime, { ...context, epoch }),
+        update: saveUpdate(value, expireTime, { ...context, epoch }, identity),
         applied: (changed) => ({ outcome: 'applied', version: versionOf(changed), expireTime }),
-        refused: (item) => (versionOf(item).epoch > epoch ? { outcome: 'older', version: versionOf(item) } : undefined),
+        refused: (item) => {
+          if (versionOf(item).epoch > epoch) return { outcome: 'older', version: versionOf(item) };
+          const lying = sessionOf(item, rawId, this.#clock.now());
+          const mark = item?.['wi']?.S ?? '';
+          if (identity === undefined || lying === undefined || mark === identity.mark || mark === identity.over) return undefined;
+          return { outcome: 'differs', mark, value: lying.value };
+        },
       };
     });
   }

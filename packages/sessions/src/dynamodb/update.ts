@@ -1,5 +1,6 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import type { SessionVersion } from '../record.ts';
+import type { SaveIdentity } from '../source/contract.ts';
 import { ATTRIBUTES, secondsOf, SESSION_TYPE, type Item } from './item.ts';
 
 /** One conditional UpdateItem. PutItem is never used: it would drop the version and the tombstone. */
@@ -27,11 +28,19 @@ export interface UpdateContext {
 }
 
 /** Writes the next version in the writer's epoch. */
-export function saveUpdate(value: string, expireTime: number | null, context: UpdateContext): Update {
-  return update(writing(expireTime, '#w = if_not_exists(#w, :zero) + :one'), `${NOT_ENDED} AND ${NOT_OF_LATER_EPOCH}`, {
+export function saveUpdate(value: string, expireTime: number | null, context: UpdateContext, identity?: SaveIdentity): Update {
+  const change = writing(expireTime, '#w = if_not_exists(#w, :zero) + :one', identity !== undefined);
+  return update(change, `${NOT_ENDED} AND ${NOT_OF_LATER_EPOCH}${identity === undefined ? '' : ` AND ${sameIdentity(identity)}`}`, {
     ...values(context, expireTime),
     ':sess': { S: value },
+    ':mark': { S: identity?.mark ?? '' },
+    ':over': { S: identity?.over ?? '' },
   });
+}
+
+function sameIdentity({ over }: SaveIdentity): string {
+  const replaced = over === '' ? ' OR attribute_not_exists(#wi)' : over === undefined ? '' : ' OR #wi = :over';
+  return `(attribute_not_exists(#sess) OR #expires <= :now OR #wi = :mark${replaced})`;
 }
 
 /**
@@ -75,9 +84,10 @@ export function endUpdate(keepUntil: number, context: UpdateContext, item: Item 
   return update(`SET ${sets.join(', ')} REMOVE #sess`, conditions.join(' AND '), values(context, keepUntil));
 }
 
-function writing(expireTime: number | null, version: string): string {
-  const sets = `SET #sess = :sess, #type = :type, #we = :epoch, ${version}`;
-  return expireTime === null ? `${sets} REMOVE #ended, #expires` : `${sets}, #expires = :expires REMOVE #ended`;
+function writing(expireTime: number | null, version: string, marked = false): string {
+  const sets = `SET #sess = :sess, #type = :type, #we = :epoch, ${version}${marked ? ', #wi = :mark' : ''}`;
+  const removes = marked ? 'REMOVE #ended' : 'REMOVE #ended, #wi';
+  return expireTime === null ? `${sets} ${removes}, #expires` : `${sets}, #expires = :expires ${removes}`;
 }
 
 function values({ now, epoch }: UpdateContext, expireTime: number | null): Record<string, AttributeValue> {

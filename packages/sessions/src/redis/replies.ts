@@ -1,5 +1,5 @@
 import type { SessionVersion } from '../record.ts';
-import type { SourceSession, SourceTouch, SourceWrite } from '../source/contract.ts';
+import type { SourceSave, SourceSession, SourceTouch, SourceWrite } from '../source/contract.ts';
 
 /** What the read script answers: the time, then value, version and expiry of each session that fitted. */
 type ReadReply = readonly (string | null)[];
@@ -24,7 +24,13 @@ export function readSessions(reply: unknown, keys: readonly string[], prefixLeng
   return sessions;
 }
 
-/** The outcome of the save and put scripts. */
+/** The outcome of the save script. */
+export function saveOf(reply: unknown): SourceSave {
+  const [outcome, mark, value] = reply as readonly string[];
+  return outcome === 'differs' ? { outcome, mark: mark ?? '', value: value ?? '' } : writeOf(reply);
+}
+
+/** The outcome of the put script. */
 export function writeOf(reply: unknown): SourceWrite {
   const [outcome, epoch, n, expiry] = reply as readonly string[];
   if (outcome === 'ended') return { outcome };

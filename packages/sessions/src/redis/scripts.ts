@@ -1,7 +1,7 @@
 /**
  * Each change of a session is one script, so that value, expiry, version and tombstone change together; the time is
- * the server's. KEYS of a change are the session's key and its companion's. The companion holds `epoch:n`, or
- * `epoch:n:ended` for a tombstone. It outlives its session by the margin: an application that is not instrumented yet
+ * the server's. KEYS of a change are the session's key and its companion's. The companion holds `epoch:n`, with the mark
+ * of a save `epoch:n:mark`, or `epoch:n:ended` for a tombstone. It outlives its session by the margin: an application that is not instrumented yet
  * extends a session by EXPIRE on its own key alone, and a version that is lost would start again from nothing.
  *
  * Numbers are formatted by `%.0f`, because Lua's own tostring keeps 14 digits only.
@@ -14,10 +14,10 @@ local function clock()
 end
 local function version(key)
   local w = redis.call('GET', key)
-  if not w then return 0, 0, false end
+  if not w then return 0, 0, false, '' end
   local epoch, n, rest = string.match(w, '^(%d+):(%d+)(.*)$')
-  if not epoch then return 0, 0, false end
-  return tonumber(epoch), tonumber(n), rest == ':ended'
+  if not epoch then return 0, 0, false, '' end
+  return tonumber(epoch), tonumber(n), rest == ':ended', string.match(rest, '^:(%x+)$') or ''
 end
 local function expiry(key, now)
   local at = redis.pcall('PEXPIRETIME', key)
@@ -80,14 +80,20 @@ local function store(value, at, w, now, margin)
 end
 `;
 
-/** ARGV: value, life in ms or '', epoch, margin in ms. */
+/** ARGV: value, life in ms or '', epoch, margin in ms, mark or '', and the mark that may be replaced after a '=', or ''. */
 export const SAVE: string = `${PRELUDE}${STORE}
 local now, given = clock(), tonumber(ARGV[3])
-local epoch, n, ended = version(KEYS[2])
+local epoch, n, ended, known = version(KEYS[2])
 if ended then return { 'ended' } end
 if epoch > given then return { 'older', int(epoch), int(n) } end
+local mark = ARGV[5]
+if mark ~= '' and mark ~= known and ARGV[6] ~= '=' .. known then
+  local value = redis.call('MGET', KEYS[1])[1]
+  if value then return { 'differs', known, value } end
+end
+if mark ~= '' then mark = ':' .. mark end
 local at = ARGV[2] == '' and '' or int(now + tonumber(ARGV[2]))
-store(ARGV[1], at, int(given) .. ':' .. int(n + 1), now, tonumber(ARGV[4]))
+store(ARGV[1], at, int(given) .. ':' .. int(n + 1) .. mark, now, tonumber(ARGV[4]))
 return { 'applied', int(given), int(n + 1), at }`;
 
 /**

@@ -1,9 +1,11 @@
 import { WherryError } from '@wherry/core';
 import type { SessionVersion } from '../record.ts';
 import type {
+  SaveIdentity,
   SourceDescription,
   SourcePage,
   SourcePartition,
+  SourceSave,
   SourceSession,
   SourceStore,
   SourceTouch,
@@ -13,7 +15,7 @@ import { checkExpiry, checkLife } from '../source/life.ts';
 import { checkPrefix, companionKey, keyPattern } from './companion-key.ts';
 import { RedisConnection, type RedisCommander } from './connection.ts';
 import { openClient, type OwnClient } from './own-client.ts';
-import { readSessions, touchOf, writeOf } from './replies.ts';
+import { readSessions, saveOf, touchOf, writeOf } from './replies.ts';
 import { END, PUT, READ, SAVE, SCAN, TOUCH } from './scripts.ts';
 
 /** Options of {@link createRedisSource}: a client or a URL is needed. */
@@ -127,8 +129,9 @@ class RedisSource implements SourceStore {
     return Math.round((keys * sessions.size) / seen);
   }
 
-  async save(rawId: string, value: string, ttlMs: number | null, epoch: number): Promise<SourceWrite> {
-    return writeOf(await this.#redis.script(SAVE, this.#keys(rawId), [value, checkLife(ttlMs), String(epoch), this.#margin]));
+  async save(rawId: string, value: string, ttlMs: number | null, epoch: number, identity?: SaveIdentity): Promise<SourceSave> {
+    const marks = [identity?.mark ?? '', identity?.over === undefined ? '' : `=${identity.over}`];
+    return saveOf(await this.#redis.script(SAVE, this.#keys(rawId), [value, checkLife(ttlMs), String(epoch), this.#margin, ...marks]));
   }
 
   async touch(rawId: string, ttlMs: number | null, epoch: number): Promise<SourceTouch> {

@@ -48,6 +48,23 @@ export type SourceWrite =
   /** The source holds something newer: a writer of a later epoch has been there, or (for `put`) the version is not newer. */
   | { readonly outcome: 'older'; readonly version: SessionVersion };
 
+/**
+ * Who a save says that the session belongs to. Where a session lives that belongs to another, nothing is written, unless
+ * the writer has just been told of that one and names it.
+ */
+export interface SaveIdentity {
+  /** Stands for the user and his authorities: lower-case hexadecimal. Kept beside the version. */
+  readonly mark: string;
+  /** The mark that may be replaced: as it was answered, '' for a session of which none is kept. */
+  readonly over?: string;
+}
+
+/** What became of a save. */
+export type SourceSave =
+  | SourceWrite
+  /** A session lives there with another mark, or with none; `value` is its text. */
+  | { readonly outcome: 'differs'; readonly mark: string; readonly value: string };
+
 /** What became of a touch. */
 export type SourceTouch =
   | { readonly outcome: 'applied'; readonly expireTime: number | null }
@@ -81,9 +98,10 @@ export interface SourceStore {
 
   /**
    * Writes as the primary side: the next version is made in the store, `n + 1` in `epoch`. `ttlMs` null: never expires.
-   * Refused with `ended` over a tombstone, with `older` when a writer of a later epoch has been there.
+   * Refused with `ended` over a tombstone, with `older` when a writer of a later epoch has been there, and, where
+   * `identity` is given, with `differs`. Without one, and by every `put`, no mark is kept.
    */
-  save(rawId: string, value: string, ttlMs: number | null, epoch: number): Promise<SourceWrite>;
+  save(rawId: string, value: string, ttlMs: number | null, epoch: number, identity?: SaveIdentity): Promise<SourceSave>;
   /** Sets the expiry only, `ttlMs` from now; `missing` where nothing lives. */
   touch(rawId: string, ttlMs: number | null, epoch: number): Promise<SourceTouch>;
   /** Removes the session and leaves a tombstone for `keepMs`. Idempotent; works where nothing was. */

@@ -71,6 +71,65 @@ test('many are put as they would be one by one, each under its own epoch', async
   expect(await sessions.get(moved.key)).toEqual({ state: 'absent' });
 });
 
+test('save leaves a row of another identity as it is, unless the one who had it is named', async () => {
+  const { sessions } = cluster;
+  const record = newRecord({ userId: null, authorities: [] });
+  const { epoch } = { epoch: cluster.map.epochOf(record.key.slot) };
+  const as = (userId: string | null, ...authorities: string[]): SessionRecord => ({
+    ...record,
+    userId,
+    authorities,
+    attributes: `{"u":"${userId}"}`,
+  });
+  const outcomes: string[] = [];
+  const save = async (next: SessionRecord, over?: { userId: string | null; authorities: readonly string[] }): Promise<void> => {
+    outcomes.push((await sessions.save(next, epoch, over)).outcome);
+  };
+  await save(record);
+  // Nobody's session may become anybody's, and stay his.
+  await save(as('1', 'a', 'b'));
+  await save(as('1', 'a', 'b'));
+  expect(outcomes.splice(0)).toEqual(['applied', 'applied', 'applied']);
+  const before = await sessions.get(record.key);
+  for (const next of [as('1', 'a'), as('1', 'a', 'b', 'c'), as('2', 'a', 'b'), as(null)]) {
+    await save(next);
+    for (const over of [as('1', 'a'), as('2', 'a', 'b'), as(null, 'a', 'b')])
+      await save(next, over.authorities === next.authorities ? as('3') : over);
+  }
+  expect(new Set(outcomes.splice(0))).toEqual(new Set(['differs']));
+  expect(await sessions.get(record.key)).toEqual(before);
+  await save(as('2', 'a'), as('1', 'a', 'b'));
+  await save(as('1', 'a'), as('1', 'a', 'b'));
+  await save(as(null), as('2', 'a'));
+  expect(outcomes.splice(0)).toEqual(['applied', 'differs', 'applied']);
+  expect(live(await sessions.get(record.key))).toMatchObject({ userId: null, version: { n: 5 } });
+  expect((await sessions.save(as('1'), epoch - 1)).outcome).toBe('not_owned');
+  await sessions.end(record.key, 5000);
+  expect((await sessions.save(as('1'), epoch)).outcome).toBe('ended');
+});
+
+test('of many saves of different identities at once each is told of the one before', async () => {
+  const { sessions } = cluster;
+  const record = newRecord({ userId: '1', authorities: ['r0'] });
+  const epoch = cluster.map.epochOf(record.key.slot);
+  await sessions.save(record, epoch);
+  const seen = await Promise.all(
+    Array.from({ length: 20 }, async (_, n) => {
+      const next = { ...record, authorities: [`r${n + 1}`] };
+      let over: SessionRecord | undefined;
+      for (;;) {
+        const { outcome } = await sessions.save(next, epoch, over);
+        if (outcome === 'applied') return over?.authorities[0];
+        expect(outcome).toBe('differs');
+        over = live(await sessions.get(record.key));
+      }
+    }),
+  );
+  // A chain: each role was replaced by one who knew of it, but the last, which is there.
+  const last = live(await sessions.get(record.key)).authorities[0];
+  expect(new Set([...seen, last])).toEqual(new Set(Array.from({ length: 21 }, (_, n) => `r${n}`)));
+});
+
 test('save makes the next version in the row', async () => {
   const { sessions } = cluster;
   const record = newRecord({ version: { epoch: 0, n: 3 } });

@@ -24,6 +24,7 @@ import {
   touchStatement,
   type EndItem,
   type RecordItem,
+  type ReplacedIdentity,
   type TouchItem,
 } from './statements.ts';
 import type { SessionRead, SessionTouch } from './stored-session.ts';
@@ -43,9 +44,12 @@ export interface SqlSessionsOptions {
   readonly metrics?: Metrics;
 }
 
-/** What a save came to; `version` is the row's new one, and only of meaning when it was applied. */
+/**
+ * What a save came to; `version` is the row's new one, and only of meaning when it was applied. `differs`: the row
+ * belongs to another user, or to the same with other authorities, and nothing was written.
+ */
 export interface SaveResult {
-  readonly outcome: WriteOutcome;
+  readonly outcome: WriteOutcome | 'differs';
   readonly version: SessionVersion;
 }
 
@@ -153,9 +157,13 @@ export class SqlSessions implements Component {
     return (await this.#restore.underEpoch(recordItem(record), epoch)).outcome;
   }
 
-  /** Writes as the primary side: the next version is made in the row, in `epoch` and only under it. */
-  async save(record: SessionRecord, epoch: number): Promise<SaveResult> {
-    const { outcome, row } = await this.#save.underEpoch(recordItem(record), epoch);
+  /**
+   * Writes as the primary side: the next version is made in the row, in `epoch` and only under it. A row that belongs to
+   * another than the record says is left as it is (`differs`), unless it belongs to `over`.
+   */
+  async save(record: SessionRecord, epoch: number, over?: ReplacedIdentity): Promise<SaveResult> {
+    const { outcome, row } = await this.#save.underEpoch({ ...recordItem(record), ...(over === undefined ? {} : { over }) }, epoch);
+    if (outcome === 'older' && row[ANSWER_OFFSET + 2] === true) return { outcome: 'differs', version: record.version };
     if (outcome !== 'applied') return { outcome, version: record.version };
     return { outcome, version: { epoch: row[ANSWER_OFFSET] as number, n: row[ANSWER_OFFSET + 1] as number } };
   }

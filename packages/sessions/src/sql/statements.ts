@@ -16,6 +16,14 @@ export interface RecordItem {
   readonly slot: number;
   readonly id: bigint;
   readonly record: SessionRecord;
+  /** Of a save: whose session may be replaced. */
+  readonly over?: ReplacedIdentity;
+}
+
+/** Whom a row belongs to, as it was read: it may be given to another while that is still so. */
+export interface ReplacedIdentity {
+  readonly userId: string | null;
+  readonly authorities: readonly string[];
 }
 
 /** A touch to write. */
@@ -55,6 +63,10 @@ const BROUGHT: readonly ColumnOf<RecordItem>[] = [
   { name: 'row_epoch', type: 'bigint', of: ({ record }) => record.version.epoch },
   { name: 'version', type: 'bigint', of: ({ record }) => record.version.n },
 ];
+const REPLACED: readonly ColumnOf<RecordItem>[] = [
+  { name: 'over_user_id', type: 'text', of: ({ over }) => over?.userId ?? null },
+  { name: 'over_authorities', type: 'text', of: ({ over }) => (over === undefined ? null : JSON.stringify(over.authorities)) },
+];
 const DIGEST = { name: 'session_id', type: 'bytea', of: ({ digest }: { readonly digest: Buffer }) => digest } as const;
 
 const NAMES = RECORD.map(({ name }) => name).join(', ');
@@ -90,14 +102,23 @@ function versioned(name: string, before: '<' | '<=', context: StatementContext):
   });
 }
 
-/** The next version, made in the row: the number after the row's, in the epoch of the slot. */
+/** A row of nobody may be given to anybody; any other to whom it belongs, and else only by who names him who had it. */
+const KEEPS_IDENTITY = `(s.user_id IS NULL OR (s.user_id = excluded.user_id AND s.authorities = excluded.authorities)
+  OR EXISTS (SELECT FROM o WHERE o.slot = s.slot AND o.id = s.id AND o.over_user_id = s.user_id AND o.over_authorities = s.authorities))`;
+const LOSES_IDENTITY = `t.user_id IS NOT NULL AND (t.user_id, t.authorities) IS DISTINCT FROM (k.user_id, k.authorities)
+  AND (t.user_id, t.authorities) IS DISTINCT FROM (k.over_user_id, k.over_authorities)`;
+
+/**
+ * The next version, made in the row: the number after the row's, in the epoch of the slot. `older` with a third answer
+ * that is true: the row belongs to another than the record says, and was left as it is.
+ */
 export function saveStatement(context: StatementContext): FencedWrite<RecordItem> {
-  return fenced('session-save', RECORD, context, {
+  return fenced('session-save', [...RECORD, ...REPLACED], context, {
     write: `${INSERT}, epoch, 1 FROM o
       ON CONFLICT (slot, id) DO UPDATE SET ${REPLACE}, epoch = excluded.epoch, version = s.version + 1
-      WHERE ${SAME} AND s.deleted_at IS NULL AND s.epoch <= excluded.epoch ${RETURNING}`,
-    refusal: `(SELECT CASE ${REFUSED} WHEN t.epoch > k.epoch THEN ${FENCE_CODES.older} END ${ROW})`,
-    answer: ['w.epoch', 'w.version'],
+      WHERE ${SAME} AND s.deleted_at IS NULL AND s.epoch <= excluded.epoch AND ${KEEPS_IDENTITY} ${RETURNING}`,
+    refusal: `(SELECT CASE ${REFUSED} WHEN t.epoch > k.epoch OR (${LOSES_IDENTITY}) THEN ${FENCE_CODES.older} END ${ROW})`,
+    answer: ['w.epoch', 'w.version', `CASE WHEN w.id IS NULL THEN (SELECT t.epoch <= k.epoch ${ROW}) END`],
   });
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compareVersions, type SessionVersion } from '../record.ts';
-import type { SourceStore, SourceTouch, SourceWrite } from '../source/contract.ts';
+import type { SourceStore, SourceSave, SourceTouch } from '../source/contract.ts';
 import { HOUR, newRawId, read, sessionValue, useFixture, type MakeSource } from './source-fixture.ts';
 
 const WRITERS = 16;
@@ -114,7 +114,7 @@ async function apply(source: SourceStore, rawId: string, call: Call): Promise<ob
   return 'version' in result ? { outcome: result.outcome, version: result.version } : { outcome: result.outcome };
 }
 
-async function ask(source: SourceStore, rawId: string, call: Exclude<Call, { readonly kind: 'end' }>): Promise<SourceWrite | SourceTouch> {
+async function ask(source: SourceStore, rawId: string, call: Exclude<Call, { readonly kind: 'end' }>): Promise<SourceSave | SourceTouch> {
   if (call.kind === 'save') return source.save(rawId, sessionValue(call.text), HOUR, call.epoch);
   if (call.kind === 'put') return source.put(rawId, sessionValue(call.text), (await source.now()) + HOUR, { epoch: call.epoch, n: call.n });
   return source.touch(rawId, call.kind === 'kill' ? 0 : HOUR, call.epoch);

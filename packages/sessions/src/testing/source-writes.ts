@@ -29,6 +29,58 @@ export function describeWrites(make: MakeSource): void {
       expect(after).toEqual({ ...before, readAt: after?.readAt });
     });
 
+    test('a save over a session of another identity says whose it is, and is applied by who names that one', async () => {
+      const { source } = fixture;
+      const rawId = newRawId();
+      const [one, two] = [{ mark: 'a1' }, { mark: 'b2' }];
+      expect(await source.save(rawId, sessionValue('1'), HOUR, 1, one)).toMatchObject({ outcome: 'applied', version: { epoch: 1, n: 1 } });
+      expect(await source.save(rawId, sessionValue('2'), HOUR, 1, one)).toMatchObject({ outcome: 'applied', version: { epoch: 1, n: 2 } });
+      await source.touch(rawId, HOUR, 1);
+      const before = await read(source, rawId);
+      const differs = { outcome: 'differs', mark: 'a1', value: sessionValue('2') };
+      for (const over of [undefined, '', 'c3', 'b2'])
+        expect(await source.save(rawId, sessionValue('3'), HOUR, 1, { ...two, ...(over === undefined ? {} : { over }) })).toEqual(differs);
+      const after = await read(source, rawId);
+      expect(after).toEqual({ ...before, readAt: after?.readAt });
+      expect(await source.save(rawId, sessionValue('3'), HOUR, 1, { ...two, over: 'a1' })).toMatchObject({ version: { epoch: 1, n: 3 } });
+      expect(await source.save(rawId, sessionValue('4'), HOUR, 1, { ...one, over: 'a1' })).toMatchObject({
+        outcome: 'differs',
+        mark: 'b2',
+      });
+      expect(await source.save(rawId, sessionValue('4'), HOUR, 1, { ...one, over: 'b2' })).toMatchObject({ outcome: 'applied' });
+      expect(await source.save(rawId, sessionValue('stale'), HOUR, 0, two)).toMatchObject({ outcome: 'older' });
+      await source.end(rawId, HOUR, 1);
+      expect(await source.save(rawId, sessionValue('5'), HOUR, 1, two)).toEqual({ outcome: 'ended' });
+    });
+
+    test('of a session that was saved or put without an identity none is known, and where none lives none matters', async () => {
+      const { source, legacy } = fixture;
+      const identity = { mark: 'a1' };
+      const writers = [
+        (rawId: string): Promise<unknown> => source.save(rawId, sessionValue('1'), HOUR, 1),
+        (rawId: string): Promise<unknown> => source.put(rawId, sessionValue('1'), null, { epoch: 1, n: 1 }),
+        (rawId: string): Promise<unknown> =>
+          source
+            .save(rawId, sessionValue('0'), HOUR, 1, identity)
+            .then(() => source.put(rawId, sessionValue('1'), null, { epoch: 1, n: 9 })),
+      ];
+      for (const write of writers) {
+        const rawId = newRawId();
+        await write(rawId);
+        const differs = { outcome: 'differs', mark: '', value: sessionValue('1') };
+        expect(await source.save(rawId, sessionValue('2'), HOUR, 1, identity)).toEqual(differs);
+        expect(await source.save(rawId, sessionValue('2'), HOUR, 1, { ...identity, over: 'b2' })).toEqual(differs);
+        expect(await source.save(rawId, sessionValue('2'), HOUR, 1, { ...identity, over: '' })).toMatchObject({ outcome: 'applied' });
+        expect(await source.save(rawId, sessionValue('3'), HOUR, 1, identity)).toMatchObject({ outcome: 'applied' });
+        await source.touch(rawId, 0, 1);
+        await absent(source, rawId);
+        expect(await source.save(rawId, sessionValue('4'), HOUR, 1, { mark: 'c3' })).toMatchObject({ outcome: 'applied' });
+      }
+      const rawId = newRawId();
+      await legacy.set(rawId, { cookie: { originalMaxAge: HOUR, expires: new Date(Date.now() + HOUR), maxAge: HOUR } });
+      expect(await source.save(rawId, sessionValue(), HOUR, 0, identity)).toMatchObject({ outcome: 'differs', mark: '' });
+    });
+
     test('a put is applied only when it is newer as a row', async () => {
       const { source } = fixture;
       const rawId = newRawId();
