@@ -15,6 +15,8 @@ export interface AuthClient {
   readonly keys?: readonly ClientJwk[];
   /** True: it may use the operator's routes by its secret. */
   readonly operator?: boolean;
+  /** True: it signs users in by itself, and is believed who they are; it needs a secret. */
+  readonly assertsUsers?: boolean;
   /** What it may ask the token endpoint for; default `token-exchange` and `refresh_token`. */
   readonly grants?: readonly GrantName[];
   /** What its tokens may be good for; default the service's own audience. */
@@ -31,6 +33,7 @@ export interface RegisteredClient {
   /** True: it has to prove who it is. */
   readonly confidential: boolean;
   readonly operator: boolean;
+  readonly assertsUsers: boolean;
   readonly grants: ReadonlySet<GrantName>;
   /** undefined: the service's own audience. */
   readonly audiences: ReadonlySet<string> | undefined;
@@ -59,6 +62,8 @@ export class Clients {
       if (this.#clients.has(client.id)) throw invalid(`the client ${client.id} is there twice`);
       if (client.secret === '') throw invalid(`the client ${client.id} has an empty secret`);
       if (client.operator === true && client.secret === undefined) throw invalid(`the client ${client.id} is an operator without a secret`);
+      if (client.assertsUsers === true && client.secret === undefined)
+        throw invalid(`the client ${client.id} asserts users without a secret`);
       const entry = registered(client);
       if (entry.grants.has('client_credentials') && !entry.confidential)
         throw invalid(`the client ${client.id} is public, and so cannot have the grant client_credentials`);
@@ -111,11 +116,22 @@ export class Clients {
 }
 
 function registered(client: AuthClient): RegisteredClient {
-  const { id, secret, keys, operator = false, grants = DEFAULT_GRANTS, audiences, authorities = [], tokenSeconds } = client;
+  const {
+    id,
+    secret,
+    keys,
+    operator = false,
+    assertsUsers = false,
+    grants = DEFAULT_GRANTS,
+    audiences,
+    authorities = [],
+    tokenSeconds,
+  } = client;
   return {
     id,
     confidential: secret !== undefined || keys !== undefined,
     operator,
+    assertsUsers,
     grants: new Set(grants),
     audiences: audiences === undefined ? undefined : new Set(audiences),
     authorities: [...new Set(authorities)],

@@ -32,7 +32,7 @@ describe('the keys of a client', () => {
   it('come inline or from a file, and stand for its secret', () => {
     for (const client of [{ jwks: { keys: [publicJwk] } }, { jwksFile: fileOf({ keys: [publicJwk] }) }]) {
       expect(clientsOf(client)).toEqual([
-        { id: 'a', grants: ['token-exchange', 'refresh_token'], authorities: [], operator: false, keys: [publicJwk] },
+        { id: 'a', grants: ['token-exchange', 'refresh_token'], authorities: [], operator: false, assertsUsers: false, keys: [publicJwk] },
       ]);
     }
     const both = clientsOf({ jwks: { keys: [publicJwk] }, operator: true }, { WHERRY_AUTH_CLIENT_A_SECRET: 's'.repeat(16) });

@@ -109,7 +109,7 @@ describe('a configuration', () => {
     expect(config.shards.list.map(({ name }) => name)).toEqual(['a', 'b']);
     const grants = ['token-exchange', 'refresh_token'];
     expect(config.auth.clients).toEqual([
-      { id: 'web', public: false, operator: false, grants, audiences: [], authorities: [], secret: undefined },
+      { id: 'web', public: false, operator: false, assertsUsers: false, grants, audiences: [], authorities: [], secret: undefined },
     ]);
     expect(config.source.identity.authorities).toEqual(['roles', 'rights']);
     expect(load({ WHERRY_GATEWAY_ROUTES: '' }).config.gateway.routes).toEqual([]);

@@ -44,7 +44,7 @@ export function requireCookieSecrets(config: WherryConfig): readonly string[] {
  */
 export function requireClients(config: WherryConfig): readonly AuthClient[] {
   return config.auth.clients.map((client) => {
-    const { id, public: isPublic, operator, grants, audiences, authorities, tokenSeconds } = client;
+    const { id, public: isPublic, operator, assertsUsers, grants, audiences, authorities, tokenSeconds } = client;
     const settings = {
       id,
       grants,
@@ -55,11 +55,12 @@ export function requireClients(config: WherryConfig): readonly AuthClient[] {
     if (isPublic) return settings;
     const keys = clientKeys(client);
     const secret = client.secret?.reveal();
-    if (secret === undefined && (keys === undefined || operator)) {
+    const needsSecret = operator || assertsUsers;
+    if (secret === undefined && (keys === undefined || needsSecret)) {
       const variable = clientVariable(id);
-      return missing(`auth.clients.${id}.secret`, `${variable} or ${variable}_FILE${operator ? '' : ', or keys in jwks or jwksFile'}`);
+      return missing(`auth.clients.${id}.secret`, `${variable} or ${variable}_FILE${needsSecret ? '' : ', or keys in jwks or jwksFile'}`);
     }
-    return { ...settings, operator, ...(secret === undefined ? {} : { secret }), ...(keys === undefined ? {} : { keys }) };
+    return { ...settings, operator, assertsUsers, ...(secret === undefined ? {} : { secret }), ...(keys === undefined ? {} : { keys }) };
   });
 }
 

@@ -27,6 +27,9 @@ const anyUserId = { type: ['integer', 'string'] } as const;
 const propagated = { 'x-wherry-propagated': { type: 'string', enum: ['true', 'false'] } } as const;
 /** Of answers of which a part is an access token: absent while none are given out. */
 const accessToken = { accessToken: text, tokenType: text, expiresIn: { type: 'integer' } } as const;
+/** Where it was asked for, and where no session token is given out any more. */
+const renewal = { renewalCredential: text, renewalExpiresIn: { type: 'integer' } } as const;
+const renewable = { type: 'boolean' } as const;
 
 export const registerSchema: object = {
   ...body(['username', 'password'], { username: name, password, authorities }),
@@ -40,13 +43,14 @@ export const registerSchema: object = {
 };
 
 export const loginSchema: object = {
-  ...body(['username', 'password'], { username: name, password, clientId: name }),
-  summary: 'Log in: a session token and an access token of one session',
+  ...body(['username', 'password'], { username: name, password, clientId: name, renewable }),
+  summary: 'Log in: a session token, an access token and a renewal credential of one session',
   tags: ['users'],
   response: {
-    200: answer('Signed in', ['sessionToken', 'sessionExpiresAt', 'userId', 'authorities'], {
+    200: answer('Signed in', ['sessionExpiresAt', 'userId', 'authorities'], {
       sessionToken: text,
       ...accessToken,
+      ...renewal,
       sessionExpiresAt: { type: 'integer' },
       userId: anyUserId,
       authorities: texts,
@@ -62,24 +66,30 @@ export const loginSchema: object = {
 };
 
 export const handOverSchema: object = {
-  ...body(['userId', 'authorities', 'sourceSessionId'], {
+  ...body(['userId', 'authorities'], {
     userId,
     username: name,
     authorities,
     sourceSessionId: { type: 'string', minLength: 1, maxLength: 512 },
+    renewable,
   }),
   summary: 'Hand over a log-in of an application',
   tags: ['users'],
   security: SECURITY.client,
   response: {
-    200: answer('The access token of that session', ['sessionId', 'userId', 'authorities'], {
+    200: answer('The access token of that session, or of a new one', ['sessionId', 'userId', 'authorities'], {
       ...accessToken,
+      ...renewal,
+      sessionToken: text,
+      sessionExpiresAt: { type: 'integer' },
       sessionId: text,
       userId: anyUserId,
       authorities: texts,
     }),
-    ...problems(OF_BODIES, OF_STORES, codesOf('user_'), [
+    ...problems(OF_BODIES, OF_STORES, codesOf('id_'), codesOf('user_'), [
       'client_unauthenticated',
+      'credential_kind_refused',
+      'forbidden',
       'grant_invalid',
       'login_unconfirmed',
       'session_collision',
@@ -121,7 +131,7 @@ export const whoamiSchema: object = {
 };
 
 export const changePasswordSchema: object = {
-  ...body(['oldPassword', 'newPassword'], { oldPassword: password, newPassword: password, staySignedIn: { type: 'boolean' } }),
+  ...body(['oldPassword', 'newPassword'], { oldPassword: password, newPassword: password, staySignedIn: { type: 'boolean' }, renewable }),
   summary: 'Change the password, which ends all that the user has',
   tags: ['users'],
   security: SECURITY.user,
@@ -131,6 +141,7 @@ export const changePasswordSchema: object = {
       propagated: { type: 'boolean' },
       sessionToken: text,
       ...accessToken,
+      ...renewal,
       sessionExpiresAt: { type: 'integer' },
     }),
     ...problems(OF_BODIES, OF_CALLERS, OF_STORES, codesOf('id_'), codesOf('password'), codesOf('too_many_'), codesOf('user_'), [

@@ -1,13 +1,12 @@
 import { WherryError, isWherryError } from '@wherry/core';
-import { mintSessionToken } from '@wherry/sessions';
 import { userIdClaim } from '@wherry/tokens';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { advise, signed, type AccessToken } from '../access-tokens.ts';
-import type { RegisteredClient } from '../clients.ts';
+import { advise } from '../access-tokens.ts';
 import type { AuthContext } from '../context.ts';
 import { loginSchema } from '../http/schemas.ts';
 import { requestAddress } from '../log-in-limits/request-address.ts';
-import { attributesOf, disabledError } from '../subject.ts';
+import { beginSession } from '../new-session.ts';
+import { disabledError } from '../subject.ts';
 import type { User } from '../users/user-store.ts';
 import { readUsername, type Username } from '../users/username.ts';
 
@@ -15,33 +14,28 @@ interface LoginBody {
   readonly username: string;
   readonly password: string;
   readonly clientId?: string;
+  /** True: a renewal credential is wanted. */
+  readonly renewable?: boolean;
 }
 
-/** A new session and what it is borne by. */
-export interface NewLogin {
-  /** A secret: given to the client once, kept nowhere. */
-  readonly sessionToken: string;
-  /** Epoch ms. */
-  readonly sessionExpiresAt: number;
-  readonly access: AccessToken | undefined;
-}
-
-const ATTEMPTS = 3;
-
-/** POST /v1/login: one log-in gives a session token and, where the rollout gives them out, an access token of the same session. */
+/**
+ * POST /v1/login: one log-in gives a session token and an access token of the same session, each where the rollout gives them
+ * out, and a renewal credential where it is asked for, or where there is no session token to go on by.
+ */
 export function loginRoutes(app: FastifyInstance, context: AuthContext): void {
   app.post<{ Body: LoginBody }>('/v1/login', { schema: loginSchema }, async (request, reply) => {
-    const { username, password, clientId } = request.body;
+    const { username, password, clientId, renewable } = request.body;
     const client = context.clients.named(clientId);
     const { user, generation } = await withinLimits(context, username, request, (name) => authenticate(context, name, password));
     await markDevice(context, request, reply, username);
-    const login = await begin(context, user, generation, client);
     const userId = user.id.toString();
+    const session = await beginSession(context, { ...user, userId, generation }, client, { renewable });
     advise(context, reply, userId);
     return {
-      sessionToken: login.sessionToken,
-      ...login.access,
-      sessionExpiresAt: login.sessionExpiresAt,
+      ...(session.sessionToken === undefined ? {} : { sessionToken: session.sessionToken }),
+      ...session.access,
+      ...session.renewal,
+      sessionExpiresAt: session.sessionExpiresAt,
       userId: userIdClaim(userId),
       authorities: user.authorities,
     };
@@ -114,36 +108,4 @@ async function authenticate(
   // Told only to him who has the password. Asked of what was read: a session of this generation would outlive everything.
   if (generation === Number.POSITIVE_INFINITY) throw disabledError();
   return { user, generation };
-}
-
-/** Stores a new session. The token of an access that could not be signed would be missed, so it is signed first. */
-export async function begin(context: AuthContext, user: User, generation: number, client: RegisteredClient): Promise<NewLogin> {
-  const userId = user.id.toString();
-  const { authorities, username } = user;
-  const { issueJwts } = context.rollout.policyFor(userId);
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const { token: sessionToken, key } = mintSessionToken(await context.ids.next());
-    const now = context.now();
-    const sessionExpiresAt = now + Math.min(context.idleMs, context.absoluteMs);
-    const subject = { key, userId, username, authorities, generation, clientId: client.id, readAt: now, createTime: now };
-    const access = issueJwts ? signed(context, subject, client, sessionExpiresAt) : undefined;
-    const outcome = await context.runtime.target.create({
-      key,
-      userId,
-      username,
-      role: authorities[0] ?? null,
-      authorities,
-      createTime: now,
-      lastAccessTime: now,
-      expireTime: sessionExpiresAt,
-      userGeneration: generation,
-      attributes: attributesOf(client.id),
-      version: { epoch: 0, n: 1 },
-      touchVersion: now,
-      sourceRef: null,
-    });
-    if (outcome === 'applied') return { sessionToken, sessionExpiresAt, access };
-    // The id of a carried-over session, which follows from a digest, can be any number.
-  }
-  throw new WherryError('session_collision', 'no free id was found for the session; try again');
 }

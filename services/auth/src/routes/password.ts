@@ -5,16 +5,18 @@ import { credentialOf, principalOf } from '../caller.ts';
 import type { AuthContext } from '../context.ts';
 import { changePasswordSchema } from '../http/schemas.ts';
 import { requestAddress } from '../log-in-limits/request-address.ts';
+import { beginSession } from '../new-session.ts';
 import { checkNewPassword } from '../users/new-password.ts';
 import type { User } from '../users/user-store.ts';
 import { registeredId } from '../users/registered-id.ts';
 import { readUsername } from '../users/username.ts';
-import { begin } from './login.ts';
 
 interface PasswordBody {
   readonly oldPassword: string;
   readonly newPassword: string;
   readonly staySignedIn?: boolean;
+  /** True: with a renewal credential. */
+  readonly renewable?: boolean;
 }
 
 /**
@@ -24,7 +26,7 @@ interface PasswordBody {
  */
 export function passwordRoutes(app: FastifyInstance, context: AuthContext): void {
   app.post<{ Body: PasswordBody }>('/v1/users/me/password', { schema: changePasswordSchema }, async (request) => {
-    const { oldPassword, newPassword, staySignedIn = false } = request.body;
+    const { oldPassword, newPassword, staySignedIn = false, renewable } = request.body;
     const { user, clientId } = await callerOf(context, request);
     const userId = user.id.toString();
     await proveOld(context, request, user, oldPassword);
@@ -40,8 +42,14 @@ export function passwordRoutes(app: FastifyInstance, context: AuthContext): void
     if (!staySignedIn) return answer;
     // The client that the credential names was asked for its proof when that was given out.
     const client = context.clients.find(clientId ?? '') ?? context.clients.named(undefined);
-    const { access, ...session } = await begin(context, user, end.generation, client);
-    return { ...answer, ...session, ...access };
+    const session = await beginSession(context, { ...user, userId, generation: end.generation }, client, { renewable });
+    return {
+      ...answer,
+      ...(session.sessionToken === undefined ? {} : { sessionToken: session.sessionToken }),
+      ...session.access,
+      ...session.renewal,
+      sessionExpiresAt: session.sessionExpiresAt,
+    };
   });
 }
 

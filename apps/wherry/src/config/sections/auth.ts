@@ -18,6 +18,8 @@ export interface ClientEntry {
   readonly public: boolean;
   /** True: it may use the operator's routes; it needs a secret. */
   readonly operator: boolean;
+  /** True: it signs users in by itself, and is believed who they are; it needs a secret. */
+  readonly assertsUsers: boolean;
   readonly grants: readonly ('token-exchange' | 'client_credentials' | 'refresh_token')[];
   /** Empty: the service's own alone. */
   readonly audiences: readonly string[];
@@ -200,6 +202,12 @@ export const authSchema = {
           },
           public: { type: 'boolean', description: 'True: it can keep no secret, as a page in a browser.', default: false },
           operator: { type: 'boolean', description: "True: it may use the operator's routes; it needs a secret.", default: false },
+          assertsUsers: {
+            type: 'boolean',
+            description:
+              'True: it may hand over log-ins without a session of its own, and is believed who its users are; it needs a secret.',
+            default: false,
+          },
           grants: {
             type: 'array',
             description: 'What it may ask the token endpoint for.',
