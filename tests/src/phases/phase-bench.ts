@@ -133,7 +133,7 @@ export class PhaseBench implements AsyncDisposable {
   }
 
   /** A gateway that has access tokens renewed by `auth`, where one is given. */
-  async gateway(name: string, auth?: PhaseNode, addresses?: Addresses): Promise<PhaseNode> {
+  async gateway(name: string, auth?: Pick<PhaseNode, 'url'>, addresses?: Addresses): Promise<PhaseNode> {
     const { control, shards } = this.cluster.connect(addresses);
     const held = holdDatabase(control);
     const clock = new OwnClock();

@@ -166,7 +166,7 @@ describe('an auth service that cannot answer', () => {
     fake.listen(0, '127.0.0.1');
     await once(fake, 'listening');
     const { port } = fake.address() as AddressInfo;
-    gateway = await bench.gateway('gateway three', { ...(auths[0] as PhaseNode), url: `http://127.0.0.1:${port}` });
+    gateway = await bench.gateway('gateway three', { url: `http://127.0.0.1:${port}` });
     await bench.settled();
   });
   afterAll(() => fake.close());
