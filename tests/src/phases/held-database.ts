@@ -11,6 +11,8 @@ export interface HeldDatabase {
   /** The version of the rollout that was loaded last. */
   readonly rolloutVersion: number;
   readonly isCut: boolean;
+  /** What does not arrive. */
+  readonly held: ReadonlySet<HeldTopic>;
   /** From now on what is new of a topic does not arrive: its lease goes on, and it acknowledges nothing. */
   hold(topic: HeldTopic): void;
   /** From now on no statement arrives. */
@@ -43,6 +45,7 @@ export function holdDatabase(database: Database): HeldDatabase {
     cut && args.length === 0 ? Promise.reject(lost()) : connect(...args);
   Object.assign(database, { query: gatedQuery, connect: gatedConnect });
   return {
+    held,
     get rolloutVersion() {
       return version;
     },

@@ -33,8 +33,6 @@ export class Operator {
   /** Does it, or is refused and answers by which code. `behind`: those who are kept from the news. */
   async act(act: OperatorAct, behind: ReadonlySet<PhaseNode>): Promise<string | undefined> {
     const before = await readRollout(this.#bench.cluster.control);
-    // What every process acts on, asked before the move: who loads it meanwhile has loaded it too late.
-    const acting = new Map(this.#bench.nodes.map((node) => [node, node.control.rolloutVersion]));
     let after: Rollout;
     try {
       after = await this.#move(act, before);
@@ -43,9 +41,10 @@ export class Operator {
     }
     if (after.phase === 'retired' && !this.lifePassed) throw new Violation('retired was entered without a proof');
     if (NARROWING.includes(`${before.phase}>${after.phase}`)) {
-      for (const node of this.#bench.nodes) {
-        if (node.runtime.instance.leaseValid && (acting.get(node) ?? -1) < before.version)
-          throw new Violation(`${before.phase}>${after.phase} was made while ${node.name} acted on an older version under its lease`);
+      for (const { name, control, runtime } of this.#bench.nodes) {
+        // The others may have loaded it at the last moment.
+        if (control.held.has('rollout') && runtime.instance.leaseValid && control.rolloutVersion < before.version)
+          throw new Violation(`${before.phase}>${after.phase} was made while ${name} acted on an older version under its lease`);
       }
     }
     this.phase = after.phase;

@@ -26,8 +26,8 @@ beforeAll(async () => {
   const operator = new Operator(bench, families);
   await operator.begin(1, 0);
   const asked = await new Visitor(bench, 'native').logIn(auths[0], true);
-  const renewals = asked.status === 200;
-  scene = { bench, operator, gateways, auths, renewals, told: (what) => lines.push(what) };
+  const logInRenews = asked.status === 200;
+  scene = { bench, operator, gateways, auths, logInRenews, told: (what) => lines.push(what) };
 });
 afterAll(() => bench[Symbol.asyncDispose]());
 
@@ -45,6 +45,30 @@ const operate: fc.Arbitrary<Step> = fc
 const retirement: fc.Arbitrary<readonly Step[]> = fc.constant([
   { step: 'operate', act: { act: 'life-passes' } },
   { step: 'operate', act: { act: 'retire' } },
+]);
+/** The news of a step are on their way to one, and the operator goes on. */
+const surprise: fc.Arbitrary<readonly Step[]> = fc
+  .record({
+    node: fc.nat({ max: 3 }),
+    first: fc.constantFrom('advance', 'rollback'),
+    second: fc.constantFrom('settle', 'settle', 'advance', 'rollback'),
+    visitor,
+    gateway: either,
+    presented: fc.constantFrom<Presented[]>('jwt', 'session'),
+  })
+  .map(({ node, first, second, presented, ...who }) => [
+    { step: 'hold', node },
+    { step: 'operate', act: { act: first } },
+    { step: 'request', presented, lost: false, ...who },
+    { step: 'operate', act: { act: second } },
+    { step: 'request', presented: 'session', lost: false, ...who },
+  ]);
+/** Somebody is cut off where session tokens are refused. */
+const solitude: fc.Arbitrary<readonly Step[]> = fc.record({ node: fc.nat({ max: 1 }), visitor }).map(({ node, visitor }) => [
+  { step: 'request', visitor, gateway: node, presented: 'jwt', lost: false },
+  { step: 'request', visitor, gateway: node, presented: 'session', lost: false },
+  { step: 'lapse', node },
+  { step: 'request', visitor, gateway: node, presented: 'session', lost: false },
 ]);
 const request: fc.Arbitrary<Step> = fc.record({
   step: fc.constant('request'),
@@ -79,14 +103,17 @@ const steps = fc
       { arbitrary: one(logIn), weight: 2 },
       { arbitrary: one(logOut), weight: 1 },
       { arbitrary: one(hinder), weight: 4 },
+      { arbitrary: surprise, weight: 3 },
+      { arbitrary: solitude, weight: 2 },
       { arbitrary: retirement, weight: 1 },
     ),
-    { minLength: 8, maxLength: 30 },
+    { minLength: 6, maxLength: 24 },
   )
   .map((parts) => parts.flat());
 const plan: fc.Arbitrary<Plan> = fc.record({
   kinds: fc.array(fc.constantFrom<Kind[]>('native', 'cookie'), { minLength: VISITORS, maxLength: VISITORS }),
-  start: fc.nat({ max: 4 }),
+  exchanged: fc.array(fc.boolean(), { minLength: VISITORS, maxLength: VISITORS }),
+  start: fc.constantFrom(0, 1, 2, 3, 3, 4, 4),
   quietMs: fc.constantFrom(0, 0, 3_600_000),
   steps,
 });

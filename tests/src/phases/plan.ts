@@ -25,6 +25,8 @@ export type OperatorAct =
 /** What a run does. */
 export interface Plan {
   readonly kinds: readonly Kind[];
+  /** Who has exchanged his session before it begins. */
+  readonly exchanged: readonly boolean[];
   /** How many steps forward the rollout is when it begins, each settled: 0 stateful … 4 drain. */
   readonly start: number;
   /** How long a client must have used no session token before its own is refused in drain, milliseconds. */

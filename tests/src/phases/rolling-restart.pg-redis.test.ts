@@ -87,7 +87,7 @@ class Member {
     if (this.#visitor.kept.renewal !== undefined && this.#has(200, await somebody(auths, (auth) => this.#visitor.renew(auth)))) return false;
     if (session !== undefined && (await passes(session))) return true;
     if (this.#visitor.kept.subject === undefined) return false;
-    await somebody(auths, (auth) => this.#visitor.exchange(auth, this.#renewals));
+    await somebody(auths, (auth) => this.#visitor.exchange(auth, true));
     return false;
   }
 

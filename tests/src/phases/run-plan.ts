@@ -14,8 +14,8 @@ export interface Scene {
   readonly operator: Operator;
   readonly gateways: readonly [PhaseNode, PhaseNode];
   readonly auths: readonly [PhaseNode, PhaseNode];
-  /** Whether auth gives out renewal credentials. */
-  readonly renewals: boolean;
+  /** Whether a log-in can ask for a renewal credential. */
+  readonly logInRenews: boolean;
   /** Told of each step before it is taken, and of what was come to. */
   readonly told: (what: string) => void;
 }
@@ -24,11 +24,14 @@ export interface Scene {
 export async function runPlan(scene: Scene, plan: Plan): Promise<void> {
   const { bench, operator, gateways, auths, told } = scene;
   const behind = new Set<PhaseNode>();
-  told(`begin ${JSON.stringify({ start: plan.start, quietMs: plan.quietMs, kinds: plan.kinds })}`);
+  told(`begin ${JSON.stringify({ start: plan.start, quietMs: plan.quietMs, kinds: plan.kinds, exchanged: plan.exchanged })}`);
   await operator.begin(plan.start, plan.quietMs);
   const visits = plan.kinds.map((kind) => new Ledger(scene, new Visitor(bench, kind), behind));
   try {
-    for (const visit of visits) await visit.logIn(0);
+    for (const [n, visit] of visits.entries()) {
+      await visit.logIn(0);
+      if (plan.exchanged[n] === true) await visit.exchange(0, false);
+    }
     for (const step of plan.steps) {
       told(JSON.stringify(step));
       await take(step);
