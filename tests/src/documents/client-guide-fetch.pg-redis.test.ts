@@ -34,7 +34,7 @@ const { createDpopKey, dpopProof } = await moduleOf<{
 
 let town: Town;
 beforeAll(async () => {
-  town = await Town.found(inject('postgresUrl'), inject('redisUrl'));
+  town = await Town.found(inject('postgresUrl'), { redisUrl: inject('redisUrl') });
 });
 afterAll(async () => town[Symbol.asyncDispose]());
 
@@ -51,19 +51,6 @@ function keyChain(): ApiOptions['store'] & { kept: string | undefined } {
     },
   };
 }
-/** Registers somebody and signs him in; answers his session token. */
-async function logIn(username: string): Promise<string> {
-  const password = 'correct horse battery staple';
-  const send = (path: string): Promise<Response> =>
-    fetch(town.addresses.AUTH + path, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ username, password }),
-    });
-  await send('/v1/users');
-  const { sessionToken } = (await (await send('/v1/login')).json()) as { readonly sessionToken: string };
-  return sessionToken;
-}
 /** Answers the status, and the kind by which the application saw the user. */
 async function see(answer: Response): Promise<string> {
   const { kind, code } = (await answer.json()) as { readonly kind?: string; readonly code?: string };
@@ -76,7 +63,7 @@ describe('the fetch of the page', () => {
     const exchanges = (): number => asked.mock.calls.filter(([url]) => url === `${town.addresses.AUTH}/oauth/token`).length;
     try {
       const { AUTH, API } = town.addresses;
-      const sessionToken = await logIn('ben');
+      const sessionToken = await town.logIn('ben');
       const options = { auth: AUTH, clientId: 'app', session: () => sessionToken, store: keyChain() };
       const early = createApi(options);
       expect([await see(await early(`${API}/whoami`)), await see(await early(`${API}/whoami`)), exchanges()]).toEqual([
@@ -102,7 +89,7 @@ describe('the fetch of the page', () => {
   it('says when only a log-in helps', async () => {
     await town.advanceTo('dual');
     const { AUTH, API } = town.addresses;
-    const sessionToken = await logIn('cleo');
+    const sessionToken = await town.logIn('cleo');
     const signedOut: string[] = [];
     const api = createApi({
       auth: AUTH,
@@ -122,7 +109,7 @@ describe('the fetch of the page, with a refresh token', () => {
   it('renews by it, survives a lost answer, and goes back to the session where it is no good', async () => {
     await town.advanceTo('dual');
     const { AUTH, API } = town.addresses;
-    const sessionToken = await logIn('dora');
+    const sessionToken = await town.logIn('dora');
     const store = keyChain();
     let session: string | undefined = sessionToken;
     const begin = (): Api => createApi({ auth: AUTH, clientId: 'app', session: () => session, store });

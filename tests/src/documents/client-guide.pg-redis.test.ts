@@ -11,7 +11,7 @@ const USER = 123;
 let town: Town;
 const variables: Record<string, string> = {};
 beforeAll(async () => {
-  town = await Town.found(inject('postgresUrl'), inject('redisUrl'));
+  town = await Town.found(inject('postgresUrl'), { redisUrl: inject('redisUrl') });
   Object.assign(variables, town.addresses, { CONNECT_SID: await town.signIn(USER) });
 });
 afterAll(async () => town[Symbol.asyncDispose]());

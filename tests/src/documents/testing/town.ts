@@ -11,7 +11,10 @@ export type PhaseName = Exclude<(typeof ROLLOUT_PHASES)[number], 'retired'>;
 const COOKIE_SECRET = 'a secret for tests';
 const GUIDE_URL = 'https://shop.example/guide';
 
-/** All that readers of the guide have before them: an application with its sessions in Redis, auth and a gateway, each a process as in life. */
+/** What stands behind the gateway: the example application with its sessions in Redis, or a server of the test. */
+type Behind = { readonly redisUrl: string } | { readonly upstream: string };
+
+/** All that readers of the guide have before them: an application, auth and a gateway, each a process as in life. */
 export class Town implements AsyncDisposable {
   readonly control: Database;
   readonly #databases: readonly TestDatabase[];
@@ -24,11 +27,11 @@ export class Town implements AsyncDisposable {
     this.control = openDatabase({ url: databases[0]?.url ?? '', statementMs: PATIENT_MS });
   }
 
-  static async found(postgresUrl: string, redisUrl: string): Promise<Town> {
+  static async found(postgresUrl: string, behind: Behind): Promise<Town> {
     const databases = await Promise.all([0, 1, 2].map(() => createTestDatabase(postgresUrl)));
     const town = new Town(databases);
     try {
-      await town.#start(redisUrl);
+      await town.#start(behind);
       return town;
     } catch (error) {
       await town[Symbol.asyncDispose]();
@@ -36,29 +39,15 @@ export class Town implements AsyncDisposable {
     }
   }
 
-  async #start(redisUrl: string): Promise<void> {
-    const prefix = `guide-${randomBytes(6).toString('hex')}:`;
-    const application = await this.#run(
-      'examples/legacy-app/src/main.ts',
-      [],
-      {
-        PORT: '0',
-        SESSION_SECRET: COOKIE_SECRET,
-        LEGACY_SOURCE: redisUrl,
-        LEGACY_KEY_PREFIX: prefix,
-        LEGACY_TRUST_GATEWAY: '1',
-      },
-      /http:/,
-    );
-    this.addresses.APPLICATION = /http:[^\s,]+/.exec(application.ready)?.[0] ?? '';
+  async #start(behind: Behind): Promise<void> {
+    const source = 'redisUrl' in behind ? await this.#startApplication(behind.redisUrl) : {};
+    if ('upstream' in behind) this.addresses.APPLICATION = behind.upstream;
     const [control = '', ...shards] = this.#databases.map(({ url }) => url);
     const environment = {
       WHERRY_CONTROL_URL: control,
       WHERRY_SHARDS_URLS: shards.join(','),
       WHERRY_MASTER_KEY: randomBytes(32).toString('base64'),
-      WHERRY_SOURCE_URL: redisUrl,
-      WHERRY_SOURCE_PREFIX: prefix,
-      WHERRY_SOURCE_COOKIE_SECRETS: COOKIE_SECRET,
+      ...source,
       WHERRY_TOKENS_ISSUER: 'https://auth.shop.example',
       WHERRY_TOKENS_AUDIENCE: 'shop',
       // A token that has run out is waited for; clocks of processes on one machine differ by less.
@@ -93,6 +82,21 @@ export class Town implements AsyncDisposable {
     await changeRolloutSettings(this.control, { holdOut: 0, quietMs: 0 }, { actor: 'guide', reason: 'a test' });
   }
 
+  /** Answers how its sessions are found. */
+  async #startApplication(redisUrl: string): Promise<Readonly<Record<string, string>>> {
+    const prefix = `guide-${randomBytes(6).toString('hex')}:`;
+    const environment = {
+      PORT: '0',
+      SESSION_SECRET: COOKIE_SECRET,
+      LEGACY_SOURCE: redisUrl,
+      LEGACY_KEY_PREFIX: prefix,
+      LEGACY_TRUST_GATEWAY: '1',
+    };
+    const { ready } = await this.#run('examples/legacy-app/src/main.ts', [], environment, /http:/);
+    this.addresses.APPLICATION = /http:[^\s,]+/.exec(ready)?.[0] ?? '';
+    return { WHERRY_SOURCE_URL: redisUrl, WHERRY_SOURCE_PREFIX: prefix, WHERRY_SOURCE_COOKIE_SECRETS: COOKIE_SECRET };
+  }
+
   async #run(...parameters: Parameters<typeof startProgram>): Promise<RunningProgram> {
     const program = await startProgram(...parameters);
     this.#programs.push(program);
@@ -111,6 +115,22 @@ export class Town implements AsyncDisposable {
     const cookie = /^connect\.sid=([^;]+)/.exec(answer.headers.get('set-cookie') ?? '')?.[1];
     if (cookie === undefined) throw new Error(`no cookie came with ${answer.status}`);
     return cookie;
+  }
+
+  /** Registers somebody at auth and logs him in; answers his session token. */
+  async logIn(username: string): Promise<string> {
+    const user = { username, password: 'correct horse battery staple' };
+    const send = (path: string, body: object): Promise<Response> =>
+      fetch(this.addresses.AUTH + path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
+    await send('/v1/users', user);
+    const answer = await send('/v1/login', { ...user, clientId: 'app' });
+    const { sessionToken } = (await answer.json()) as { readonly sessionToken?: string };
+    if (sessionToken === undefined) throw new Error(`the log-in was answered ${answer.status}`);
+    return sessionToken;
   }
 
   /** An access token of a session that has run out. From `dual` on. */
