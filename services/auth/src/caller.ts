@@ -22,6 +22,11 @@ export type Credential =
   | { readonly kind: 'session-token'; readonly token: string }
   | { readonly kind: 'legacy-cookie'; readonly rawId: string };
 
+/** What a session credential is called in reports. */
+export function usedKind({ kind }: Exclude<Credential, { readonly kind: 'jwt' }>): 'session_token' | 'cookie' {
+  return kind === 'session-token' ? 'session_token' : 'cookie';
+}
+
 /** How stale the revocations may be before the session's row is asked as well, milliseconds. */
 const FRESH_MS = 5000;
 
@@ -95,13 +100,16 @@ export function claimsOf(verification: Verification | DpopRefused): AccessTokenC
 }
 
 /** When this instance has not heard of log-outs for a while, the session's row decides. Errors: `control_unavailable` where there is none. */
-export async function confirm({ runtime }: AuthContext, { sid, gen }: AccessTokenClaims): Promise<void> {
+export async function confirm({ runtime }: AuthContext, { sid, gen, sub, authorities }: AccessTokenClaims): Promise<void> {
   if (runtime.ended.staleMs <= FRESH_MS) return;
   if (sid === undefined) throw new WherryError('control_unavailable', 'whether the token was revoked is not known at this moment');
   const read = await runtime.target.getById(slotOf(BigInt(sid)), BigInt(sid));
   if (read.state === 'absent') throw new WherryError('control_unavailable', 'whether the session was ended is not known at this moment');
   if (read.state === 'ended') throw new WherryError('token_session_ended', 'the session of the access token was ended');
-  if (read.record.userGeneration > gen) throw new WherryError('token_generation_old', 'the access token is of an older generation');
+  const { record } = read;
+  if (record.userGeneration > gen) throw new WherryError('token_generation_old', 'the access token is of an older generation');
+  if (record.userId !== sub || authorities.some((authority) => !record.authorities.includes(authority)))
+    throw new WherryError('token_session_changed', 'the session of the access token has another user or other authorities by now');
 }
 
 function sessionPrincipal({ key, userId, username, authorities, clientId }: Subject): Principal {

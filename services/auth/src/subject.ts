@@ -125,11 +125,30 @@ function legacySubject(read: CarriedRead, rawId: string, readAt: number): Subjec
     case 'undecodable':
       throw new WherryError('session_undecodable', 'the session has a form that cannot be read');
     case 'live': {
-      const { key, userId, username, authorities, userGeneration: generation, expireTime, idleMs } = read;
+      const { key, userId, username, authorities, userGeneration: generation, expireTime, idleMs, tokensNotBefore } = read;
       if (userId === null) throw anonymous();
-      return { key, userId, username, authorities, generation, clientId: undefined, readAt, expireTime, legacy: { rawId, idleMs } };
+      const legacy = { rawId, idleMs };
+      return {
+        key,
+        userId,
+        username,
+        authorities,
+        generation,
+        clientId: undefined,
+        readAt: after(tokensNotBefore, readAt),
+        expireTime,
+        legacy,
+      };
     }
   }
+}
+
+/**
+ * When a session counts as read whose earlier tokens were ended because it had changed: later than all of them, which may be
+ * a second or two ahead of the clock. The bound has to be asked for before the reading.
+ */
+export function after(tokensNotBefore: number, readAt: number): number {
+  return Math.max(readAt, (tokensNotBefore + 1) * 1000);
 }
 
 function sessionsOf({ legacy }: AuthContext): CarriedSessions {

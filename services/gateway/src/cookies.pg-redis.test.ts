@@ -164,7 +164,7 @@ describe('a token without news of revocations', () => {
   it('is judged by its session', async () => {
     // As an application writes that nobody has instrumented: to the source alone.
     const rawId = randomBytes(18).toString('base64url');
-    await source.save(rawId, JSON.stringify({ cookie: {}, user: { id: 42, name: 'ann', roles: [] } }), HOUR, 0);
+    await source.save(rawId, JSON.stringify({ cookie: {}, user: { id: 42, name: 'ann', roles: ['ROLE_USER'] } }), HOUR, 0);
     const { id, slot } = carriedSessionKey(rawId);
     const token = one.issue({ sessionId: id });
     // The row is not there, and the source cannot be asked by an id alone.

@@ -61,6 +61,7 @@ function expiredToken(caller: Caller, text: string, { keys, runtime, carried }: 
   const iat = parseObject(jws.payload, CLAIM_DEPTH)?.['iat'];
   if (typeof iat !== 'number' || iat <= runtime.ended.issuerNotBefore) return refusal('jwt', 'token_revoked');
   if (runtime.ended.isSessionEnded(sessionId.toString())) return refusal('jwt', 'token_session_ended');
+  if (iat <= runtime.ended.sessionTokensNotBefore(sessionId.toString())) return refusal('jwt', 'token_session_changed');
   if (generation < runtime.ended.minimumGeneration(principal.userId)) return refusal('jwt', 'token_generation_old');
   return judgeStaleToken(caller, { runtime, carried });
 }

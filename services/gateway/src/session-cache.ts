@@ -29,6 +29,8 @@ interface Remembered {
   readonly until: number;
   /** The revocations at which it was last looked at. */
   revocationsVersion: number;
+  /** The bound of the session's tokens before the reading. */
+  readonly tokensNotBefore: number;
 }
 
 /** Counts since the start. */
@@ -48,9 +50,10 @@ const JITTER = 0.2;
  * Sessions that were read a moment ago, found by id and digest, never by the secret.
  *
  * What a memory must not do is answer for a session that has changed since. Ends and raised generations come as
- * revocations and are asked for at every use, with proof that none is missing (`fresh`); a slot that changed sides or
- * shard has another epoch, and then nothing of the old one counts; expiry is compared at every use. What is left is a
- * change of the session's attributes, which is seen after `ttlMs` at the latest.
+ * revocations and are asked for at every use, with proof that none is missing (`fresh`); another user or other
+ * authorities raise the bound of the session's tokens, which is compared; a slot that changed sides or shard has another
+ * epoch, and then nothing of the old one counts; expiry is compared at every use. What is left is a change that nobody
+ * tells of, which is seen after `ttlMs` at the latest.
  */
 export class SessionCache {
   readonly #settings: SessionCacheSettings;
@@ -104,8 +107,10 @@ export class SessionCache {
     if (entry.revocationsVersion === version) return true;
     // An end that is remembered stays true; one that lives is asked about again. A generation that was raised may have
     // been raised on the session too, so it is read again rather than refused.
+    const sid = key.id.toString();
+    if (ended.sessionTokensNotBefore(sid) !== entry.tokensNotBefore) return false;
     if (entry.outcome.ok) {
-      if (ended.isSessionEnded(key.id.toString())) return false;
+      if (ended.isSessionEnded(sid)) return false;
       if (entry.outcome.generation < ended.minimumGeneration(entry.outcome.principal.userId)) return false;
     }
     entry.revocationsVersion = version;
@@ -128,6 +133,7 @@ export class SessionCache {
     const { slot } = credential.key;
     const epoch = runtime.slots.epochOf(slot);
     const revocationsVersion = runtime.ended.version;
+    const tokensNotBefore = runtime.ended.sessionTokensNotBefore(credential.key.id.toString());
     const began = clock.monotonic();
     const finding = await reader.read(credential);
     const outcome = this.#outcomeOf(credential, finding);
@@ -136,7 +142,7 @@ export class SessionCache {
     const lifeMs = finding.state === 'live' ? ttlMs * (1 - Math.random() * JITTER) : Math.min(ttlMs, ABSENT_MS);
     const expireTime = finding.state === 'live' ? finding.expireTime : null;
     if (finding.state !== 'undecodable')
-      this.#remembered?.set(name, { outcome, epoch, expireTime, until: began + lifeMs, revocationsVersion });
+      this.#remembered?.set(name, { outcome, epoch, expireTime, until: began + lifeMs, revocationsVersion, tokensNotBefore });
     return outcome;
   }
 

@@ -2,7 +2,7 @@ import { isWherryError } from '@wherry/core';
 import type { CarriedSessions, SessionRuntime } from '@wherry/sessions';
 import { slotOf } from '@wherry/shards';
 import type { Caller } from './caller.ts';
-import { refusal, refusalOf, type Outcome } from './outcome.ts';
+import { refusal, refusalOf, type Outcome, type Refusal } from './outcome.ts';
 
 /** What decides about a token without news of revocations. */
 export interface StaleTokenOptions {
@@ -36,14 +36,23 @@ export async function judgeStaleToken(caller: Caller, { runtime, carried }: Stal
     if (sourceIsPrimary && record.sourceRef !== null) {
       // The target may not have heard of the end yet, and not of the last touch either: the source has.
       if (carried === undefined) return refusal('jwt', 'revocations_stale');
-      const { state } = await carried.read(runtime.refs.open(record.key, record.sourceRef));
-      if (state === 'undecodable') return refusal('jwt', 'revocations_stale');
-      return state === 'live' ? caller : refusal('jwt', 'token_session_ended');
+      const found = await carried.read(runtime.refs.open(record.key, record.sourceRef));
+      if (found.state === 'undecodable') return refusal('jwt', 'revocations_stale');
+      return found.state === 'live' ? (changed(caller, found) ?? caller) : refusal('jwt', 'token_session_ended');
     }
     const over = record.expireTime !== null && record.expireTime <= runtime.now();
-    return over ? refusal('jwt', 'token_session_ended') : caller;
+    return over ? refusal('jwt', 'token_session_ended') : (changed(caller, record) ?? caller);
   } catch (error) {
     if (!isWherryError(error)) throw error;
     return error.status === 503 ? refusalOf('jwt', error) : refusal('jwt', 'revocations_stale');
   }
+}
+
+/** A token may say less than its session: it was narrowed, or is of before a gain. It may not say more, or be another's. */
+function changed(
+  { principal }: Caller,
+  session: { readonly userId: string | null; readonly authorities: readonly string[] },
+): Refusal | undefined {
+  const within = principal.authorities.every((authority) => session.authorities.includes(authority));
+  return session.userId === principal.userId && within ? undefined : refusal('jwt', 'token_session_changed');
 }

@@ -1,5 +1,6 @@
 import type { Clock, ErrorCode, Logger } from '@wherry/core';
 import type { AuthorizationSource, IdentitySigner } from '@wherry/http';
+import type { RevocationView } from '@wherry/revocation';
 import type { CarriedSessions, SessionRuntime } from '@wherry/sessions';
 import { createVerifier, type AccessTokenClaims, type RefusalReason, type Verification, type Verifier } from '@wherry/tokens';
 import { BoundTokens, type ProvedRequest } from './bound-tokens.ts';
@@ -73,7 +74,12 @@ export class TokenJudge {
       this.renewer = new Renewer({
         client: renewal.client,
         verifier: this.verifier,
-        lenient: createVerifier({ ...verifying, cacheSize: RENEWED_REMEMBERED, skewMs: skewMs + renewal.windowMs }),
+        lenient: createVerifier({
+          ...verifying,
+          revocations: apartFromChanges(runtime.ended),
+          cacheSize: RENEWED_REMEMBERED,
+          skewMs: skewMs + renewal.windowMs,
+        }),
         onRenewal: (userId, outcome) => rollout.arms?.renewal(userId, outcome),
         log,
       });
@@ -113,9 +119,10 @@ export class TokenJudge {
     return verified;
   }
 
-  /** What has run out may be renewed on its way, where the request brings what that takes. */
+  /** What has run out, or has a session that says something else by now, may be renewed on its way, where the request brings what that takes. */
   #refuse(token: string, reason: RefusalReason, request: AuthorizationSource): Outcome | Promise<Outcome> {
-    const renewed = reason === 'token_expired' ? this.renewer?.attempt(token, request) : undefined;
+    const renewable = reason === 'token_expired' || reason === 'token_session_changed';
+    const renewed = renewable ? this.renewer?.attempt(token, request, reason) : undefined;
     return renewed ?? refusal('jwt', reason);
   }
 
@@ -148,6 +155,24 @@ export class TokenJudge {
       return undefined;
     }
   }
+}
+
+/** All that ends tokens but changes of their session: the renewed one says what the session now says. */
+function apartFromChanges(view: RevocationView): RevocationView {
+  return {
+    isSessionEnded: (sid) => view.isSessionEnded(sid),
+    isTokenEnded: (jti) => view.isTokenEnded?.(jti) === true,
+    minimumGeneration: (userId) => view.minimumGeneration(userId),
+    get issuerNotBefore() {
+      return view.issuerNotBefore;
+    },
+    get version() {
+      return view.version;
+    },
+    get staleMs() {
+      return view.staleMs;
+    },
+  };
 }
 
 function worthOf(verified: { readonly ok: true } | { readonly ok: false; readonly reason: ErrorCode }): 'good' | 'bad' | 'neutral' {

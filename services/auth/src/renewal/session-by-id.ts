@@ -2,7 +2,7 @@ import { WherryError } from '@wherry/core';
 import { sessionIdText, type SessionRecord } from '@wherry/sessions';
 import { slotOf } from '@wherry/shards';
 import type { AuthContext } from '../context.ts';
-import { sessionOfLegacyId, subjectOfRecord, type TokenSubject } from '../subject.ts';
+import { after, sessionOfLegacyId, subjectOfRecord, type TokenSubject } from '../subject.ts';
 
 /** A live session that was found by its id. */
 export interface FoundSession {
@@ -17,7 +17,7 @@ export interface FoundSession {
  */
 export async function sessionById(context: AuthContext, id: bigint): Promise<FoundSession> {
   const { runtime, legacy } = context;
-  const readAt = context.now();
+  const readAt = after(runtime.ended.sessionTokensNotBefore(sessionIdText(id)), context.now());
   const row = await runtime.target.getById(slotOf(id), id);
   // Asked after the reading: a log-out in between is seen by one of the two.
   if (row.state === 'ended' || runtime.ended.isSessionEnded(sessionIdText(id)))

@@ -1,6 +1,6 @@
 import { asWherryError, isWherryError, type Logger } from '@wherry/core';
 import { RENEWAL_COOKIE, expireCookie, readCookie, serializeCookie, type AuthorizationSource } from '@wherry/http';
-import type { AccessTokenClaims, Verifier } from '@wherry/tokens';
+import type { AccessTokenClaims, RefusalReason, Verifier } from '@wherry/tokens';
 import { cookieHeader } from '../credential.ts';
 import { refusal, refusalOf, refusalResponding, type Outcome, type Refusal } from '../outcome.ts';
 import type { Caller } from '../caller.ts';
@@ -12,7 +12,7 @@ export interface RenewerOptions {
   readonly client: RenewalClient;
   /** Judges the new token, as it will judge it at every later request. */
   readonly verifier: Verifier<Caller | undefined>;
-  /** The same but for the time: it lets a token pass that ran out no longer ago than it may be renewed. */
+  /** The same but for the time, and for changes of the session: it lets a token pass that ran out no longer ago than it may be renewed. */
   readonly lenient: Verifier<unknown>;
   /** Told of each renewal that was answered, for the user of the expired token. */
   readonly onRenewal: (userId: string, outcome: 'ok' | 'failed') => void;
@@ -52,21 +52,21 @@ export class Renewer {
     return { renewed: this.#renewed, refused: this.#refused, unavailable: this.#unavailable };
   }
 
-  /** What a request with an expired token comes to; undefined where it brings nothing that could renew it. Never rejects. */
-  attempt(token: string, { rawHeaders }: AuthorizationSource): Promise<Outcome> | undefined {
+  /** What a request with a token that was refused for `reason` comes to; undefined where it brings nothing that could renew it. Never rejects. */
+  attempt(token: string, { rawHeaders }: AuthorizationSource, reason: RefusalReason): Promise<Outcome> | undefined {
     const credential = readCookie(cookieHeader(rawHeaders), RENEWAL_COOKIE);
     if (credential === undefined || credential === '') return undefined;
     const expired = this.#options.lenient.verify(token);
     // Ran out too long ago, or its session has ended: there is nothing to ask.
-    return expired.ok ? this.#renew(credential, expired.claims) : undefined;
+    return expired.ok ? this.#renew(credential, expired.claims, reason) : undefined;
   }
 
-  async #renew(credential: string, expired: AccessTokenClaims): Promise<Outcome> {
+  async #renew(credential: string, expired: AccessTokenClaims, reason: RefusalReason): Promise<Outcome> {
     const { client, verifier, log } = this.#options;
     try {
       const renewal = await client.renew(credential);
       this.#options.onRenewal(expired.sub, renewal.ok ? 'ok' : 'failed');
-      if (!renewal.ok) return this.#refuse('token_expired', ['Set-Cookie', expireCookie(RENEWAL_COOKIE)]);
+      if (!renewal.ok) return this.#refuse(reason, ['Set-Cookie', expireCookie(RENEWAL_COOKIE)]);
       const verified = verifier.verify(renewal.accessToken);
       if (!verified.ok) {
         // This instance has not heard of the key yet, or has of an end since.
@@ -75,7 +75,7 @@ export class Renewer {
       }
       const { sub, sid } = verified.claims;
       // The credential was spent on its own session, whose client gets the successor from the answer all the same.
-      if (sub !== expired.sub || sid !== expired.sid) return this.#refuse('token_expired', setCredential(renewal));
+      if (sub !== expired.sub || sid !== expired.sid) return this.#refuse(reason, setCredential(renewal));
       if (verified.derived === undefined) return this.#refuse('token_claims_invalid', []);
       this.#renewed++;
       return verified.derived.responding([
