@@ -24,8 +24,8 @@ afterAll(() => bench[Symbol.asyncDispose]());
 beforeEach(async () => {
   visitors = [new Visitor(bench, 'native'), new Visitor(bench, 'cookie')];
   for (const visitor of visitors) {
-    await visitor.logIn(auth, false);
-    expect((await visitor.exchange(auth, false)).status).toBe(200);
+    await visitor.logIn(auth);
+    expect((await visitor.exchange(auth)).status).toBe(200);
   }
 });
 afterEach(async () => {
@@ -67,7 +67,7 @@ describe.each([HOUR, -HOUR])('a gateway whose clock is off by %d ms', (off) => {
 
   it('lets nobody in whose session was ended, before the step, during it or after it', async () => {
     const [before, during, after] = [visitors[0]!, visitors[1]!, new Visitor(bench, 'native')];
-    await after.logIn(auth, false);
+    await after.logIn(auth);
     expect((await before.logOut(auth, false)).status).toBe(204);
     wrongGateway.clock.set(off);
     expect(await statuses(wrongGateway, before.history)).not.toContain(200);
@@ -98,12 +98,12 @@ describe.each([HOUR, -HOUR])('an auth service whose clock is off by %d ms', (off
     await step(wrongAuth, off);
     expect(await ready(wrongAuth)).toBe(false);
     for (const visitor of visitors) {
-      const { status } = await visitor.exchange(wrongAuth, false);
+      const { status } = await visitor.exchange(wrongAuth);
       expect(status).toBe(200);
       expect((await ask(gateway, bearer(visitor.kept.jwt))).status).toBe(200);
     }
     const late = new Visitor(bench, 'native');
-    const reply = await late.logIn(wrongAuth, false);
+    const reply = await late.logIn(wrongAuth);
     // No ids are made by a clock that contradicts the one of before.
     if (reply.status === 503) expect(reply.code).toBe('id_clock_backwards');
     else expect(await statuses(gateway, late.history)).toEqual([200, 200]);
@@ -112,8 +112,8 @@ describe.each([HOUR, -HOUR])('an auth service whose clock is off by %d ms', (off
   it('exchanges no session that was ended', async () => {
     for (const visitor of visitors) expect((await visitor.logOut(auth, false)).status).toBe(204);
     await step(wrongAuth, off);
-    for (const visitor of visitors) expect((await visitor.exchange(wrongAuth, false)).status).not.toBe(200);
+    for (const visitor of visitors) expect((await visitor.exchange(wrongAuth)).status).not.toBe(200);
     wrongAuth.clock.set(0);
-    for (const visitor of visitors) expect((await visitor.exchange(wrongAuth, false)).status).not.toBe(200);
+    for (const visitor of visitors) expect((await visitor.exchange(wrongAuth)).status).not.toBe(200);
   });
 });

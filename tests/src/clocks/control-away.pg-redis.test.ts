@@ -36,8 +36,8 @@ afterAll(async () => {
 beforeEach(async () => {
   [native, cookie] = [new Visitor(bench, 'native'), new Visitor(bench, 'cookie')];
   for (const visitor of [native, cookie]) {
-    await visitor.logIn(auth, false);
-    await visitor.exchange(auth, false);
+    await visitor.logIn(auth);
+    await visitor.exchange(auth);
     expect(await statuses(cutGateway, visitor)).toEqual([200, 200]);
   }
 });
@@ -76,7 +76,7 @@ describe('while the control database is away for a minute', () => {
       expect((await visitor.logOut(cutAuth, true)).status).toBe(503);
       expect(await statuses(gateway, visitor)).toEqual([200, 200]);
     }
-    expect((await new Visitor(bench, 'native').logIn(cutAuth, false)).status).toBe(503);
+    expect((await new Visitor(bench, 'native').logIn(cutAuth)).status).toBe(503);
     await mend();
     for (const visitor of [native, cookie]) {
       expect(await statuses(cutGateway, visitor)).toEqual([200, 200]);
@@ -97,7 +97,7 @@ describe('while the control database is away for a minute', () => {
 
   it('a session that lies in the source alone is ended everywhere by the news, as soon as they come', async () => {
     const other = new Visitor(bench, 'cookie', cookie);
-    await other.logIn(auth, false);
+    await other.logIn(auth);
     expect((await ask(cutGateway, other.kept.session ?? {})).status).toBe(200);
     sever(MINUTE);
     const ended = await cookie.logOut(auth, true);
@@ -124,7 +124,7 @@ describe('while the control database is away for a minute', () => {
       expect(await statuses(cutGateway, cookie)).toEqual([503, 503]);
       // By the news nothing has ended, so the token of a session goes on where they are heard.
       expect(await statuses(gateway, cookie)).toEqual([200, 503]);
-      const [exchanged, ended] = [await cookie.exchange(auth, false), await cookie.logOut(auth, false)];
+      const [exchanged, ended] = [await cookie.exchange(auth), await cookie.logOut(auth, false)];
       expect([exchanged.code, ended.code]).toEqual(['source_unavailable', 'source_unavailable']);
     } finally {
       source.mend();

@@ -43,8 +43,8 @@ beforeEach(async () => {
   await connected();
   [native, cookie] = [new Visitor(bench, 'native'), new Visitor(bench, 'cookie')];
   for (const visitor of [native, cookie]) {
-    await visitor.logIn(auth, false);
-    await visitor.exchange(auth, false);
+    await visitor.logIn(auth);
+    await visitor.exchange(auth);
     expect(await statuses(visitor)).toEqual([200, 200]);
   }
 });
@@ -79,7 +79,7 @@ describe('a gateway whose feed of revocations lags', () => {
     late.clock.leap(STALE_MS);
     for (const visitor of [native, cookie]) expect(await statuses(visitor)).toEqual([401, 401]);
     const other = new Visitor(bench, 'native');
-    await other.logIn(auth, false);
+    await other.logIn(auth);
     expect(await statuses(other)).toEqual([200, 200]);
   });
 

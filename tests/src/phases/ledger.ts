@@ -33,7 +33,7 @@ export class Ledger {
   async logIn(at: number): Promise<void> {
     const auth = this.#auth(at);
     if (this.#state === 'live') this.#visitor.history = [];
-    const reply = await this.#visitor.logIn(auth, this.#scene.logInRenews);
+    const reply = await this.#visitor.logIn(auth);
     if (reply.status !== 200) {
       this.#excuse(auth, reply, 'a log-in');
       return;
@@ -42,10 +42,10 @@ export class Ledger {
     this.#proved = false;
     const { jwt, session, renewal } = this.#visitor.kept;
     if (jwt === undefined && session === undefined) throw new Violation('a log-in gave nothing to go in by');
-    const narrow = this.#scene.logInRenews && !this.#behind.has(auth) && ['drain', 'retired'].includes(this.#scene.operator.phase);
+    const narrow = !this.#behind.has(auth) && ['drain', 'retired'].includes(this.#scene.operator.phase);
     if (narrow && session !== undefined && this.#visitor.kind === 'native')
       throw new Violation(`${auth.name} gives out a session token in ${this.#scene.operator.phase}`);
-    if (session !== undefined && renewal === undefined && jwt !== undefined && this.#scene.logInRenews && !this.#isCut(auth))
+    if (session !== undefined && renewal === undefined && jwt !== undefined && !this.#isCut(auth))
       throw new Violation('a log-in that was to be renewable gave no renewal credential');
     for (const gateway of this.#scene.gateways) await this.#enter(gateway);
   }
@@ -66,7 +66,7 @@ export class Ledger {
   async exchange(at: number, lost: boolean): Promise<void> {
     const auth = this.#auth(at);
     if (this.#visitor.kept.subject === undefined) return;
-    const reply = await this.#visitor.exchange(auth, true, lost);
+    const reply = await this.#visitor.exchange(auth, lost);
     if (this.#state === 'ended' && reply.status === 200) throw new Violation(`${auth.name} gives a token for an ended session`);
     if (reply.status === 200 && this.#isRetiredAt(auth)) throw new Violation(`${auth.name} exchanges a session in retired`);
     if (this.#state !== 'live' || reply.status === 200) return;
@@ -140,7 +140,7 @@ export class Ledger {
     if (await this.#passes(gateway, 'session')) return;
     for (const auth of this.#authsByHealth()) {
       if (this.#visitor.kept.subject === undefined) break;
-      const reply = await this.#visitor.exchange(auth, true);
+      const reply = await this.#visitor.exchange(auth);
       if (reply.status === 200 && (await this.#passes(gateway, 'jwt'))) return;
       refused.push(`exchange ${reply.code}`);
     }
@@ -208,7 +208,7 @@ export class Ledger {
     try {
       if (kept.renewal !== undefined && (await this.#visitor.renew(auth, true)).status === 200)
         throw new Violation(`${auth.name} renews an ended session`);
-      if (kept.subject !== undefined && (await this.#visitor.exchange(auth, false, true)).status === 200)
+      if (kept.subject !== undefined && (await this.#visitor.exchange(auth, true)).status === 200)
         throw new Violation(`${auth.name} gives a token for an ended session`);
     } finally {
       this.#visitor.kept = present;

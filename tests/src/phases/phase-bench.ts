@@ -161,6 +161,7 @@ export class PhaseBench implements AsyncDisposable {
       rollout,
       reports: control,
       families: new TokenFamilies({ shards, map: runtime.slots, windowMs: 2 * TOKEN_S * 1000, deadlineMs: PATIENT_MS }),
+      clients: { clients: ['page'] },
       metrics: createMetrics(),
       carried,
       cookie: this.cookie,

@@ -54,19 +54,17 @@ async function somebody(nodes: readonly PhaseNode[], call: (node: PhaseNode) => 
 class Member {
   readonly #fleet: Fleet;
   readonly #visitor: Visitor;
-  readonly #renewals: boolean;
   requests = 0;
   lives = 0;
 
-  constructor(fleet: Fleet, visitor: Visitor, renewals: boolean) {
+  constructor(fleet: Fleet, visitor: Visitor) {
     this.#fleet = fleet;
     this.#visitor = visitor;
-    this.#renewals = renewals;
   }
 
   async live(until: AbortSignal): Promise<void> {
     while (!until.aborted) {
-      await this.#eventually('sign in', async () => this.#has(200, await somebody(this.#fleet.auths, (auth) => this.#visitor.logIn(auth, this.#renewals))));
+      await this.#eventually('sign in', async () => this.#has(200, await somebody(this.#fleet.auths, (auth) => this.#visitor.logIn(auth))));
       this.lives++;
       for (let visit = 0; visit < 12 && !until.aborted; visit++) {
         if (visit % 4 === 3) this.#visitor.age();
@@ -87,7 +85,7 @@ class Member {
     if (this.#visitor.kept.renewal !== undefined && this.#has(200, await somebody(auths, (auth) => this.#visitor.renew(auth)))) return false;
     if (session !== undefined && (await passes(session))) return true;
     if (this.#visitor.kept.subject === undefined) return false;
-    await somebody(auths, (auth) => this.#visitor.exchange(auth, true));
+    await somebody(auths, (auth) => this.#visitor.exchange(auth));
     return false;
   }
 
@@ -128,8 +126,7 @@ test('gateways and auth are restarted one after the other while phases change, a
   const families = new TokenFamilies({ shards, map, windowMs: 2 * TOKEN_S * 1000, deadlineMs: PATIENT_MS });
   const operator = new Operator(bench, families);
   await operator.begin(0, 0);
-  const renewals = (await new Visitor(bench, 'native').logIn(fleet.auths[0]!, true)).status === 200;
-  const crowd = Array.from({ length: CROWD }, (_, n) => new Member(fleet, new Visitor(bench, n % 2 === 0 ? 'native' : 'cookie'), renewals));
+  const crowd = Array.from({ length: CROWD }, (_, n) => new Member(fleet, new Visitor(bench, n % 2 === 0 ? 'native' : 'cookie')));
   const closing = new AbortController();
   const lives = crowd.map((member) => member.live(closing.signal));
   // A violation ends the walk as well.

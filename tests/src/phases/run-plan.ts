@@ -14,8 +14,6 @@ export interface Scene {
   readonly operator: Operator;
   readonly gateways: readonly [PhaseNode, PhaseNode];
   readonly auths: readonly [PhaseNode, PhaseNode];
-  /** Whether a log-in can ask for a renewal credential. */
-  readonly logInRenews: boolean;
   /** Told of each step before it is taken, and of what was come to. */
   readonly told: (what: string) => void;
 }
@@ -111,7 +109,8 @@ async function reported({ cluster }: PhaseBench): Promise<void> {
   const { rows } = await cluster.control.query<{ now: bigint }>('SELECT wherry_now() AS now');
   for (;;) {
     const { rows: silent } = await cluster.control.query(
-      `SELECT 1 FROM usage_reporter JOIN instance ON id = instance WHERE state = 'live' AND lease_until > wherry_now() AND NOT closed AND until < $1`,
+      `SELECT 1 FROM instance i LEFT JOIN usage_reporter r ON i.id = r.instance
+       WHERE (i.role = 'gateway' OR r.until IS NOT NULL) AND i.state = 'live' AND i.lease_until > wherry_now() AND coalesce(r.until, 0) < $1`,
       [rows[0]?.now],
     );
     if (silent.length === 0) return;

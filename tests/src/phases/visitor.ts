@@ -66,15 +66,15 @@ export class Visitor {
     this.kept = Object.fromEntries(Object.entries(this.kept).filter(([name]) => !what.includes(name as keyof Kept)));
   }
 
-  /** Signs in, and keeps what is given out. What was kept of the session before is forgotten, unended. */
-  async logIn(auth: PhaseNode, renewable: boolean): Promise<Reply> {
+  /** Signs in for as long as it may be, and keeps what is given out. What was kept of the session before is forgotten, unended. */
+  async logIn(auth: PhaseNode): Promise<Reply> {
     if (this.kind === 'cookie') return this.#logInAtApplication();
     if (this.#registered === undefined) {
       const answer = await send(auth, '/v1/users', { username: this.#username, password: PASSWORD });
       if (answer.status !== 201) return answer;
       this.#registered = String(answer.body['userId']);
     }
-    const body = { username: this.#username, password: PASSWORD, clientId: 'page', ...(renewable ? { renewable } : {}) };
+    const body = { username: this.#username, password: PASSWORD, clientId: 'page', renewable: true };
     const reply = await send(auth, '/v1/login', body);
     if (reply.status !== 200) return reply;
     this.kept = {};
@@ -127,15 +127,15 @@ export class Visitor {
     return claims !== undefined && claims.exp * 1000 > Date.now();
   }
 
-  /** The access token for the session, and a renewal credential where `renewable`. What is `lost` is not kept. */
-  async exchange(auth: PhaseNode, renewable: boolean, lost = false): Promise<Reply> {
+  /** An access token and a renewal credential for the session. What is `lost` is not kept. */
+  async exchange(auth: PhaseNode, lost = false): Promise<Reply> {
     const { subject } = this.kept;
     const reply = await form(auth, {
       grant_type: EXCHANGE,
       subject_token: subject?.token ?? '',
       subject_token_type: subject?.type ?? '',
       client_id: 'page',
-      ...(renewable ? { scope: 'offline_access' } : {}),
+      scope: 'offline_access',
     });
     if (reply.status === 200 && !lost) this.#keepTokens(reply);
     return reply;
@@ -174,7 +174,8 @@ export class Visitor {
 
 /** A question to a gateway whether a request with these headers may pass. */
 export async function ask({ url }: PhaseNode, headers: Readonly<Record<string, string>>): Promise<Reply> {
-  return replyOf(await fetch(`${url}/auth`, { headers }));
+  // The application's cookie does not say which client it was given to.
+  return replyOf(await fetch(`${url}/auth`, { headers: { ...headers, 'x-client-id': 'page' } }));
 }
 
 export async function form({ url }: PhaseNode, parameters: Readonly<Record<string, string>>): Promise<Reply> {
