@@ -12,7 +12,9 @@ let town: Town;
 const variables: Record<string, string> = {};
 beforeAll(async () => {
   town = await Town.found(inject('postgresUrl'), { redisUrl: inject('redisUrl') });
-  Object.assign(variables, town.addresses, { CONNECT_SID: await town.signIn(USER) });
+  const cookie = await town.signIn(USER);
+  const id = /^s:(.+)\./.exec(decodeURIComponent(cookie))?.[1] ?? '';
+  Object.assign(variables, town.addresses, { CONNECT_SID: cookie, SOURCE_SESSION_ID: id });
 });
 afterAll(async () => town[Symbol.asyncDispose]());
 
