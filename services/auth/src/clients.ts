@@ -103,6 +103,11 @@ export class Clients {
     return known;
   }
 
+  /** The ids of all. */
+  get ids(): readonly string[] {
+    return [...this.#clients.keys()];
+  }
+
   /** Every audience that some client may ask for. */
   get audiences(): ReadonlySet<string> {
     return new Set([...this.#clients.values()].flatMap(({ client }) => [...(client.audiences ?? [])]));

@@ -11,6 +11,7 @@ import type { DeviceMarks } from './log-in-limits/device-marks.ts';
 import type { LogInLimits } from './log-in-limits/log-in-limits.ts';
 import type { OAuthContext } from './oauth/oauth-context.ts';
 import type { Passwords } from './passwords.ts';
+import type { RolloutSide } from './rollout/rollout-side.ts';
 import type { UserEnds } from './user-ends.ts';
 import type { CheckPassword } from './users/breached/check-password.ts';
 import type { RegistrationContext } from './users/repair.ts';
@@ -35,6 +36,7 @@ export interface AuthContext {
    */
   readonly endVerifier: Verifier;
   readonly rollout: RolloutState;
+  readonly rolloutSide: RolloutSide;
   readonly families: TokenFamilies;
   readonly renewal: { readonly reuseEndsSession: boolean };
   readonly counts: Counts;

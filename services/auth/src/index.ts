@@ -6,6 +6,7 @@ export type { LogInLimitOptions } from './log-in-limits/options.ts';
 export type { AuthServiceOptions, LegacySource } from './options.ts';
 export type { PasswordsOptions } from './passwords.ts';
 export type { RenewalOptions } from './renewal/options.ts';
+export type { RolloutOptions } from './rollout/options.ts';
 export { PROPAGATED_HEADER } from './routes/logout.ts';
 export { breachedFile } from './users/breached/breached-file.ts';
 export { breachedRange } from './users/breached/breached-range.ts';

@@ -9,6 +9,7 @@ import type { EndpointLimitOptions } from './limits/endpoint-limits.ts';
 import type { LogInLimitOptions } from './log-in-limits/options.ts';
 import type { PasswordsOptions } from './passwords.ts';
 import type { RenewalOptions } from './renewal/options.ts';
+import type { RolloutOptions } from './rollout/options.ts';
 import type { CheckPassword } from './users/breached/check-password.ts';
 
 /** Where the application that people have keeps its sessions, and how it signs its cookie. */
@@ -68,6 +69,8 @@ export interface AuthServiceOptions {
   readonly dpopNonces?: boolean;
   /** How access tokens are renewed. */
   readonly renewal?: RenewalOptions;
+  /** What is told of the rollout, and who looks after it. */
+  readonly rollout?: RolloutOptions;
   readonly passwords?: PasswordsOptions;
   /** Asked about each new password; absent: any that is long enough is taken. */
   readonly checkPassword?: CheckPassword;

@@ -17,6 +17,7 @@ import { DeviceMarks } from './log-in-limits/device-marks.ts';
 import { LogInLimits } from './log-in-limits/log-in-limits.ts';
 import { requestAddress } from './log-in-limits/request-address.ts';
 import { Passwords } from './passwords.ts';
+import { RolloutSide } from './rollout/rollout-side.ts';
 import { Upkeep } from './upkeep.ts';
 import { UserEnds } from './user-ends.ts';
 import { UserStore } from './users/user-store.ts';
@@ -119,6 +120,15 @@ class Service implements AuthService {
       graceMs: Math.min(options.renewal?.graceMs ?? RENEWAL_GRACE_MS, windowMs),
       ...(options.renewal?.maxPerSession === undefined ? {} : { maxPerSession: options.renewal.maxPerSession }),
     });
+    const rolloutSide = new RolloutSide({
+      ...options.rollout,
+      state: rollout,
+      runtime: this.runtime,
+      families,
+      clients: clients.ids,
+      log,
+      ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
+    });
     this.#context = {
       runtime: this.runtime,
       legacy:
@@ -137,6 +147,7 @@ class Service implements AuthService {
       verifier: createVerifier({ ...verifying, revocations: this.runtime.ended, cacheSize: 10_000 }),
       endVerifier: createVerifier({ ...verifying, revocations: sessionsApart(this.runtime.ended), cacheSize: 1000 }),
       rollout,
+      rolloutSide,
       families,
       renewal: { reuseEndsSession: options.renewal?.reuseEndsSession ?? false },
       counts: { reused: 0 },
@@ -202,6 +213,7 @@ class Service implements AuthService {
     await this.runtime.run();
     await this.#ids.run();
     await this.#keeper.run();
+    await this.#context.rolloutSide.run();
     const { log = silentLogger, metrics, host = '127.0.0.1', port = 0 } = this.#options;
     this.#app = await buildServer(this.#context, {
       log,
@@ -223,6 +235,7 @@ class Service implements AuthService {
   async stop(): Promise<void> {
     await this.#close();
     await this.#upkeep.stop();
+    await this.#context.rolloutSide.stop();
     await this.#keeper.stop();
     await this.#ids.stop();
     await this.runtime.stop();

@@ -94,7 +94,8 @@ function addMoves(rollout: Command, terminal: Terminal): void {
 /** Session tokens are out of use when the reports of all who could accept one say so for one whole session life. */
 function retireProof(command: Command, terminal: Terminal): RetireProof {
   const { config } = loadedConfig(command, terminal);
-  return { evidence: readObservedUse, absoluteMs: config.sessions.absoluteSeconds * 1000 };
+  const { rollout, sessions } = config;
+  return { evidence: readObservedUse, absoluteMs: (rollout.sessionLifeSeconds ?? sessions.absoluteSeconds) * 1000 };
 }
 
 function addHolds(rollout: Command, terminal: Terminal): void {

@@ -57,6 +57,7 @@ describe('the schema', () => {
       'rollout.deprecatedAt',
       'rollout.sunsetAt',
       'rollout.guideUrl',
+      'rollout.sessionLifeSeconds',
     ]);
     for (const { schema } of SETTINGS) expect(schema.description.length).toBeGreaterThan(5);
     expect(variables).toContain('WHERRY_GATEWAY_SESSION_CACHE_SIZE');

@@ -3,13 +3,14 @@ import type { Lifecycle, Logger, Metrics } from '@wherry/core';
 import { createMetrics } from '@wherry/core/metrics';
 import { ExpressCookie } from '@wherry/sessions';
 import { requireClients, requireCookieSecrets, requireMasterKey, type WherryConfig } from '../config/index.ts';
+import { deprecationOf } from './deprecation.ts';
 import { openFoundation } from './foundation.ts';
 import { addRevocationStream } from './revocation-stream.ts';
 import { openSource, sourceDecoder } from './source.ts';
 
 /** Adds the auth service to a process. */
 export async function addAuthRole(lifecycle: Lifecycle, config: WherryConfig, log: Logger): Promise<AuthService> {
-  const { tokens, sessions, auth } = config;
+  const { tokens, sessions, auth, rollout } = config;
   const metrics = createMetrics({ processMetrics: true });
   const { control, shards, component } = openFoundation(config, 'auth', metrics);
   lifecycle.add(component);
@@ -38,6 +39,11 @@ export async function addAuthRole(lifecycle: Lifecycle, config: WherryConfig, lo
       ...(auth.publicUrl === undefined ? {} : { publicUrl: auth.publicUrl }),
       dpopNonces: auth.dpopNonces,
       ...(source === undefined ? {} : { source: { store: source, decode: sourceDecoder(config), cookie: sourceCookie(config) } }),
+      rollout: {
+        ...deprecationOf(config),
+        userAgents: rollout.userAgents,
+        guard: { everyMs: rollout.guard.everySeconds * 1000, windowMs: rollout.guard.windowSeconds * 1000 },
+      },
       logInLimits: auth.logIns,
       endpointLimits: auth.requests,
       trustedProxies: auth.trustedProxies,

@@ -1,12 +1,13 @@
 import type { Lifecycle, Logger } from '@wherry/core';
 import { createMetrics } from '@wherry/core/metrics';
-import { createGateway, type DeprecationOptions, type Gateway } from '@wherry/gateway';
+import { createGateway, type Gateway } from '@wherry/gateway';
 import { TokenFamilies } from '@wherry/renewal';
 import { RolloutState } from '@wherry/rollout';
 import { SessionRuntime } from '@wherry/sessions';
 import { KEY_TOPIC, KeyRing } from '@wherry/tokens';
 import { requireMasterKey, type WherryConfig } from '../config/index.ts';
 import { sourceCookie } from './auth.ts';
+import { deprecationOf } from './deprecation.ts';
 import { openFoundation } from './foundation.ts';
 import { keepEndsMs } from './migrator.ts';
 import { addRevocationStream } from './revocation-stream.ts';
@@ -87,15 +88,6 @@ export async function addGatewayRole(lifecycle: Lifecycle, config: WherryConfig,
 /** How long after its end an access token may still be renewed: twice its life. */
 function renewalWindowMs({ tokens }: WherryConfig): number {
   return 2 * tokens.accessTokenSeconds * 1000;
-}
-
-/** What clients that use session credentials are told. */
-function deprecationOf({ rollout: { deprecatedAt, sunsetAt, guideUrl } }: WherryConfig): DeprecationOptions {
-  return {
-    ...(deprecatedAt === undefined ? {} : { deprecatedAt: Date.parse(deprecatedAt) }),
-    ...(sunsetAt === undefined ? {} : { sunsetAt: Date.parse(sunsetAt) }),
-    ...(guideUrl === undefined ? {} : { guideUrl }),
-  };
 }
 
 interface Rates {

@@ -31,6 +31,7 @@ export const OF_STORES: readonly ErrorCode[] = [
 /** What a route may answer that asks who is calling. */
 export const OF_CALLERS: readonly ErrorCode[] = [
   'unauthenticated',
+  'credential_kind_refused',
   'credential_unknown',
   ...codesOf('session_').filter((code) => code !== 'session_expired' && code !== 'session_unstorable'),
   ...codesOf('token_'),

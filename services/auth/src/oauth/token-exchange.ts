@@ -1,7 +1,7 @@
 import { WherryError } from '@wherry/core';
-import { classifyCredential } from '@wherry/sessions';
+import { classifyCredential, sessionIdText } from '@wherry/sessions';
 import { isServiceSubject, type AccessTokenClaims, type ActorClaim } from '@wherry/tokens';
-import { accessTokenOf, advise, requireIssuance } from '../access-tokens.ts';
+import { accessTokenOf, requireIssuance } from '../access-tokens.ts';
 import { claimsOf, confirm } from '../caller.ts';
 import { ANONYMOUS_CLIENT, type RegisteredClient } from '../clients.ts';
 import type { AuthContext } from '../context.ts';
@@ -30,24 +30,30 @@ export async function exchangeToken(context: AuthContext, request: TokenRequest)
   if (form.has('actor_token') || form.has('actor_token_type')) throw new WherryError('bad_request', 'actor_token is not supported');
   const type = form.required('subject_token_type');
   const token = form.required('subject_token');
-  if (type === SESSION_TYPE) return ofSession(context, request, await sessionOfToken(context, token));
-  if (type === LEGACY_COOKIE_TYPE) return ofSession(context, request, await carriedSession(context, legacyIdOf(context, token)));
+  if (type === SESSION_TYPE) return ofSession(context, request, await sessionOfToken(context, token), 'session_token');
+  if (type === LEGACY_COOKIE_TYPE) return ofSession(context, request, await carriedSession(context, legacyIdOf(context, token)), 'cookie');
   if (type === ACCESS_TOKEN_TYPE) return ofAccessToken(context, request, token);
   throw new WherryError('bad_request', `subject_token_type is none of ${SESSION_TYPE}, ${LEGACY_COOKIE_TYPE} and ${ACCESS_TOKEN_TYPE}`);
 }
 
-async function ofSession(context: AuthContext, request: TokenRequest, subject: TokenSubject): Promise<TokenAnswer> {
+async function ofSession(
+  context: AuthContext,
+  request: TokenRequest,
+  subject: TokenSubject,
+  kind: 'session_token' | 'cookie',
+): Promise<TokenAnswer> {
   const { form, client, jkt, reply } = request;
   // Of a client that says nothing of itself the session knows the name, perhaps.
   const asked = client.id === ANONYMOUS_CLIENT ? undefined : client;
   const clientId = asked?.id ?? subject.clientId ?? ANONYMOUS_CLIENT;
-  const policy = context.rollout.policyFor(subject.userId, clientId);
-  if (!policy.acceptSessions) throw new WherryError('credential_kind_refused', 'session tokens and cookies are not accepted any more');
+  const { userId } = subject;
+  const sessionId = sessionIdText(subject.key.id);
+  context.rolloutSide.admit(reply.request, reply, { userId, clientId: asked?.id ?? subject.clientId, sessionId, kind });
+  const policy = context.rollout.policyFor(userId, clientId);
   requireIssuance(policy);
   const terms = termsOf(context, client, form, { authorities: subject.authorities, offline: client.grants.has('refresh_token') });
   if (terms.offline === true) requireLease(policy);
   const access = await accessTokenOf(context, subject, asked, { ...terms, ...(jkt === undefined ? {} : { cnf: { jkt } }) });
-  advise(context, reply, subject.userId);
   const answered = answer(access.accessToken, access.tokenType, access.expiresIn, terms);
   if (terms.offline !== true || !policy.issueRenewals) return answered;
   const ofTerms: RenewalTerms = {

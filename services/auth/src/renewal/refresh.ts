@@ -8,6 +8,7 @@ import { termsOf, type TokenTerms } from '../oauth/token-terms.ts';
 import type { TokenSubject } from '../subject.ts';
 import { secondsLeft } from './begin-renewal.ts';
 import { bindingOf, readRefreshToken, refreshTokenText, type RefreshToken } from './refresh-token-text.ts';
+import { noteRefusal } from './renewal-figures.ts';
 import { tellOfReuse } from './reuse.ts';
 import { sessionById, type FoundSession } from './session-by-id.ts';
 
@@ -32,8 +33,28 @@ export async function refresh(context: AuthContext, request: TokenRequest): Prom
   const minimumGeneration = generationOf(context, session);
   await checkTerms(context, request, token, session, { ...presented, minimumGeneration });
   const renewal = await context.families.renew({ ...presented, minimumGeneration });
-  const { successor, family } = await renewedOrRefused(context, renewal, session);
-  const { subject } = foundOf(session);
+  noteRefusal(context, renewal, session instanceof WherryError ? session : undefined);
+  const renewed = await renewedOrRefused(context, renewal, session);
+  const { userId, clientId } = renewed.family;
+  try {
+    const answer = await answered(context, request, token, renewed, foundOf(session).subject);
+    context.rolloutSide.renewed(userId, clientId, 'ok');
+    return answer;
+  } catch (error) {
+    if (!isWherryError(error) || error.status >= 500) context.rolloutSide.renewed(userId, clientId, 'failed');
+    throw error;
+  }
+}
+
+type Renewed = Extract<Renewal, { readonly outcome: 'renewed' }>;
+
+async function answered(
+  context: AuthContext,
+  request: TokenRequest,
+  token: RefreshToken,
+  { successor, family }: Renewed,
+  subject: TokenSubject,
+): Promise<TokenAnswer> {
   const owner = ownerOf(context, family);
   const terms = renewedTerms(context, owner, request, token, subject);
   const { jkt } = request;
@@ -121,11 +142,7 @@ function ownerOf({ clients }: AuthContext, { clientId }: Family): RegisteredClie
   return owner;
 }
 
-async function renewedOrRefused(
-  context: AuthContext,
-  renewal: Renewal,
-  session: Session,
-): Promise<Extract<Renewal, { outcome: 'renewed' }>> {
+async function renewedOrRefused(context: AuthContext, renewal: Renewal, session: Session): Promise<Renewed> {
   switch (renewal.outcome) {
     case 'renewed': {
       const { family } = renewal;

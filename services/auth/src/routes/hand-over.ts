@@ -49,6 +49,7 @@ export function handOverRoutes(app: FastifyInstance, context: AuthContext): void
     const handedOver = await (sourceSessionId === undefined
       ? begun(context, client, body)
       : context.rollout.issuing(() => carried(context, client, { ...body, sourceSessionId })));
+    context.rolloutSide.signedIn(userId, client.id);
     advise(context, reply, userId);
     return { ...handedOver, userId: userIdClaim(userId) };
   });

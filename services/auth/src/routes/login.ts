@@ -30,6 +30,7 @@ export function loginRoutes(app: FastifyInstance, context: AuthContext): void {
     await markDevice(context, request, reply, username);
     const userId = user.id.toString();
     const session = await beginSession(context, { ...user, userId, generation }, client, { renewable });
+    context.rolloutSide.signedIn(userId, client.id);
     advise(context, reply, userId);
     return {
       ...(session.sessionToken === undefined ? {} : { sessionToken: session.sessionToken }),

@@ -1,7 +1,7 @@
 import { WherryError, isWherryError } from '@wherry/core';
 import { parseSessionToken, type EndOutcome } from '@wherry/sessions';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { credentialOf, judgedClaims, principalOf, type Credential } from '../caller.ts';
+import { credentialOf, judgedClaims, principalOf, usedKind, type Credential } from '../caller.ts';
 import type { AuthContext } from '../context.ts';
 import { logoutEverywhereSchema, logoutSchema } from '../http/schemas.ts';
 import { endLegacySession, endSessionById } from '../session-end.ts';
@@ -15,13 +15,17 @@ export function logoutRoutes(app: FastifyInstance, context: AuthContext): void {
   app.post('/v1/logout', { schema: logoutSchema }, async (request, reply) => {
     const credential = credentialOf(context, request);
     refuseForeignPage(request, credential);
-    return acknowledged(reply, await endSessionOf(context, credential));
+    const outcome = await endSessionOf(context, credential);
+    // Whatever the phase: who wants out is let out.
+    if (credential.kind !== 'jwt') context.rolloutSide.usedSession(request, { clientId: undefined, kind: usedKind(credential) });
+    return acknowledged(reply, outcome);
   });
 
   app.post('/v1/logout-everywhere', { schema: logoutEverywhereSchema }, async (request, reply) => {
     const credential = credentialOf(context, request);
     refuseForeignPage(request, credential);
-    const { userId } = await principalOf(context, credential);
+    const { userId, clientId } = await principalOf(context, credential);
+    if (credential.kind !== 'jwt') context.rolloutSide.usedSession(request, { clientId, kind: usedKind(credential) });
     return acknowledged(reply, await context.userEnds.end(userId, `user:${userId}`, 'log-out everywhere'));
   });
 }

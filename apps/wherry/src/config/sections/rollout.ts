@@ -12,6 +12,10 @@ export interface RolloutSection {
   readonly sunsetAt?: string;
   /** The guide for client teams; absent: not told. */
   readonly guideUrl?: string;
+  /** Longest life of a session credential, which none may be used for before the phase retired; absent: of the sessions that are begun here. */
+  readonly sessionLifeSeconds?: number;
+  /** How the auth service looks after the rollout. */
+  readonly guard: { readonly everySeconds: number; readonly windowSeconds: number };
   /** How clients that do not name themselves are told apart in reports. */
   readonly userAgents: readonly UserAgentEntry[];
 }
@@ -35,6 +39,22 @@ export const rolloutSchema = {
       description: 'Address of the guide for client teams (header Link, rel="deprecation"). Absent: not told.',
       pattern: '^https?://[!-;=?-~]{1,500}$',
       'x-allowed': 'an http or https address',
+    },
+    sessionLifeSeconds: {
+      type: 'integer',
+      description: 'How long no session credential may have been used before the phase retired, in seconds; sessions.absoluteSeconds.',
+      minimum: 1,
+      maximum: 31_536_000,
+    },
+    guard: {
+      type: 'object',
+      description: 'How the auth service looks after the rollout: it settles phases, holds them and takes them back.',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        everySeconds: { type: 'integer', description: 'How often one instance looks, in seconds.', minimum: 1, maximum: 3600, default: 5 },
+        windowSeconds: { type: 'integer', description: 'How far back it looks, in seconds.', minimum: 10, maximum: 86_400, default: 1800 },
+      },
     },
     userAgents: {
       type: 'array',
