@@ -34,6 +34,8 @@ export interface CrowdReport {
     readonly undecided: number;
     readonly expired: number;
   };
+  /** Sessions that were live when all were asked for. */
+  readonly probed: { readonly live: number };
   readonly offences: readonly unknown[];
 }
 
@@ -53,10 +55,17 @@ export interface CrowdStart {
   /** Those of the ids (SHA-256 of the canonical session id, hex) that the target holds. */
   readonly present: (ids: readonly string[]) => Promise<readonly string[]>;
   readonly onFault: (fault: unknown) => void;
+  /** What a command that takes long has done, and how many a second. */
+  readonly onProgress: (step: string, done: number, total: number, rate: number) => void;
 }
 
 interface CrowdMessage {
   readonly event?: string;
+  readonly do?: string;
+  readonly done?: number;
+  readonly total?: number;
+  /** How many there were of what a command asked for. */
+  readonly count?: number;
   readonly id?: number;
   readonly ask?: string;
   readonly n?: number;
@@ -70,6 +79,7 @@ export class Crowd {
   readonly #options: CrowdStart;
   readonly #waiting = new Map<number, { resolve: (message: CrowdMessage) => void; reject: (error: Error) => void }>();
   #next = 1;
+  #toldAt = 0;
   /** Requests so far, and the slowest second's p99. */
   requests = 0;
 
@@ -98,6 +108,7 @@ export class Crowd {
   /** Gives a command and waits until it is done. */
   async tell(command: { readonly do: string } & Readonly<Record<string, unknown>>): Promise<CrowdMessage> {
     const id = this.#next++;
+    this.#toldAt = performance.now();
     const { promise, resolve, reject } = Promise.withResolvers<CrowdMessage>();
     this.#waiting.set(id, { resolve, reject });
     this.#child.send(JSON.stringify({ ...command, id }));
@@ -118,7 +129,8 @@ export class Crowd {
       void this.#answer(message);
       return;
     }
-    if (message.event === 'second') this.requests = (message as unknown as { total: number }).total;
+    if (message.event === 'second') this.requests = message.total ?? 0;
+    if (message.event === 'progress') this.#showProgress(message);
     if (message.event === 'fault') this.#options.onFault(message);
     if (message.id === undefined) return;
     const waiting = this.#waiting.get(message.id);
@@ -126,6 +138,11 @@ export class Crowd {
     else if (message.event === 'error') waiting?.reject(new Error(`the crowd: ${message.message ?? 'a command failed'}`));
     else return;
     this.#waiting.delete(message.id);
+  }
+
+  #showProgress({ do: step = '', done = 0, total = 0 }: CrowdMessage): void {
+    const seconds = (performance.now() - this.#toldAt) / 1000;
+    this.#options.onProgress(step, done, total, seconds > 0 ? Math.round(done / seconds) : 0);
   }
 
   async #answer({ n, ids }: CrowdMessage): Promise<void> {

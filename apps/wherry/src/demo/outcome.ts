@@ -1,5 +1,9 @@
 import { columns } from '../terminal.ts';
 import type { CrowdReport } from './crowd.ts';
+import type { StoryEnd } from './story.ts';
+
+/** From stateful to retired. */
+const PHASES = 6;
 
 /** The table of the end. */
 export function outcomeTable(report: CrowdReport, seconds: number): string {
@@ -26,13 +30,18 @@ export function outcomeTable(report: CrowdReport, seconds: number): string {
 }
 
 /** The line that says it all. */
-export function outcomeLine(report: CrowdReport, rollbacks: number): string {
+export function outcomeLine({ report, rollbacks }: StoryEnd): string {
   const { carried, lost, resurrected, signedOut, authoritiesChanged } = report;
   return `carried ${carried}, lost ${lost}, resurrected ${resurrected}, signed out ${signedOut}, authorities changed ${authoritiesChanged}, rollbacks ${rollbacks}`;
 }
 
-/** True when every figure is what it should be: everything live was carried, and nothing else happened. */
-export function isFlawless(report: CrowdReport): boolean {
+/** The line that says how the clients went over. */
+export function phasesLine({ phases, guardRollbacks, statefulAfterRetire }: StoryEnd): string {
+  return `phases ${phases}, guardrail rollbacks ${guardRollbacks}, stateful requests after retire ${statefulAfterRetire}`;
+}
+
+/** True when every figure is what it should be: everything live was carried through all phases, and nothing else happened. */
+export function isFlawless({ report, phases, guardRollbacks, statefulAfterRetire }: StoryEnd): boolean {
   const faults = [
     report.lost,
     report.resurrected,
@@ -44,6 +53,8 @@ export function isFlawless(report: CrowdReport): boolean {
     report.forged,
     report.staleRenewals,
     report.stateful,
+    statefulAfterRetire,
   ];
-  return faults.every((count) => count === 0) && report.carried > 0;
+  const all = report.carried > 0 && report.carried === report.probed.live;
+  return all && faults.every((count) => count === 0) && phases === PHASES && guardRollbacks === 1;
 }

@@ -2,7 +2,7 @@ import { WherryError } from '@wherry/core';
 import { ProgressDisplay, screenOf } from '../progress/progress-display.ts';
 import type { Terminal } from '../terminal.ts';
 import { checkDemoSource, type DemoOptions } from './options.ts';
-import { isFlawless, outcomeLine, outcomeTable } from './outcome.ts';
+import { isFlawless, outcomeLine, outcomeTable, phasesLine } from './outcome.ts';
 import { buildStage, type Stage } from './stage.ts';
 import { playStory } from './story.ts';
 
@@ -31,9 +31,10 @@ export async function runDemo(options: DemoOptions, terminal: Terminal): Promise
     terminal.out('');
     terminal.out(outcomeTable(end.report, (performance.now() - begun) / 1000));
     for (const offence of end.report.offences) terminal.out(`fault: ${JSON.stringify(offence)}`);
-    terminal.out(outcomeLine(end.report, end.rollbacks));
+    terminal.out(outcomeLine(end));
+    terminal.out(phasesLine(end));
     if (!options.exit) await stayUntil(ending, stage, terminal);
-    if (!isFlawless(end.report)) throw new WherryError('demo_flawed', 'a figure that should be 0 is not');
+    if (!isFlawless(end)) throw new WherryError('demo_flawed', 'a figure is not what it should be');
   } finally {
     await stage.close();
   }

@@ -11,6 +11,11 @@ import type { DemoOptions } from './options.ts';
 /** Life of an access token in the demo: short, so that tokens run out and are exchanged again while one watches. */
 const TOKEN_SECONDS = 10;
 const SESSION_SECONDS = 3600;
+/** How long no session may be used before they are retired. In life it is the longest session: days. */
+const QUIET_SECONDS = 15;
+/** The application as a client of the auth service. */
+const CLIENT_ID = 'shop';
+const CLIENT_SECRET = 'WHERRY_AUTH_CLIENT_SHOP_SECRET';
 
 /** Everything that runs, and how to end it. */
 export interface Stage {
@@ -21,6 +26,8 @@ export interface Stage {
   readonly folder: string;
   /** Ends the legacy application and starts it again with its session store wrapped. */
   wrapLegacy(): Promise<void>;
+  /** Ends it and starts it again without a session store: log-ins are handed over to the auth service. */
+  retireLegacySessions(): Promise<void>;
   startServices(): Promise<void>;
   /** Has something ended before everything that runs already. */
   onClose(close: () => Promise<void>): void;
@@ -84,6 +91,10 @@ async function build(
       await legacy.stop();
       legacy = await startLegacy({ ...applicationEnvironment(environment, folder), ...legacyEnv });
     },
+    retireLegacySessions: async () => {
+      await legacy.stop();
+      legacy = await startLegacy({ ...legacyEnv, ...statelessEnvironment(environment, `http://127.0.0.1:${authPort}`) });
+    },
     startServices: async () => {
       const services = await startChild({
         name: 'wherry up',
@@ -146,6 +157,17 @@ function applicationEnvironment(environment: Readonly<Record<string, string>>, f
   return { ...shared, WHERRY_SOURCE_REF_KEY_FILE: keyFile };
 }
 
+/** What the application gets when it has no sessions: it may hand log-ins over, and knows the gateway by its signature. */
+function statelessEnvironment(environment: Readonly<Record<string, string>>, authUrl: string): Record<string, string> {
+  return {
+    LEGACY_STATELESS: '1',
+    LEGACY_AUTH_URL: authUrl,
+    LEGACY_CLIENT_ID: CLIENT_ID,
+    LEGACY_CLIENT_SECRET: environment[CLIENT_SECRET] ?? '',
+    GATEWAY_SECRET: environment['WHERRY_GATEWAY_UPSTREAM_SECRET'] ?? '',
+  };
+}
+
 interface StageFacts {
   readonly folder: string;
   readonly source: StageSource;
@@ -166,9 +188,17 @@ function stageEnvironment({ folder, source, postgresUrl, gatewayPort, authPort, 
       port: gatewayPort,
       host: '127.0.0.1',
       routes: [{ prefix: '/', upstream: `http://127.0.0.1:${legacyPort}`, auth: 'optional' }],
+      authUrl: `http://127.0.0.1:${authPort}`,
     },
-    auth: { port: authPort, host: '127.0.0.1' },
+    auth: {
+      port: authPort,
+      host: '127.0.0.1',
+      clients: [{ id: CLIENT_ID, assertsUsers: true }],
+      // The whole crowd sits at one address.
+      requests: { perAddress: '1000000/10s' },
+    },
     migrator: { port: 0 },
+    rollout: { sessionLifeSeconds: QUIET_SECONDS, guard: { everySeconds: 1 } },
     log: { level: 'info' },
   };
   writeFileSync(file, JSON.stringify(settings, null, 2));
@@ -177,6 +207,8 @@ function stageEnvironment({ folder, source, postgresUrl, gatewayPort, authPort, 
     WHERRY_CONTROL_URL: postgresUrl('control'),
     WHERRY_SHARDS_URLS: ['shard0', 'shard1'].map((name) => postgresUrl(name)).join(','),
     WHERRY_MASTER_KEY_FILE: keyFile,
+    [CLIENT_SECRET]: randomBytes(24).toString('hex'),
+    WHERRY_GATEWAY_UPSTREAM_SECRET: randomBytes(24).toString('hex'),
     WHERRY_SOURCE_URL: source.url,
     WHERRY_SOURCE_PREFIX: source.prefix,
     WHERRY_SOURCE_COOKIE_SECRETS: randomBytes(24).toString('hex'),

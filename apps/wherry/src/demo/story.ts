@@ -4,38 +4,30 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Lifecycle } from '@wherry/core';
-import { openDatabase, type Database } from '@wherry/core/control';
+import { openDatabase } from '@wherry/core/control';
 import { createLogger } from '@wherry/core/log';
 import { changeMigration } from '@wherry/migration';
 import type { MigratorService } from '@wherry/migrator';
-import { moveRollout, readRollout, type RolloutCommand } from '@wherry/rollout';
 import { request } from 'undici';
-import type { ProgressDisplay } from '../progress/progress-display.ts';
 import { openFoundation, prepareDatabases } from '../roles/foundation.ts';
 import { addMigratorRole } from '../roles/migrator.ts';
-import { Crowd, type CrowdReport } from './crowd.ts';
+import { Crowd } from './crowd.ts';
 import type { DemoOptions } from './options.ts';
+import { walkPhases, type PhasesEnd } from './phases.ts';
 import type { Stage } from './stage.ts';
+import type { Teller } from './teller.ts';
 
 /** What the demo is left with. */
-export interface StoryEnd {
-  readonly report: CrowdReport;
+export interface StoryEnd extends PhasesEnd {
+  /** Of the migration. */
   readonly rollbacks: number;
 }
 
-/** Tells what happens, as it happens. */
-export interface Teller {
-  chapter(text: string): void;
-  say(text: string): void;
-  readonly display: ProgressDisplay;
-}
-
-const CROWD_WARM_MS = 4000;
+const CROWD_WARM_MS = 3000;
 /** The store from npm bears a few hundred writes a second, and every request is one: the crowd must not be what is measured. */
 const DYNAMO_THINK_MS = 1600;
 const REDIS_THINK_MS = 700;
-const SHADOW_MS = 4000;
-const JWT_MS = 25_000;
+const SHADOW_MS = 3000;
 const ACTOR = { actor: 'demo' } as const;
 
 /** The main job on a prepared stage: sessions are carried across and back and across, then clients go over to JWTs. */
@@ -71,12 +63,7 @@ export async function playStory(stage: Stage, options: DemoOptions, teller: Tell
   teller.chapter('forward again: all slots switch, and the migration settles');
   await reach('target', 100);
 
-  teller.chapter('clients go from session tokens to JWTs: dual, then led for 50 % and 100 % of the users');
-  await leadClients(stage, crowd, teller);
-
-  teller.chapter('every session is asked for once more');
-  const report = (await crowd.tell({ do: 'probe-all' })) as unknown as CrowdReport;
-  return { report, rollbacks: 1 };
+  return { ...(await walkPhases(stage, crowd, teller)), rollbacks: 1 };
 }
 
 async function seedSessions(stage: Stage, count: number, file: string): Promise<void> {
@@ -115,6 +102,7 @@ async function startCrowd(stage: Stage, options: DemoOptions, seeds: string, tel
       }
       return ids.filter((id) => found.has(id));
     },
+    onProgress: (step, done, total, rate) => teller.display.progress({ step, done, total, rate, leftMs: 0, figures: {} }),
     onFault: (fault) => teller.say(`the ledger notes a fault: ${JSON.stringify(fault)}`),
   });
   stage.onClose(() => crowd.stop());
@@ -137,25 +125,4 @@ async function startMigrator(stage: Stage, teller: Teller): Promise<MigratorServ
   stage.onClose(() => lifecycle.end());
   await lifecycle.run();
   return service;
-}
-
-async function leadClients(stage: Stage, crowd: Crowd, teller: Teller): Promise<void> {
-  const control = openDatabase({ url: stage.config.control.url?.reveal() ?? '' });
-  try {
-    await move(control, { command: 'advance' });
-    await move(control, { command: 'advance', percent: 50 });
-    teller.say('half of the users are led: their clients exchange the cookie for a JWT and send that');
-    await crowd.tell({ do: 'mode', mode: 'jwt', percent: 50 });
-    await sleep(JWT_MS / 4);
-    await move(control, { command: 'set-percent', percent: 100 });
-    teller.say('all users are led; tokens live 10 s and are exchanged again when they run out');
-    await crowd.tell({ do: 'mode', mode: 'jwt', percent: 100 });
-    await sleep(JWT_MS);
-  } finally {
-    await control.end();
-  }
-}
-
-async function move(control: Database, command: RolloutCommand): Promise<void> {
-  await moveRollout(control, command, { ...ACTOR, expectedVersion: (await readRollout(control)).version });
 }
