@@ -1,4 +1,4 @@
-// An application whose process is stopped or killed between the write to the source and its mirror.
+// An application whose process is stopped or killed between two statements of a save.
 import { PATIENT_MS } from '@wherry/embedded/testing';
 import { Workbench } from '@wherry/migration/testing';
 import { createRedisSource } from '@wherry/sessions/redis';
@@ -10,7 +10,7 @@ const source = createRedisSource({ url: order.redisUrl, prefix: order.prefix, ti
 const { runtime } = await bench.process('writer');
 let signalled = false;
 const sessions = bench.carried(runtime, source, async (step) => {
-  if (step !== 'save.source-written' || signalled) return;
+  if (step !== (order.step ?? 'save.source-written') || signalled) return;
   signalled = true;
   process.stdout.write('written\n');
   // Only when the line is out, since neither signal lets anything finish.

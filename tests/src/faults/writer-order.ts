@@ -1,4 +1,5 @@
 import type { WorkbenchAddress } from '@wherry/migration/testing';
+import type { CarriedStep } from '@wherry/sessions';
 
 /** What the writing process is told: one save, in the middle of which it sends itself a signal. */
 export interface WriterOrder {
@@ -9,4 +10,6 @@ export interface WriterOrder {
   readonly value: string;
   readonly lifeMs: number;
   readonly signal: 'SIGSTOP' | 'SIGKILL';
+  /** Where; default: between the write to the source and its mirror. */
+  readonly step?: CarriedStep;
 }
