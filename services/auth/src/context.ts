@@ -1,4 +1,5 @@
 import type { Logger } from '@wherry/core';
+import type { KeyObject } from 'node:crypto';
 import type { TrustedProxies, UnnamedProxy } from '@wherry/http';
 import type { CarriedSessions, ExpressCookie, SessionRuntime } from '@wherry/sessions';
 import type { TokenFamilies } from '@wherry/renewal';
@@ -39,6 +40,8 @@ export interface AuthContext {
   readonly rolloutSide: RolloutSide;
   readonly families: TokenFamilies;
   readonly renewal: { readonly reuseEndsSession: boolean };
+  /** Under which the ids and secrets of sibling sessions are made. */
+  readonly siblingKey: KeyObject;
   readonly counts: Counts;
   readonly ids: Pick<SnowflakeIds, 'next'>;
   readonly registration: RegistrationContext;

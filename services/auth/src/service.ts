@@ -150,6 +150,7 @@ class Service implements AuthService {
       rolloutSide,
       families,
       renewal: { reuseEndsSession: options.renewal?.reuseEndsSession ?? false },
+      siblingKey: deriveKey(masterKey, 'sibling-session'),
       counts: { reused: 0 },
       ids: this.#ids,
       registration: {

@@ -2,12 +2,28 @@ import { WherryError } from '@wherry/core';
 import { carriedSessionKey, type EndOutcome } from '@wherry/sessions';
 import { slotOf } from '@wherry/shards';
 import type { AuthContext } from './context.ts';
+import { familyOfRows } from './renewal/sibling-session.ts';
+import { siblingOf } from './subject.ts';
 
 /**
- * Ends the session of an id: carried over or born here. Repeatable: a repeat goes on where the first time stopped. Errors:
+ * Ends the session of an id: carried over or born here, with all rows that stand for it. Repeatable: a repeat goes on where the first time stopped. Errors:
  * `control_unavailable`, `source_unavailable`, `shard_unavailable`, `slot_not_owned`.
  */
 export async function endSessionById(context: AuthContext, id: bigint): Promise<EndOutcome> {
+  const { target } = context.runtime;
+  const row = await target.getById(slotOf(id), id);
+  const root = (row.state === 'live' ? siblingOf(row.record) : undefined) ?? id;
+  // First, so that none of the others is made any more: see `mintSibling`.
+  const outcome = await endOne(context, root);
+  if (row.state === 'live' && row.record.sourceRef !== null) return outcome;
+  const rows = await Promise.all(
+    familyOfRows(context, root).map(async (other) => ({ other, state: (await target.getById(slotOf(other), other)).state })),
+  );
+  const outcomes = await Promise.all(rows.filter(({ state }) => state === 'live').map(async ({ other }) => endOne(context, other)));
+  return { propagated: [outcome, ...outcomes].every(({ propagated }) => propagated) };
+}
+
+async function endOne(context: AuthContext, id: bigint): Promise<EndOutcome> {
   const { legacy } = context;
   const outcome = await (legacy === undefined ? endRow(context, id) : legacy.sessions.endById(slotOf(id), id, 'logout'));
   await endFamilies(context, id);

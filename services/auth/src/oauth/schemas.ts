@@ -51,6 +51,7 @@ const tokenAnswer = {
     scope: text,
     refresh_token: text,
     refresh_token_expires_in: seconds,
+    session_token: text,
   },
 } as const;
 

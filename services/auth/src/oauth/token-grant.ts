@@ -27,6 +27,8 @@ export interface TokenAnswer {
   readonly refresh_token?: string;
   /** Seconds from now, in which the refresh token has to be used. */
   readonly refresh_token_expires_in?: number;
+  /** While the rollout goes back, of a renewal: for the client that has dropped the one it had. A secret. */
+  readonly session_token?: string;
 }
 
 /** Answers a request for one grant type. */

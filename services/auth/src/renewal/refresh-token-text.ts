@@ -64,6 +64,11 @@ export function bindingOf(client: RegisteredClient | undefined, jkt: string | un
   return `${holder ?? ''} ${createHash('sha256').update(terms).digest('base64url')}`;
 }
 
+/** True for a binding to a client that proves who it is, and to nothing else. */
+export function isOfClient(boundTo: string): boolean {
+  return boundTo.startsWith('client:') && !boundTo.includes(' ');
+}
+
 function readTerms(text: string): RenewalTerms | undefined {
   if (text === '') return {};
   try {

@@ -1,5 +1,6 @@
 import { WherryError, isWherryError } from '@wherry/core';
 import type { Family, Renewal } from '@wherry/renewal';
+import type { SessionRecord } from '@wherry/sessions';
 import { accessTokenOf } from '../access-tokens.ts';
 import { ANONYMOUS_CLIENT, type RegisteredClient } from '../clients.ts';
 import type { AuthContext } from '../context.ts';
@@ -7,9 +8,10 @@ import type { TokenAnswer, TokenRequest } from '../oauth/token-grant.ts';
 import { termsOf, type TokenTerms } from '../oauth/token-terms.ts';
 import type { TokenSubject } from '../subject.ts';
 import { secondsLeft } from './begin-renewal.ts';
-import { bindingOf, readRefreshToken, refreshTokenText, type RefreshToken } from './refresh-token-text.ts';
+import { bindingOf, isOfClient, readRefreshToken, refreshTokenText, type RefreshToken } from './refresh-token-text.ts';
 import { noteRefusal } from './renewal-figures.ts';
 import { tellOfReuse } from './reuse.ts';
+import { mintSibling } from './sibling-session.ts';
 import { sessionById, type FoundSession } from './session-by-id.ts';
 
 /** Least generation that no family has: a session that is gone lets nothing be renewed. */
@@ -37,7 +39,7 @@ export async function refresh(context: AuthContext, request: TokenRequest): Prom
   const renewed = await renewedOrRefused(context, renewal, session);
   const { userId, clientId } = renewed.family;
   try {
-    const answer = await answered(context, request, token, renewed, foundOf(session).subject);
+    const answer = await answered(context, request, token, renewed, foundOf(session));
     context.rolloutSide.renewed(userId, clientId, 'ok');
     return answer;
   } catch (error) {
@@ -53,12 +55,13 @@ async function answered(
   request: TokenRequest,
   token: RefreshToken,
   { successor, family }: Renewed,
-  subject: TokenSubject,
+  { subject, record }: FoundSession,
 ): Promise<TokenAnswer> {
   const owner = ownerOf(context, family);
   const terms = renewedTerms(context, owner, request, token, subject);
   const { jkt } = request;
   const access = await accessTokenOf(context, subject, owner, { ...terms, ...(jkt === undefined ? {} : { cnf: { jkt } }) });
+  const sessionToken = mayMint(context, family, token, record) ? await mintSibling(context, record) : undefined;
   return {
     access_token: access.accessToken,
     token_type: access.tokenType,
@@ -66,7 +69,22 @@ async function answered(
     ...(terms.scope === undefined ? {} : { scope: terms.scope }),
     refresh_token: refreshTokenText(successor, token.termsText),
     refresh_token_expires_in: secondsLeft(context, Math.min(family.idleExpiry, family.absoluteExpiry ?? Infinity)),
+    ...(sessionToken === undefined ? {} : { session_token: sessionToken }),
   };
+}
+
+/**
+ * While the rollout goes back, and only for what could have had a session token: one is good for all that the user may, by
+ * whoever has it, which is more than a narrowed family or one that is bound to a key is to be.
+ */
+function mayMint(
+  { rollout }: AuthContext,
+  { userId, clientId, boundTo }: Family,
+  { termsText }: RefreshToken,
+  record: SessionRecord,
+): boolean {
+  if (!rollout.policyFor(userId, clientId).renewalMintsSession || record.sourceRef !== null) return false;
+  return termsText === '' && (boundTo === null || isOfClient(boundTo));
 }
 
 /** What presents a refresh token: who has named no client shows nothing but the token, as a gateway that renews for a browser. */

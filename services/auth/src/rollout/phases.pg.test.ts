@@ -137,7 +137,8 @@ describe('the phases, one after the other', () => {
     for (const phase of ['preferred', 'led', 'dual'] as const) {
       await moved(rollback, phase);
       const renewed = await refresh(family);
-      expect([phase, renewed.status]).toEqual([phase, 200]);
+      expect([phase, given(renewed)]).toEqual([phase, ['access_token', 'refresh_token', 'session_token']]);
+      expect((await whoami(renewed.body['session_token'])).status).toBe(200);
       family = renewed.body['refresh_token'];
       expect(given(await logIn(ann.username))).toEqual(['sessionToken', 'accessToken']);
     }
