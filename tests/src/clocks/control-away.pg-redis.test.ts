@@ -77,8 +77,22 @@ describe('while the control database is away for a minute', () => {
       expect(await statuses(gateway, visitor)).toEqual([200, 200]);
     }
     expect((await new Visitor(bench, 'native').logIn(cutAuth)).status).toBe(503);
+    for (const visitor of [native, cookie]) {
+      const before = visitor.kept.jwt;
+      // Nothing is signed with keys of which nobody knows whether they were removed.
+      expect((await visitor.exchange(cutAuth)).status).toBe(503);
+      expect((await visitor.renew(cutAuth)).status).toBe(503);
+      visitor.age();
+      const onTheWay = { authorization: `Bearer ${visitor.kept.jwt}`, cookie: `__Host-rt=${visitor.kept.renewal}` };
+      const renewed = await ask(cutGateway, onTheWay);
+      expect([renewed.status, renewed.code, renewed.headers.getSetCookie()]).toEqual([503, 'renewal_unavailable', []]);
+      visitor.keep({ jwt: before });
+    }
     await mend();
     for (const visitor of [native, cookie]) {
+      expect(await statuses(cutGateway, visitor)).toEqual([200, 200]);
+      // The credential that was presented in vain is as good as before.
+      expect((await visitor.renew(cutAuth)).status).toBe(200);
       expect(await statuses(cutGateway, visitor)).toEqual([200, 200]);
       expect((await visitor.logOut(cutAuth, false)).status).toBe(204);
       for (const node of [gateway, cutGateway]) expect(await statuses(node, visitor)).toEqual([401, 401]);

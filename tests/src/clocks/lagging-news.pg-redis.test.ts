@@ -26,7 +26,14 @@ beforeAll(async () => {
   const key = `phases-${randomBytes(6).toString('hex')}`;
   streams = [auth, late].map(
     ({ runtime }) =>
-      new RevocationStream({ url: way.url, key, masterKey: MASTER_KEY, set: runtime.ended, revocations: runtime.revocations, now: runtime.now }),
+      new RevocationStream({
+        url: way.url,
+        key,
+        masterKey: MASTER_KEY,
+        set: runtime.ended,
+        revocations: runtime.revocations,
+        now: runtime.now,
+      }),
   );
   for (const stream of streams) await stream.run();
   await new Operator(bench, { aliveAny: () => Promise.resolve(false) }).begin(1, 0);
@@ -89,7 +96,10 @@ describe('a gateway whose feed of revocations lags', () => {
     expect((await native.logOut(auth, false)).status).toBe(204);
     expect((await cookie.logOut(auth, true)).status).toBe(204);
     late.control.release();
-    await vi.waitFor(async () => expect([...(await statuses(native)), ...(await statuses(cookie))]).toEqual([401, 401, 401, 401]), PATIENCE);
+    await vi.waitFor(
+      async () => expect([...(await statuses(native)), ...(await statuses(cookie))]).toEqual([401, 401, 401, 401]),
+      PATIENCE,
+    );
     way.mend();
     await connected();
     for (const visitor of [native, cookie]) expect(await statuses(visitor)).toEqual([401, 401]);

@@ -37,7 +37,8 @@ export function holdDatabase(database: Database): HeldDatabase {
     const answer = await query(...args);
     // An answer that was on its way is lost with the connection.
     if (cut) throw lost();
-    if (text.includes(LOADS.rollout)) version = Number((answer as { readonly rows: readonly { readonly version: bigint }[] }).rows[0]?.version);
+    if (text.includes(LOADS.rollout))
+      version = Number((answer as { readonly rows: readonly { readonly version: bigint }[] }).rows[0]?.version);
     return answer;
   };
   // The pool calls it with a callback for its own statements, which were let through already.

@@ -92,6 +92,10 @@ export class Ledger {
     if (this.#visitor.kept.renewal !== undefined) this.#visitor.forget('session', 'subject');
   }
 
+  get kind(): Visitor['kind'] {
+    return this.#visitor.kind;
+  }
+
   /** The session runs out with its time; what was given out for it is too old to be looked at. */
   async runOut(): Promise<void> {
     await this.#visitor.runOut();
@@ -166,10 +170,12 @@ export class Ledger {
     if (status === 200) {
       const user = reply.headers.get('x-wherry-user-id');
       if (user !== this.#visitor.subject) throw new Violation(`${gateway.name} lets ${this.#visitor.subject} in as ${user}`);
-      if (presented === 'session' && this.#isRetiredAt(gateway))
-        throw new Violation(`${gateway.name} accepts a session in retired`);
+      if (presented === 'session' && this.#isRetiredAt(gateway)) throw new Violation(`${gateway.name} accepts a session in retired`);
       return;
     }
+    // It asks one auth service, and that may not know.
+    const asked = this.#scene.auths[this.#scene.gateways.indexOf(gateway)];
+    if (presented === 'renewed' && code === 'renewal_unavailable' && asked !== undefined && this.#isCut(asked)) return;
     if (status !== 401) throw new Violation(told);
     switch (presented) {
       case 'jwt':

@@ -1,12 +1,5 @@
 import { isWherryError } from '@wherry/core';
-import {
-  moveRollout,
-  readObservedUse,
-  readRollout,
-  settleRollout,
-  type Rollout,
-  type RolloutCommand,
-} from '@wherry/rollout';
+import { moveRollout, readObservedUse, readRollout, settleRollout, type Rollout, type RolloutCommand } from '@wherry/rollout';
 import type { TokenFamilies } from '@wherry/renewal';
 import { Violation } from '../model/violation.ts';
 import { SESSION_MS, type PhaseBench, type PhaseNode } from './phase-bench.ts';
@@ -115,7 +108,9 @@ export class Operator {
     const { control, shards } = this.#bench.cluster;
     const { phase, settled } = await readRollout(control);
     for (const { database } of shards.all)
-      await database.query('UPDATE user_session SET create_time = create_time - $1, expire_time = 1 WHERE deleted_at IS NULL', [SESSION_MS]);
+      await database.query('UPDATE user_session SET create_time = create_time - $1, expire_time = 1 WHERE deleted_at IS NULL', [
+        SESSION_MS,
+      ]);
     await control.query('UPDATE client_usage SET first_used = first_used - $1, last_used = last_used - $1', [SESSION_MS]);
     await control.query('UPDATE usage_reporter SET since = since - $1', [SESSION_MS]);
     await control.query('UPDATE rollout SET changed_at = changed_at - $1', [SESSION_MS]);

@@ -179,7 +179,10 @@ export class PhaseBench implements AsyncDisposable {
       await source.close();
     };
     const url = `http://127.0.0.1:${gateway.port}`;
-    return this.#add({ name, role: 'gateway', url, clock, control: held, runtime }, { policyFor: (userId) => rollout.policyFor(userId), stop });
+    return this.#add(
+      { name, role: 'gateway', url, clock, control: held, runtime },
+      { policyFor: (userId) => rollout.policyFor(userId), stop },
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

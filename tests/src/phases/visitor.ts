@@ -182,12 +182,7 @@ export async function form({ url }: PhaseNode, parameters: Readonly<Record<strin
   return replyOf(await fetch(`${url}/oauth/token`, { method: 'POST', body: new URLSearchParams(parameters) }));
 }
 
-async function send(
-  { url }: PhaseNode,
-  path: string,
-  body?: unknown,
-  headers: Readonly<Record<string, string>> = {},
-): Promise<Reply> {
+async function send({ url }: PhaseNode, path: string, body?: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Reply> {
   const json = body === undefined ? {} : { 'content-type': 'application/json' };
   const rest = body === undefined ? {} : { body: JSON.stringify(body) };
   return replyOf(await fetch(url + path, { method: 'POST', headers: { ...json, ...headers }, ...rest }));
