@@ -13,7 +13,7 @@ let auth: PhaseNode;
 let wrongAuth: PhaseNode;
 let gateway: PhaseNode;
 let wrongGateway: PhaseNode;
-let visitors: readonly Visitor[];
+let visitors: readonly [Visitor, Visitor];
 beforeAll(async () => {
   bench = await PhaseBench.create(inject('postgresUrl'), inject('redisUrl'));
   [auth, wrongAuth] = [await bench.auth('auth'), await bench.auth('wrong auth')];
@@ -66,7 +66,7 @@ describe.each([HOUR, -HOUR])('a gateway whose clock is off by %d ms', (off) => {
   });
 
   it('lets nobody in whose session was ended, before the step, during it or after it', async () => {
-    const [before, during, after] = [visitors[0]!, visitors[1]!, new Visitor(bench, 'native')];
+    const [before, during, after] = [visitors[0], visitors[1], new Visitor(bench, 'native')];
     await after.logIn(auth);
     expect((await before.logOut(auth, false)).status).toBe(204);
     wrongGateway.clock.set(off);

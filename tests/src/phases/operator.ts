@@ -9,6 +9,9 @@ const ACTOR = { actor: 'model' };
 /** Steps after which something is refused, or not given out, that was accepted or given out before: by the words of the protocol, not by the code. */
 const NARROWING: readonly string[] = ['preferred>drain', 'drain>drain', 'drain>retired', 'dual>stateful', 'stateful>stateful'];
 
+/** Why a move may be refused at any time. */
+const REFUSALS: readonly string[] = ['rollout_move_invalid', 'rollout_families_alive', 'retire_unproved'];
+
 /** Moves the rollout, and holds each move against what the protocol says of it. */
 export class Operator {
   readonly #bench: PhaseBench;
@@ -68,17 +71,9 @@ export class Operator {
 
   #judgeRefusal(error: unknown, { act }: OperatorAct, { phase }: Rollout, behind: ReadonlySet<PhaseNode>): string {
     if (!isWherryError(error)) throw error;
-    switch (error.code) {
-      case 'rollout_move_invalid':
-      case 'rollout_families_alive':
-      case 'retire_unproved':
-        return error.code;
-      case 'rollout_unacknowledged':
-        if (behind.size > 0) return error.code;
-        throw new Violation(`${act} in ${phase} waits for somebody, and everybody acts on the newest version`);
-      default:
-        throw error;
-    }
+    if (REFUSALS.includes(error.code) || (error.code === 'rollout_unacknowledged' && behind.size > 0)) return error.code;
+    if (error.code !== 'rollout_unacknowledged') throw error;
+    throw new Violation(`${act} in ${phase} waits for somebody, and everybody acts on the newest version`);
   }
 
   /** The rollout in another phase, from which a run begins. */

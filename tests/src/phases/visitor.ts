@@ -178,7 +178,7 @@ export async function ask({ url }: PhaseNode, headers: Readonly<Record<string, s
   return replyOf(await fetch(`${url}/auth`, { headers: { ...headers, 'x-client-id': 'page' } }));
 }
 
-export async function form({ url }: PhaseNode, parameters: Readonly<Record<string, string>>): Promise<Reply> {
+async function form({ url }: PhaseNode, parameters: Readonly<Record<string, string>>): Promise<Reply> {
   return replyOf(await fetch(`${url}/oauth/token`, { method: 'POST', body: new URLSearchParams(parameters) }));
 }
 
