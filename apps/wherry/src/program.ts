@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { addClientsCommand } from './commands/clients.ts';
 import { addConfigCommands } from './commands/config.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addKeyCommands } from './commands/keys.ts';
@@ -22,6 +23,7 @@ export function createProgram(terminal: Terminal): Command {
   addUpCommand(program, terminal);
   addMigrateCommands(program, terminal);
   addRolloutCommands(program, terminal);
+  addClientsCommand(program, terminal);
   addKeyCommands(program, terminal);
   addConfigCommands(program, terminal);
   addVersionCommand(program, terminal);

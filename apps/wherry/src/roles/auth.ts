@@ -39,6 +39,11 @@ export async function addAuthRole(lifecycle: Lifecycle, config: WherryConfig, lo
       ...(auth.publicUrl === undefined ? {} : { publicUrl: auth.publicUrl }),
       dpopNonces: auth.dpopNonces,
       ...(source === undefined ? {} : { source: { store: source, decode: sourceDecoder(config), cookie: sourceCookie(config) } }),
+      renewal: {
+        reuseEndsSession: auth.renewal.reuseEndsSession,
+        graceMs: auth.renewal.graceSeconds * 1000,
+        maxPerSession: auth.renewal.familiesPerSession,
+      },
       rollout: {
         ...deprecationOf(config),
         userAgents: rollout.userAgents,

@@ -4,6 +4,8 @@ import { isServiceSubject, userIdClaim, type ActorClaim, type ConfirmationClaim 
 import { confirm } from '../caller.ts';
 import { ANONYMOUS_CLIENT, type RegisteredClient } from '../clients.ts';
 import type { AuthContext } from '../context.ts';
+import { inspectRenewal } from '../renewal/inspect-renewal.ts';
+import { isRefreshToken } from '../renewal/refresh-token-text.ts';
 import { sessionOfToken } from '../subject.ts';
 
 /** What is known of a token (RFC 7662 section 2.2). Of one that does not count, nothing but that. */
@@ -12,7 +14,7 @@ export type Introspection = { readonly active: false } | ActiveToken;
 /** A token that counts at this moment. Times in seconds since the epoch. */
 export interface ActiveToken {
   readonly active: true;
-  readonly token_type: 'Bearer' | 'DPoP';
+  readonly token_type: 'Bearer' | 'DPoP' | 'refresh_token';
   readonly iss: string;
   readonly aud: string | readonly string[];
   readonly sub: string;
@@ -36,14 +38,15 @@ export interface ActiveToken {
 const INACTIVE: Introspection = { active: false };
 
 /**
- * Judges an access token or a session token for a client. What was issued for audiences that the client has nothing to
+ * Judges an access token, a session token or a refresh token for a client. What was issued for audiences that the client has nothing to
  * do with is not active to it (RFC 7662 section 4), unless it is its own. Errors: `revocations_stale` and other 503
  * where nobody can say: not knowing is not "inactive", which would sign people out.
  */
 export async function introspect(context: AuthContext, client: RegisteredClient, token: string): Promise<Introspection> {
   const kind = classifyCredential(token);
-  if (kind === 'unknown') return INACTIVE;
   try {
+    if (isRefreshToken(token)) return (await inspectRenewal(context, client, token)) ?? INACTIVE;
+    if (kind === 'unknown') return INACTIVE;
     const found = kind === 'jwt' ? await accessToken(context, token) : await session(context, token);
     return concerns(context, client, found) ? found : INACTIVE;
   } catch (error) {

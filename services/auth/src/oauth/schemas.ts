@@ -100,7 +100,7 @@ const introspectionAnswer = {
       required: ['active', 'token_type', 'iss', 'aud', 'sub', 'userId', 'authorities', 'client_id', 'iat', 'auth_time'],
       properties: {
         active: { const: true },
-        token_type: { type: 'string', enum: ['Bearer', 'DPoP'] },
+        token_type: { type: 'string', enum: ['Bearer', 'DPoP', 'refresh_token'] },
         iss: text,
         aud: oneOrMore,
         sub: text,

@@ -248,3 +248,30 @@ describe('the end of a refresh token', () => {
     expect((await one.exchange(refreshOf(token), as('shop'))).status).toBe(200);
   });
 });
+
+describe('introspection of a refresh token', () => {
+  it('tells the client that has it, and changes nothing', async () => {
+    const { username } = await register(one, ['user', 'orders:write']);
+    const ann = await logIn(one, username);
+    const token = await begun(ann, { scope: 'user offline_access' }, as('shop'));
+    const asked = (form: string, client: string): Promise<Answer> => one.form('/oauth/introspect', { token: form }, as(client));
+    const { body } = await asked(token, 'shop');
+    expect(body).toMatchObject({
+      active: true,
+      token_type: 'refresh_token',
+      client_id: 'shop',
+      sub: ann.userId,
+      scope: 'user',
+      authorities: ['user'],
+    });
+    expect(Number(body['exp'])).toBeGreaterThan(Date.now() / 1000);
+    expect((await asked(token, 'desk')).body).toEqual({ active: false });
+    const renewed = await one.exchange(refreshOf(token), as('shop'));
+    expect(renewed.status).toBe(200);
+    const next = String(renewed.body['refresh_token']);
+    expect((await asked(next, 'shop')).body['active']).toBe(true);
+    for (const dead of ['rt_x', `${next}x`, next.split('.')[0] ?? '']) expect((await asked(dead, 'shop')).body).toEqual({ active: false });
+    await one.send('POST', '/v1/logout', { bearer: ann.sessionToken });
+    expect((await asked(next, 'shop')).body).toEqual({ active: false });
+  });
+});

@@ -50,6 +50,13 @@ interface RequestsSection {
   readonly perClient: string;
 }
 
+/** How access tokens are renewed. */
+interface RenewalSection {
+  readonly reuseEndsSession: boolean;
+  readonly graceSeconds: number;
+  readonly familiesPerSession: number;
+}
+
 /** The authorization service. */
 export interface AuthSection {
   /** 0: any free one. */
@@ -63,6 +70,7 @@ export interface AuthSection {
   readonly trustedProxies: readonly string[];
   readonly logIns: LogInsSection;
   readonly requests: RequestsSection;
+  readonly renewal: RenewalSection;
 }
 
 const rate = {
@@ -115,6 +123,33 @@ export const authSchema = {
       properties: {
         perAddress: { ...rate, description: 'From one address that proves to be no client; a refused one costs 10.', default: '3000/10s' },
         perClient: { ...rate, description: 'From one client that has proved who it is.', default: '20000/10s' },
+      },
+    },
+    renewal: {
+      type: 'object',
+      description: 'How access tokens are renewed.',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        reuseEndsSession: {
+          type: 'boolean',
+          description: 'True: a refresh token that is used again ends its session, not its family alone.',
+          default: false,
+        },
+        graceSeconds: {
+          type: 'integer',
+          description: 'How long a repeated refresh token gets the very same successor, in seconds; at most twice the life of a token.',
+          minimum: 0,
+          maximum: 3600,
+          default: 30,
+        },
+        familiesPerSession: {
+          type: 'integer',
+          description: 'How many families a session may have; one more ends that which was idle longest.',
+          minimum: 1,
+          maximum: 1000,
+          default: 16,
+        },
       },
     },
     logIns: {
