@@ -23,7 +23,8 @@ const examples = examplesOf(pageOf('8-client-guide.md'));
 test.for(examples.map((example) => [example.command.line, example] as const))('line %i answers what the page says', async ([, example]) => {
   const { command, answer } = example;
   const [phase] = command.words;
-  if (phase !== undefined) await town.advanceTo(phase as PhaseName);
+  if (phase === 'rollback') await town.stepBack();
+  else if (phase !== undefined) await town.advanceTo(phase as PhaseName);
   if (command.text.includes('$EXPIRED_TOKEN')) variables['EXPIRED_TOKEN'] ??= await town.expiredToken(variables['SESSION_TOKEN'] ?? '');
   const run = async (): Promise<void> => {
     const got = await runInShell(command.text, variables);

@@ -161,18 +161,34 @@ export class Town implements AsyncDisposable {
     for (;;) {
       const rollout = await readRollout(this.control);
       const move = { actor: 'guide', reason: 'a test', expectedVersion: rollout.version };
-      await vi.waitFor(
-        async () => {
-          const { behind } = await rolloutFollowers(this.control, rollout.seq);
-          if (behind.length > 0) throw new Error(`${behind.map(({ role }) => role).join(', ')} behind`);
-        },
-        { timeout: PATIENT_MS, interval: 20 },
-      );
+      await this.#acting(rollout.seq);
       // The guard of a running service may have settled it meanwhile.
       if (!rollout.settled) await settleRollout(this.control, move).catch(() => undefined);
       else if (ROLLOUT_PHASES.indexOf(rollout.phase) >= ROLLOUT_PHASES.indexOf(phase)) return;
       else await moveRollout(this.control, rollout.phase === 'dual' ? { command: 'advance', percent: 100 } : { command: 'advance' }, move);
     }
+  }
+
+  /** Takes the rollout one phase back. */
+  async stepBack(): Promise<void> {
+    const { version } = await readRollout(this.control);
+    const { seq } = await moveRollout(
+      this.control,
+      { command: 'rollback' },
+      { actor: 'guide', reason: 'a test', expectedVersion: version },
+    );
+    await this.#acting(seq);
+  }
+
+  /** Waits until auth and gateway act on a state of the rollout. */
+  async #acting(seq: bigint): Promise<void> {
+    await vi.waitFor(
+      async () => {
+        const { behind } = await rolloutFollowers(this.control, seq);
+        if (behind.length > 0) throw new Error(`${behind.map(({ role }) => role).join(', ')} behind`);
+      },
+      { timeout: PATIENT_MS, interval: 20 },
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
