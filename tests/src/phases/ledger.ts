@@ -79,7 +79,16 @@ export class Ledger {
     this.#proved = true;
     const reply = await this.#visitor.renew(auth, lost);
     if (this.#state === 'ended' && reply.status === 200) throw new Violation(`${auth.name} renews an ended session`);
-    if (this.#state === 'live' && reply.status !== 200) this.#excuse(auth, reply, 'a renewal');
+    if (this.#state !== 'live') return;
+    if (reply.status !== 200) this.#excuse(auth, reply, 'a renewal');
+    else this.#checkWayBack(auth, reply);
+  }
+
+  /** Who has dropped his session token is given one before there is nothing else to live by. */
+  #checkWayBack(auth: PhaseNode, { body }: Reply): void {
+    const { retreating } = this.#scene.operator;
+    if (retreating && this.kind === 'native' && !this.#behind.has(auth) && typeof body['session_token'] !== 'string')
+      throw new Violation(`${auth.name} renews while the rollout goes back, and gives no session token`);
   }
 
   /** His access token runs out. */
@@ -137,6 +146,7 @@ export class Ledger {
       if (this.#visitor.kept.renewal === undefined) break;
       this.#proved = true;
       const reply = await this.#visitor.renew(auth);
+      if (reply.status === 200) this.#checkWayBack(auth, reply);
       if (reply.status === 200 && (await this.#passes(gateway, 'jwt'))) return;
       refused.push(`renewal ${reply.code}`);
       if (reply.status !== 200) this.#excuse(auth, reply, 'a renewal');

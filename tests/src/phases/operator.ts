@@ -20,6 +20,8 @@ export class Operator {
   lifePassed = false;
   /** The phase that everybody acts on who is not kept from the news. */
   phase: Rollout['phase'] = 'stateful';
+  /** Whether the last step went back, as everybody knows who is not kept from the news. */
+  retreating = false;
 
   constructor(bench: PhaseBench, families: Pick<TokenFamilies, 'aliveAny'>) {
     this.#bench = bench;
@@ -44,6 +46,7 @@ export class Operator {
       }
     }
     this.phase = after.phase;
+    this.retreating = after.retreating;
     if (after.phase !== 'drain') this.lifePassed = false;
     await this.#bench.settled(behind);
     return undefined;
@@ -90,6 +93,7 @@ export class Operator {
     );
     this.lifePassed = false;
     this.phase = 'stateful';
+    this.retreating = false;
     await this.#bench.settled();
     for (let step = 0; step < steps; step++) {
       await this.act({ act: 'advance' }, new Set());

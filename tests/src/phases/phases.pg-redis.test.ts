@@ -12,7 +12,7 @@ import { WHOLE_WALK } from './whole-walk.ts';
 const RUNS = process.env['WHERRY_MODEL_RUNS'];
 const SEED = Number(process.env['WHERRY_MODEL_SEED'] ?? Math.trunc(Math.random() * 0x7f_ff_ff_ff));
 const USUAL_RUNS = 120;
-const LIMIT_MS = 75_000;
+const LIMIT_MS = 55_000;
 
 let bench: PhaseBench;
 let scene: Scene;
