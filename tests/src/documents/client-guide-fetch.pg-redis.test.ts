@@ -27,6 +27,7 @@ async function moduleOf<M>(name: string): Promise<M> {
 }
 
 const { createApi } = await moduleOf<{ createApi(options: ApiOptions): Api }>('api');
+const { createPageApi } = await moduleOf<{ createPageApi(token: string, onSignedOut: (code: string) => void): Api }>('page');
 const { createDpopKey, dpopProof } = await moduleOf<{
   createDpopKey(): Promise<webcrypto.CryptoKeyPair>;
   dpopProof(key: webcrypto.CryptoKeyPair, options: ProofOptions): Promise<string>;
@@ -132,6 +133,36 @@ describe('the fetch of the page, with a refresh token', () => {
     expect(await see(await begin()(`${API}/whoami`))).toBe('200 jwt');
     expect(store.kept).toMatch(/^rt_/);
     expect(store.kept).not.toBe(first);
+  });
+});
+
+describe('the fetch for pages', () => {
+  it('takes over what the gateway renews on the way, and says when that is over', async () => {
+    await town.advanceTo('dual');
+    const { AUTH, API } = town.addresses;
+    const sessionToken = await town.logIn('finn');
+    const exchanged = await fetch(`${AUTH}/oauth/token`, {
+      method: 'POST',
+      body: new URLSearchParams({
+        client_id: 'app',
+        grant_type: EXCHANGE,
+        scope: 'offline_access',
+        subject_token_type: 'urn:wherry:token-type:session',
+        subject_token: sessionToken,
+      }),
+    });
+    const { refresh_token: refreshToken } = (await exchanged.json()) as { readonly refresh_token: string };
+    const signedOut: string[] = [];
+    const api = createPageApi(await town.expiredToken(sessionToken), (code) => signedOut.push(code));
+    const headers = { cookie: `__Host-rt=${refreshToken}` };
+    const several = await Promise.all([1, 2, 3].map(async () => see(await api(`${API}/whoami`, { headers }))));
+    expect(several).toEqual(['200 jwt', '200 jwt', '200 jwt']);
+    // Now by the new token alone.
+    expect(await see(await api(`${API}/whoami`))).toBe('200 jwt');
+    expect(signedOut).toEqual([]);
+    await fetch(`${AUTH}/v1/logout`, { method: 'POST', headers: { authorization: `Bearer ${sessionToken}` } });
+    expect(await see(await api(`${API}/whoami`, { headers }))).toBe('401 token_session_ended');
+    expect(signedOut).toEqual(['token_session_ended']);
   });
 });
 
