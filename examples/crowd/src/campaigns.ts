@@ -3,7 +3,7 @@ import { exchange } from './exchange.ts';
 import { isLive } from './judge.ts';
 import { now } from './ledger.ts';
 import { eachOf } from './probe.ts';
-import { replayRenewal } from './renew.ts';
+import { renew, replayRenewal } from './renew.ts';
 import type { World } from './world.ts';
 
 const AT_ONCE = 16;
@@ -22,7 +22,10 @@ export async function fetchAll(world: World, concurrency: number, onProgress: (d
   return leftBehind(world).length;
 }
 
-/** Presents renewal credentials whose successor has been used. Answers how many there were. */
+/**
+ * Presents renewal credentials whose successor has been used, as a thief would. Then their owners renew: they are refused, for the
+ * families are over, and come back by one exchange. Answers how many there were.
+ */
 export async function replayRenewals(world: World, count: number): Promise<number> {
   const held = liveSessions(world).flatMap((session) => {
     const renewal = world.wallet.renewal(session);
@@ -30,7 +33,9 @@ export async function replayRenewals(world: World, count: number): Promise<numbe
   });
   let sent = 0;
   await eachOf(held.slice(0, count), AT_ONCE, async ({ session, renewal }) => {
-    if (await replayRenewal(world, session, renewal)) sent++;
+    if (!(await replayRenewal(world, session, renewal))) return;
+    sent++;
+    await renew(world, session);
   });
   return sent;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { cookieHeader, findSetCookie, sessionDigest } from './credential.ts';
+import { cookieHeader, findSetCookie, mutilated, sessionDigest } from './credential.ts';
 import { statedIdentity } from './identity.ts';
 import { Meter } from './meter.ts';
 import { readCommandLine } from './options.ts';
@@ -16,6 +16,8 @@ describe('credentials', () => {
     const token = Buffer.from(Array.from({ length: 36 }, (_, n) => n));
     expect(sessionDigest(`st_${token.toString('base64url')}`)).toBe(sha256(token.subarray(8, 32)));
     expect(() => sessionDigest('plain')).toThrow('neither');
+    expect(mutilated('aa.bb.Cc')).toBe('aa.bb.Ac');
+    expect(mutilated('aa.bb.Ac')).toBe('aa.bb.Bc');
   });
 
   it('come out of Set-Cookie and go into Cookie', () => {
@@ -77,6 +79,20 @@ it('keeps an even sample of ended credentials', () => {
   expect(wallet.cookie('session 5')).toBeUndefined();
 });
 
+it('knows which renewal credentials are superseded: those whose successor has been used', () => {
+  const wallet = new Wallet(new Random(4));
+  wallet.keep('s', undefined);
+  wallet.keepRenewal('s', 'a');
+  wallet.keepRenewal('s', 'b', 'a');
+  // `a` may be sent again: the answer that brought `b` could have been lost.
+  expect(wallet.renewal('s')).toEqual({ value: 'b', before: 'a', superseded: undefined });
+  wallet.keepRenewal('s', 'c', 'b');
+  expect(wallet.renewal('s')).toEqual({ value: 'c', before: 'b', superseded: 'a' });
+  wallet.keepRenewal('s', 'another family');
+  expect(wallet.renewal('s')).toEqual({ value: 'another family', before: undefined, superseded: undefined });
+  expect(wallet.end('s', 1)).toEqual([{ session: 's', kind: 'renewal', value: 'another family', endedAt: 1 }]);
+});
+
 it('measures a second', () => {
   const meter = new Meter();
   for (let n = 1; n <= 100; n++) meter.record(n % 10 === 0 ? 401 : 200, n);
@@ -89,15 +105,26 @@ it('measures a second', () => {
 describe('what the parent says', () => {
   it('is read', () => {
     expect(parseInput('{"do":"mode","mode":"jwt","percent":25,"id":3}')).toEqual({ do: 'mode', mode: 'jwt', percent: 25, id: 3 });
+    expect(parseInput('{"do":"mode","mode":"renewing","toldOnly":true,"broken":80}')).toMatchObject({ toldOnly: true, broken: 80 });
+    expect(parseInput('{"do":"retired","cookies":5}')).toEqual({ do: 'retired', cookies: 5 });
     expect(parseInput('{"answer":1,"present":["ab"]}')).toEqual({ answer: 1, present: ['ab'] });
   });
 
-  it.each(['', '[]', '{"do":"dance"}', '{"do":"mode","mode":"x"}', '{"do":"mode","mode":"jwt","percent":101}', '{"do":"overlap"}'])(
-    'is refused: %s',
-    (line) => {
-      expect(() => parseInput(line)).toThrow();
-    },
-  );
+  it.each([
+    '',
+    '[]',
+    '{"do":"dance"}',
+    '{"do":"mode","mode":"x"}',
+    '{"do":"mode","mode":"jwt","percent":101}',
+    '{"do":"overlap"}',
+    '{"do":"drop","share":2}',
+    '{"do":"retired"}',
+    '{"do":"fetch-all","concurrency":0}',
+    '{"do":"mode","mode":"jwt","broken":-1}',
+    '{"do":"replay-renewals"}',
+  ])('is refused: %s', (line) => {
+    expect(() => parseInput(line)).toThrow();
+  });
 
   it.each([
     '{"do":"set-gateway"}',

@@ -4,14 +4,17 @@ import { expect, test } from 'vitest';
 
 /*
  * The demonstration itself, small: every process, every step, the ledger that shares no code with the engine, and the
- * closing line that people are promised.
+ * closing lines that people are promised.
  */
 const main = fileURLToPath(new URL('../../../apps/wherry/src/main.ts', import.meta.url));
 
-test('carries sessions across, back and across again under load, and ends with a flawless line', async () => {
-  const { code, output } = await run(['demo', '--exit', '--sessions', '1200', '--users', '60', '--seed', '7']);
+test('carries sessions across, back and across again under load, then clients through all phases, and ends with flawless lines', async () => {
+  const { code, output } = await run(['demo', '--exit', '--sessions', '600', '--users', '60', '--seed', '7']);
   expect(output).toMatch(/^carried \d+, lost 0, resurrected 0, signed out 0, authorities changed 0, rollbacks 1$/m);
-  expect(Number(/^carried (\d+)/m.exec(output)?.[1])).toBeGreaterThan(1100);
+  expect(Number(/^carried (\d+)/m.exec(output)?.[1])).toBeGreaterThan(500);
+  expect(output).toMatch(/^phases 6, guardrail rollbacks 1, stateful requests after retire 0$/m);
+  expect(output).toContain('401 rate of the cohort less the control');
+  expect(output).toContain('the step into retired is refused: it is not proved');
   expect(code).toBe(0);
 }, 1_200_000);
 

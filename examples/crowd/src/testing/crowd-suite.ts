@@ -1,46 +1,15 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { Client } from '../client.ts';
-import { Crowd } from '../crowd.ts';
 import type { SessionFacts } from '../facts.ts';
 import { judgeRequest } from '../judge.ts';
-import { applyEntry, Ledger, type LedgerEntry } from '../ledger.ts';
-import { Meter } from '../meter.ts';
-import { Random } from '../random.ts';
-import { reportOf, type Report } from '../report.ts';
-import { adoptSeeds } from '../seeds.ts';
+import { applyEntry, type LedgerEntry } from '../ledger.ts';
 import { Tally } from '../tally.ts';
-import { Wallet } from '../wallet.ts';
-import { firstSettings, noRenewals, type World } from '../world.ts';
+import type { World } from '../world.ts';
 import { startLegacy, type LegacyProcess } from './legacy-process.ts';
+import { NO_FAULTS, openScene, type Scene } from './scene.ts';
 import { startStandInGateway, type Passing, type Reply, type StandInGateway } from './stand-in-gateway.ts';
-
-const NO_FAULTS = {
-  lost: 0,
-  resurrected: 0,
-  signedOut: 0,
-  authoritiesChanged: 0,
-  otherUser: 0,
-  unavailable: 0,
-  failed: 0,
-  forged: 0,
-  staleRenewals: 0,
-  stateful: 0,
-};
-
-/** A crowd needs seconds for what it has to do, and so minutes on a machine that is ten times slower. */
-const LONG_PLAY_MS = 150_000;
-
-interface Scene extends AsyncDisposable {
-  readonly world: World;
-  readonly crowd: Crowd;
-  readonly meter: Meter;
-  readonly ledgerFile: string;
-  /** Lets the crowd work until `enough` holds, then probes everything. */
-  play(enough: () => boolean, present?: (ids: readonly string[]) => Promise<ReadonlySet<string>>): Promise<Report>;
-}
 
 /** Runs the crowd against the real application on one kind of store; `env` names the store, `faults` adds a gateway that lies. */
 export function describeCrowd(name: string, env: () => Readonly<Record<string, string>>, faults: boolean): void {
@@ -60,51 +29,11 @@ export function describeCrowd(name: string, env: () => Readonly<Record<string, s
       await rm(folder, { recursive: true, force: true });
     });
 
-    /** 30 users, of whom 20 are signed in already, and 40 more sessions that nobody uses. */
-    const stage = async (seed: number): Promise<Scene> => {
+    const stage = (seed: number): Promise<Scene> => {
       const from = nextUser;
       nextUser += 100;
       gateway.tamper = (_passing, reply) => reply;
-      const seeds = join(folder, `seeds-${from}`);
-      const answer = await fetch(`${app.url}/seed`, {
-        method: 'POST',
-        body: JSON.stringify({ from, count: 60 }),
-        headers: { 'content-type': 'application/json' },
-      });
-      await writeFile(seeds, await answer.text());
-      const ledgerFile = join(folder, `ledger-${from}`);
-      const meter = new Meter();
-      const world: World = {
-        client: new Client({ meter }),
-        ledger: new Ledger(ledgerFile),
-        wallet: new Wallet(new Random(seed)),
-        tally: new Tally(),
-        settings: firstSettings({ cookieName: 'connect.sid', thinkMs: 15, replayAfterMs: 0 }),
-        renewals: noRenewals(),
-        told: new Set(),
-        onOffence: () => undefined,
-      };
-      world.client.direct([gateway.url], gateway.url);
-      const adopted = await adoptSeeds(world, seeds);
-      const crowd = new Crowd({ world, seed, users: 30, adopted: adopted.slice(0, 20), firstUser: from + 60 });
-      return {
-        world,
-        crowd,
-        meter,
-        ledgerFile,
-        play: async (enough, present) => {
-          crowd.start();
-          await vi.waitUntil(enough, { timeout: LONG_PLAY_MS, interval: 20 });
-          const probed = await crowd.probeAll(present === undefined ? {} : { present });
-          await crowd.rest();
-          return reportOf(world, probed);
-        },
-        [Symbol.asyncDispose]: async () => {
-          await crowd.rest();
-          await world.client.close();
-          await world.ledger.close();
-        },
-      };
+      return openScene({ appUrl: app.url, gatewayUrl: gateway.url, folder, from, seed });
     };
     const endings = (world: World, by: string): number =>
       [...world.ledger.sessions()].filter((session) => session.ending?.by === by).length;
