@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { RevocationSet } from './revocation-set.ts';
+import { Revocations } from './revocations.ts';
 import { KEEP_MS, startControl, startFollower, type Follower, type TestControl } from './testing/followers.ts';
 
 let control: TestControl;
@@ -9,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => control[Symbol.asyncDispose]());
 beforeEach(async () => {
-  await control.database.query('TRUNCATE revocation, session_change, feed_topic, instance, audit');
+  await control.database.query('TRUNCATE revocation, revocation_keep, session_change, feed_topic, instance, audit');
 });
 
 async function follow(...options: Parameters<typeof startFollower> extends [string, ...infer O] ? O : never): Promise<Follower> {
@@ -301,6 +302,21 @@ describe('what is over', () => {
     clock.mono += 61_000;
     await set.load(reached);
     expect([set.isSessionEnded('1'), set.isTokenEnded('a')]).toEqual([true, true]);
+  });
+
+  test('of a process that knows nothing of tokens is kept for as long as their issuer has said, and never shorter again', async () => {
+    const DAY_MS = 86_400_000;
+    const knowing = new Revocations({ database: control.database, set: await restarted(), keepMs: DAY_MS, acknowledged: async () => true });
+    const { revocations } = await follow();
+    await knowing.declareKeep();
+    await revocations.declareKeep();
+    await revocations.endSession(end(1n));
+    await revocations.markDrained(1n);
+    await revocations.endToken({ jti: 'a', exp: second() });
+    await revocations.endSessionChange({ id: 2n });
+    const { rows } = await control.database.query<{ left: bigint }>('SELECT expire_time - wherry_now() AS left FROM revocation');
+    expect(rows).toHaveLength(3);
+    for (const { left } of rows) expect(Number(left)).toBeGreaterThan(DAY_MS - 3_600_000);
   });
 
   test('is deleted, and what may still be needed is not', async () => {

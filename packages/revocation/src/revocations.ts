@@ -5,6 +5,7 @@ import type { RevocationChange } from './change.ts';
 import { REVOCATION_TOPIC, type RevocationSet } from './revocation-set.ts';
 import {
   BEGIN_CHANGES,
+  DECLARE_KEEP,
   DISABLE_USER,
   ENABLE_USER,
   END_CHANGES,
@@ -64,7 +65,7 @@ export interface RevocationsOptions {
   readonly database: Database;
   /** The set of this process; it learns of what is ended here at once. */
   readonly set: RevocationSet;
-  /** How long a drained record stays: longest token life + skew + longest request, milliseconds. */
+  /** How long a drained record stays at least: longest token life + skew + longest request, milliseconds. */
   readonly keepMs: number;
   /** Resolves true when every live instance acts on this sequence number (`Instance.acknowledged`). */
   readonly acknowledged: (topic: string, seq: bigint, timeoutMs: number) => Promise<boolean>;
@@ -117,6 +118,14 @@ export class Revocations implements Component {
     this.#drained = new MicroBatcher({ ...bounds, run: (ids) => this.#markBatch(ids) });
     this.#begun = new MicroBatcher({ ...bounds, run: (items) => this.#changes(BEGIN_CHANGES, items) });
     this.#changed = new MicroBatcher({ ...bounds, run: (items) => this.#changes(END_CHANGES, items) });
+  }
+
+  /**
+   * Tells everybody that records have to be kept as long as this process keeps them: it knows how long tokens live. What
+   * is ended by processes that do not know lasts as long from then on.
+   */
+  async declareKeep(): Promise<void> {
+    await this.#options.database.query(DECLARE_KEEP, [this.#options.keepMs]);
   }
 
   /** From now on `listener` hears of each change that this process makes, after it is durable and noted here. */

@@ -2,11 +2,19 @@ import { nextSeqSql } from '@wherry/core/control';
 
 // Each act is one statement: its number, its rows and its line in the audit log stand and fall together. $1 is the topic.
 
+/** How long a record is kept: as long as its writer wants, and as the longest-lived tokens need of whom their issuers have told. */
+const kept = (milliseconds: string): string => `greatest(${milliseconds}::bigint, coalesce((SELECT keep_ms FROM revocation_keep), 0))`;
+
+/** $1 milliseconds. What was declared once stays: tokens of that life may live. */
+export const DECLARE_KEEP = `
+  INSERT INTO revocation_keep AS k (keep_ms) VALUES ($1)
+  ON CONFLICT (only_row) DO UPDATE SET keep_ms = excluded.keep_ms WHERE k.keep_ms < excluded.keep_ms`;
+
 /** $2 ids, $3 slots, $4 digests, $5 reasons, $6 how long the record is kept. */
 export const END_SESSIONS: string = `
   WITH next AS (${nextSeqSql('$1')})
   INSERT INTO revocation AS r (kind, key, value, slot, digest, reason, drained, expire_time, seq)
-  SELECT 'session', e.id, wherry_now(), e.slot, e.digest, e.reason, false, wherry_now() + $6, next.seq
+  SELECT 'session', e.id, wherry_now(), e.slot, e.digest, e.reason, false, wherry_now() + ${kept('$6')}, next.seq
   FROM next, (SELECT DISTINCT ON (id) * FROM unnest($2::text[], $3::int[], $4::bytea[], $5::text[]) AS e (id, slot, digest, reason)) e
   ON CONFLICT (kind, key) DO UPDATE SET seq = excluded.seq
   RETURNING r.seq`;
@@ -14,14 +22,14 @@ export const END_SESSIONS: string = `
 /** $2 ids, $3 how long the record is kept. */
 export const MARK_DRAINED: string = `
   WITH next AS (${nextSeqSql('$1')})
-  UPDATE revocation SET drained = true, expire_time = wherry_now() + $3, seq = next.seq
+  UPDATE revocation SET drained = true, expire_time = wherry_now() + ${kept('$3')}, seq = next.seq
   FROM next WHERE kind = 'session' AND key = ANY($2::text[]) AND NOT drained`;
 
 /** $2 `jti`s, $3 seconds of `exp`, $4 milliseconds after `exp` until it is forgotten. */
 export const END_TOKENS: string = `
   WITH next AS (${nextSeqSql('$1')})
   INSERT INTO revocation AS r (kind, key, value, reason, expire_time, seq)
-  SELECT 'token', e.jti, e.exp, 'revoked', e.exp * 1000 + $4, next.seq
+  SELECT 'token', e.jti, e.exp, 'revoked', e.exp * 1000 + ${kept('$4')}, next.seq
   FROM next, (SELECT DISTINCT ON (jti) * FROM unnest($2::text[], $3::bigint[]) AS e (jti, exp) ORDER BY jti, exp DESC) e
   ON CONFLICT (kind, key) DO UPDATE SET value = greatest(r.value, excluded.value),
     expire_time = greatest(r.expire_time, excluded.expire_time), seq = excluded.seq
@@ -29,10 +37,10 @@ export const END_TOKENS: string = `
 
 const RAISE_SESSION_TOKENS = `
   INSERT INTO revocation AS r (kind, key, value, reason, expire_time, seq)
-  SELECT 'session_tokens', e.sid, wherry_now() / 1000 + 1, 'session_changed', (wherry_now() / 1000 + 1) * 1000 + $3, next.seq
+  SELECT 'session_tokens', e.sid, wherry_now() / 1000 + 1, 'session_changed', (wherry_now() / 1000 + 1) * 1000 + ${kept('$3')}, next.seq
   FROM next, (SELECT DISTINCT sid FROM changes) e
   ON CONFLICT (kind, key) DO UPDATE SET value = greatest(r.value + 1, excluded.value),
-    expire_time = (greatest(r.value + 1, excluded.value)) * 1000 + $3, seq = excluded.seq
+    expire_time = (greatest(r.value + 1, excluded.value)) * 1000 + ${kept('$3')}, seq = excluded.seq
   RETURNING r.key, r.value, r.seq`;
 
 /** Notes that sessions are about to change, and ends their tokens of before. $2 session ids, $3 how long the record is kept, $4 ids of the changes. */

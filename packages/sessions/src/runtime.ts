@@ -31,7 +31,10 @@ interface RuntimeOptions {
   readonly role: 'writer' | 'auth' | 'gateway' | 'migrator';
   /** What else this process follows over the feed. */
   readonly topics?: readonly FeedTopic[];
-  /** How long a drained termination record stays: longest token life + skew + longest request; default 1 h. */
+  /**
+   * How long a drained termination record stays: longest token life + skew + longest request. Whoever says so says it for all;
+   * default 1 h, or as long as others have said.
+   */
   readonly keepEndsMs?: number;
   /** Life in all of a session that is born here; default 7 days. */
   readonly absoluteMs?: number;
@@ -87,6 +90,7 @@ export class SessionRuntime implements Component {
   readonly #log: Logger;
   readonly #clock: Clock;
   readonly #touchEveryMs: number;
+  readonly #knowsKeep: boolean;
   readonly #sourceTouches: SourceTouches[] = [];
 
   constructor(options: SessionRuntimeOptions) {
@@ -98,6 +102,7 @@ export class SessionRuntime implements Component {
     this.#log = log;
     this.#clock = options.clock ?? systemClock;
     this.#touchEveryMs = options.touchEveryMs ?? 1000;
+    this.#knowsKeep = options.keepEndsMs !== undefined;
     this.slots = new SlotMap({ control, clock: this.#clock, log });
     this.ended = new RevocationSet({ database: control, staleMs: () => this.instance.staleMs(REVOCATION_TOPIC), clock: this.#clock });
     this.shadow = new ShadowReads({
@@ -139,6 +144,7 @@ export class SessionRuntime implements Component {
   /** Registers, and resolves when slot map, revocations and the other topics are loaded. */
   async run(): Promise<void> {
     await this.instance.run();
+    if (this.#knowsKeep) await this.revocations.declareKeep();
   }
 
   /** The carried-over sessions of a source, on both sides. */
