@@ -73,6 +73,7 @@ export class Town implements AsyncDisposable {
     this.addresses.API = portOf(
       await up('gateway', {
         WHERRY_GATEWAY_AUTH_URL: this.addresses.AUTH,
+        WHERRY_GATEWAY_FORWARD_AUTH_URI_HEADER: 'x-original-uri',
         WHERRY_GATEWAY_ORIGIN: 'https://api.shop.example',
         WHERRY_GATEWAY_ROUTES: JSON.stringify([{ prefix: '/', upstream: this.addresses.APPLICATION }]),
       }),
