@@ -20,7 +20,7 @@ export interface Config {
   /** True when the session store is to be wrapped. */
   readonly instrumented: boolean;
   /** Present: no sessions at all; who is calling says the gateway, and log-ins are handed over. */
-  readonly stateless: StatelessConfig | undefined;
+  readonly stateless?: StatelessConfig | undefined;
 }
 
 /** What an application without sessions needs. */
