@@ -5,7 +5,7 @@ import type { World } from './world.ts';
 
 /** Options of {@link probeAll}. */
 export interface ProbeOptions {
-  /** Requests at the same time; default 32. */
+  /** Requests at the same time; default 64. */
   readonly concurrency?: number;
   /** Also exchange the cookie of every session whose user sends JWTs, not only of those who hold a token; default false. */
   readonly tokens?: boolean;
@@ -39,7 +39,7 @@ export async function probeAll(world: World, options: ProbeOptions = {}): Promis
   let carried = 0;
   const step = (): void => options.onProgress?.(++done, total);
 
-  await eachOf(live, options.concurrency ?? 32, async (session) => {
+  await eachOf(live, options.concurrency ?? 64, async (session) => {
     if (world.settings.stateless) {
       if ((await speak(world, session, { ...PROBE, credential: 'best' }))?.carried === true) carried++;
       step();
@@ -51,7 +51,7 @@ export async function probeAll(world: World, options: ProbeOptions = {}): Promis
     if (byCookie?.carried === true && byToken?.carried === true) carried++;
     step();
   });
-  await eachOf(ended, options.concurrency ?? 32, async (credential) => {
+  await eachOf(ended, options.concurrency ?? 64, async (credential) => {
     await replay(world, credential);
     step();
   });

@@ -19,7 +19,7 @@ import type { WherryConfig } from '../config/index.ts';
 
 const ACTOR = 'demo';
 const LOOK_EVERY_MS = 200;
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 180_000;
 
 /** What the history says of a rollout that has come to its end. */
 export interface RolloutRecord {

@@ -13,7 +13,7 @@ export interface PhasesEnd extends RolloutRecord {
   readonly statefulAfterRetire: number;
 }
 
-const LOOK_MS = 3000;
+const LOOK_MS = 2000;
 /** Longer than a token lives here, so that each of them runs out once. */
 const TOKENS_RUN_OUT_MS = 11_000;
 const BROKEN_PERCENT = 80;
@@ -101,7 +101,7 @@ async function retire(operator: Operator, stage: Stage, crowd: Crowd, teller: Te
   if (!isWherryError(refusal, 'retire_unproved')) throw asWherryError(refusal);
   teller.say(`the step into retired is refused: ${refusal.message}`);
   teller.say(`one whole session life without a use is asked for; the demo takes ${lifeMs / 1000} s for it, in life it is days`);
-  await proved(advance, refusal, 4 * lifeMs);
+  await proved(advance, refusal, 8 * lifeMs);
   await operator.acknowledged();
 
   teller.chapter('phase retired: JWTs alone, of which every instance knows; old cookies are tried');

@@ -23,7 +23,7 @@ export interface StoryEnd extends PhasesEnd {
   readonly rollbacks: number;
 }
 
-const CROWD_WARM_MS = 3000;
+const CROWD_WARM_MS = 2500;
 /** The store from npm bears a few hundred writes a second, and every request is one: the crowd must not be what is measured. */
 const DYNAMO_THINK_MS = 1600;
 const REDIS_THINK_MS = 700;
