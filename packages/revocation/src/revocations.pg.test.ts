@@ -125,6 +125,16 @@ describe('the tokens of a session that changes', () => {
     expect(await bound(7n)).toBe(last);
   });
 
+  test('have a bound that keeps to the clock where a session changes once a second', async () => {
+    const { revocations, set } = await follow();
+    const began = second();
+    for (let n = 0; n < 20; n++) await revocations.endSessionChange(await revocations.beginSessionChange(7n));
+    const ahead = set.sessionTokensNotBefore('7') - began;
+    expect(ahead).toBeGreaterThanOrEqual(20);
+    // One step for each change, and what the clock has gone on meanwhile.
+    expect(ahead).toBeLessThanOrEqual(22 + 2 * (second() - began));
+  });
+
   test('are ended once more when the change is made, or when nobody says that it is', async () => {
     const { revocations, set } = await follow();
     const made = await revocations.beginSessionChange(7n);

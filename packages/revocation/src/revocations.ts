@@ -148,7 +148,7 @@ export class Revocations implements Component {
 
   /**
    * Ends the tokens of a session that is about to get another user or other authorities; the session goes on. Durable
-   * before the change is made, so that no crash leaves the old ones alive. What is issued between here and
+   * before the change is made, so that no crash leaves the old ones alive (but for those of the second since another change). What is issued between here and
    * {@link endSessionChange} may still be of before the change; that call ends it too, and {@link sweep} does where it
    * does not come within ten seconds. Throws `control_unavailable`.
    */

@@ -35,20 +35,25 @@ export const END_TOKENS: string = `
     expire_time = greatest(r.expire_time, excluded.expire_time), seq = excluded.seq
   RETURNING r.seq`;
 
-const RAISE_SESSION_TOKENS = `
+/** `over`: the least that a bound rises to where there is one. */
+const raiseSessionTokens = (over: string): string => `
   INSERT INTO revocation AS r (kind, key, value, reason, expire_time, seq)
   SELECT 'session_tokens', e.sid, wherry_now() / 1000 + 1, 'session_changed', (wherry_now() / 1000 + 1) * 1000 + ${kept('$3')}, next.seq
   FROM next, (SELECT DISTINCT sid FROM changes) e
-  ON CONFLICT (kind, key) DO UPDATE SET value = greatest(r.value + 1, excluded.value),
-    expire_time = (greatest(r.value + 1, excluded.value)) * 1000 + ${kept('$3')}, seq = excluded.seq
+  ON CONFLICT (kind, key) DO UPDATE SET value = greatest(${over}, excluded.value),
+    expire_time = greatest(${over}, excluded.value) * 1000 + ${kept('$3')}, seq = excluded.seq
   RETURNING r.key, r.value, r.seq`;
 
-/** Notes that sessions are about to change, and ends their tokens of before. $2 session ids, $3 how long the record is kept, $4 ids of the changes. */
+/**
+ * Notes that sessions are about to change, and ends their tokens of before; those that were issued since another change of a
+ * moment ago live until {@link END_CHANGES}: with two steps for each change the bound of a session that changes once a
+ * second would run away from the clock. $2 session ids, $3 how long the record is kept, $4 ids of the changes.
+ */
 export const BEGIN_CHANGES: string = `
   WITH next AS (${nextSeqSql('$1')}),
   changes AS (SELECT sid, change FROM unnest($2::text[], $4::uuid[]) AS e (sid, change)),
   noted AS (INSERT INTO session_change (id, sid, since) SELECT change, sid, wherry_now() FROM changes),
-  raised AS (${RAISE_SESSION_TOKENS})
+  raised AS (${raiseSessionTokens('r.value')})
   SELECT key, value, seq FROM raised`;
 
 /** The sessions have changed: the same for what was issued meanwhile. $4 ids of the changes, null where none was noted. */
@@ -56,7 +61,7 @@ export const END_CHANGES: string = `
   WITH next AS (${nextSeqSql('$1')}),
   changes AS (SELECT sid FROM unnest($2::text[]) AS e (sid)),
   gone AS (DELETE FROM session_change WHERE id = ANY($4::uuid[])),
-  raised AS (${RAISE_SESSION_TOKENS})
+  raised AS (${raiseSessionTokens('r.value + 1')})
   SELECT key, value, seq FROM raised`;
 
 /** The same for changes that nobody has ended in time. $2 milliseconds, $3 as above, $4 most of them. */
@@ -64,7 +69,7 @@ export const SETTLE_CHANGES: string = `
   WITH next AS (${nextSeqSql('$1')}),
   changes AS (DELETE FROM session_change WHERE id IN (
     SELECT id FROM session_change WHERE since < wherry_now() - $2 ORDER BY since LIMIT $4 FOR UPDATE SKIP LOCKED) RETURNING sid),
-  raised AS (${RAISE_SESSION_TOKENS})
+  raised AS (${raiseSessionTokens('r.value + 1')})
   SELECT key, value, seq FROM raised`;
 
 /** $1 milliseconds. */
