@@ -77,4 +77,8 @@ test('the two ways do not mix: a jti is no credential, and a credential no jti',
   // What a token carries in the open can end no family either.
   for (const text of [jti, jti.replace('rj_', 'rt_')]) expect(await on.families.end(text)).toBe(false);
   expect(await renew(jti, T)).toMatchObject({ outcome: 'renewed' });
+  // Who has verified the token may.
+  for (const text of [credential, jti.replace('rj_', 'rt_'), 'rj_x']) expect(await on.families.end(text, { mode: 'bearer' })).toBe(false);
+  expect(await on.families.end(jti, { mode: 'bearer' })).toBe(true);
+  expect((await renew(jti, T)).outcome).toBe('ended');
 });

@@ -27,6 +27,16 @@ export interface BegunFamily {
   readonly id: bigint;
 }
 
+/** How a family is ended by one of its credentials. */
+export interface FamilyEnding {
+  /** The client that ends it; another one's stays. */
+  readonly clientId?: string;
+  /** Default `credential`. */
+  readonly mode?: FamilyMode;
+  /** Epoch ms; default the shard's clock. */
+  readonly now?: number;
+}
+
 /** Who presents a credential, and what he has to meet. */
 export interface Presenting {
   /** Least living generation of the session's user, who was read with the session. */

@@ -18,7 +18,7 @@ import { FAMILY_COLUMNS, familyRow } from './family-row.ts';
 import { endedStep, newVersion, renewedStep, rotatedFamily, rotationOf } from './family-steps.ts';
 import type { Family, FamilyRow } from './family.ts';
 import { requireMs } from './lives.ts';
-import type { BearerRenewal, BegunFamily, CredentialRenewal, FamilyBeginning, Presenting, Renewal } from './renewal.ts';
+import type { BearerRenewal, BegunFamily, CredentialRenewal, FamilyBeginning, FamilyEnding, Presenting, Renewal } from './renewal.ts';
 import {
   beginStatement,
   deleteStatement,
@@ -185,10 +185,13 @@ export class TokenFamilies {
     return step === 'rotate' || step === 'repeat' || step === 'supersede' ? row.family : undefined;
   }
 
-  /** Ends the family of a credential, of whichever age (RFC 7009). False where it is none of a family, or another client's. */
-  async end(credential: string, options: { readonly clientId?: string; readonly now?: number } = {}): Promise<boolean> {
+  /**
+   * Ends the family of a credential, of whichever age (RFC 7009). False where it is none of a family, or another client's. Of mode
+   * `bearer` only where that is asked for: a `jti` is no secret, so the caller has verified the token that it is of.
+   */
+  async end(credential: string, options: FamilyEnding = {}): Promise<boolean> {
     const read = readCredential(credential);
-    if (read?.mode !== 'credential') return false;
+    if (read?.mode !== (options.mode ?? 'credential')) return false;
     const row = await this.#rows.get({ slot: read.slot, id: read.familyId });
     if (row === undefined || !isOfFamily(row, read)) return false;
     if (options.clientId !== undefined && options.clientId !== row.family.clientId) return false;

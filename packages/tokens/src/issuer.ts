@@ -36,6 +36,8 @@ export interface TokenLimits {
   readonly notAfter?: number;
   /** The key that the token is bound to. */
   readonly cnf?: ConfirmationClaim;
+  /** Never given to another token; default a random one. */
+  readonly jti?: string;
 }
 
 /** Whom a token is issued to, as read in one atomic step. */
@@ -153,7 +155,7 @@ class AccessTokenIssuer {
       iss: issuer,
       aud,
       ...subject,
-      jti: randomUUID(),
+      jti: limits.jti ?? randomUUID(),
       exp,
       ...(limits.scope === undefined ? {} : { scope: limits.scope }),
       ...(limits.cnf === undefined ? {} : { cnf: { jkt: limits.cnf.jkt } }),

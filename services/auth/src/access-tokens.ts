@@ -31,7 +31,7 @@ export function advise(context: AuthContext, reply: FastifyReply, userId: string
 }
 
 /** What is asked of an access token beside; by default all that the user may, for the service's own audience. */
-export type AccessTokenTerms = Pick<TokenLimits, 'audience' | 'scope' | 'cnf'> & { readonly authorities?: readonly string[] };
+export type AccessTokenTerms = Pick<TokenLimits, 'audience' | 'scope' | 'cnf' | 'jti'> & { readonly authorities?: readonly string[] };
 
 /**
  * The access token of a session: its `sid` is the row's id, `iat` the second in which it was read, and it does not

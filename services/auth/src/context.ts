@@ -36,10 +36,12 @@ export interface AuthContext {
    * lost or came too early, has to be able to reach its end.
    */
   readonly endVerifier: Verifier;
+  /** Lets a token pass that has run out no longer ago than it may be renewed; everything else is judged. */
+  readonly expiredVerifier: Verifier;
   readonly rollout: RolloutState;
   readonly rolloutSide: RolloutSide;
   readonly families: TokenFamilies;
-  readonly renewal: { readonly reuseEndsSession: boolean };
+  readonly renewal: { readonly reuseEndsSession: boolean; readonly maxBearerRenewals: number };
   /** Under which the ids and secrets of sibling sessions are made. */
   readonly siblingKey: KeyObject;
   readonly counts: Counts;

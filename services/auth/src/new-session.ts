@@ -3,7 +3,7 @@ import { mintSessionToken, type SessionKey } from '@wherry/sessions';
 import { signed, type AccessToken } from './access-tokens.ts';
 import type { RegisteredClient } from './clients.ts';
 import type { AuthContext } from './context.ts';
-import { beginRenewal, requireLease } from './renewal/begin-renewal.ts';
+import { beginBearerRenewal, beginRenewal, renewsByItself, requireLease } from './renewal/begin-renewal.ts';
 import { attributesOf } from './subject.ts';
 
 /** Who is signed in, as read in one step. */
@@ -21,6 +21,8 @@ export interface RenewalMembers {
   readonly renewalCredential?: string;
   /** Seconds in which it has to be used. */
   readonly renewalExpiresIn?: number;
+  /** `bearer`: the access token is renewed by nothing but itself. */
+  readonly renewal?: 'bearer';
 }
 
 /** A new session and what it is borne by. */
@@ -51,14 +53,15 @@ export async function beginSession(
   return context.rollout.issuing(async () => {
     const policy = context.rollout.policyFor(identity.userId, client.id);
     requireLease(policy);
-    const session = await store(context, identity, client, policy.issueJwts);
-    const wanted = policy.issueRenewals && client.grants.has('refresh_token') && (renewable || !policy.issueSessions);
+    const isBearer = policy.issueJwts && !renewable && renewsByItself(context, client, policy);
+    const session = await store(context, identity, client, { issueJwts: policy.issueJwts, isBearer });
+    const wanted = !isBearer && policy.issueRenewals && client.grants.has('refresh_token') && (renewable || !policy.issueSessions);
     const { sessionToken, subject, ...rest } = session;
     return {
       ...rest,
       key: subject.key,
       sessionToken: policy.issueSessions ? sessionToken : undefined,
-      renewal: wanted ? await renewalMembers(context, { subject, clientId: client.id }) : {},
+      renewal: wanted ? await renewalMembers(context, { subject, clientId: client.id }) : isBearer ? { renewal: 'bearer' } : {},
     };
   });
 }
@@ -79,14 +82,15 @@ async function store(
   context: AuthContext,
   { userId, username, authorities, generation }: Identity,
   client: RegisteredClient,
-  issueJwts: boolean,
+  { issueJwts, isBearer }: { readonly issueJwts: boolean; readonly isBearer: boolean },
 ): Promise<Stored> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { token: sessionToken, key } = mintSessionToken(await context.ids.next());
     const now = context.now();
     const sessionExpiresAt = now + Math.min(context.idleMs, context.absoluteMs);
     const subject = { key, userId, username, authorities, generation, clientId: client.id, readAt: now, createTime: now };
-    const access = issueJwts ? signed(context, subject, client, sessionExpiresAt) : undefined;
+    const jti = isBearer ? await beginBearerRenewal(context, { subject, clientId: client.id }) : undefined;
+    const access = issueJwts ? signed(context, subject, client, sessionExpiresAt, jti === undefined ? {} : { jti }) : undefined;
     const outcome = await context.runtime.target.create({
       key,
       userId,

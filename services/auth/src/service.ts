@@ -113,7 +113,9 @@ class Service implements AuthService {
     const verifying = { keys: this.#keys, issuer, audience, maxLifeS: lifeS, skewMs: skewSeconds * 1000, clock };
     const clients = new Clients(options.clients ?? [], options.operatorSecret);
     const audiences = audiencesOf(options, clients);
+    const maxBearerRenewals = options.renewal?.bearerOnly?.maxRenewals ?? 0;
     const families = new TokenFamilies({
+      maxBearerRenewals,
       shards,
       map: this.runtime.slots,
       windowMs,
@@ -146,10 +148,17 @@ class Service implements AuthService {
       issuer: createIssuer({ keys: this.#keys, issuer, audience: [...audiences], lifeS }),
       verifier: createVerifier({ ...verifying, revocations: this.runtime.ended, cacheSize: 10_000 }),
       endVerifier: createVerifier({ ...verifying, revocations: sessionsApart(this.runtime.ended), cacheSize: 1000 }),
+      expiredVerifier: createVerifier({
+        ...verifying,
+        audience: [...audiences],
+        skewMs: windowMs + skewSeconds * 1000,
+        revocations: this.runtime.ended,
+        cacheSize: 1000,
+      }),
       rollout,
       rolloutSide,
       families,
-      renewal: { reuseEndsSession: options.renewal?.reuseEndsSession ?? false },
+      renewal: { reuseEndsSession: options.renewal?.reuseEndsSession ?? false, maxBearerRenewals },
       siblingKey: deriveKey(masterKey, 'sibling-session'),
       counts: { reused: 0 },
       ids: this.#ids,

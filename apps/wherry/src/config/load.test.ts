@@ -229,7 +229,7 @@ describe('a bad configuration is refused in one line', () => {
     ],
     [
       { auth: { clients: [{ id: 'a', grants: ['password'] }] } },
-      'auth.clients[0].grants[0] (FILE) is "password"; allowed is one of token-exchange, client_credentials, refresh_token',
+      'auth.clients[0].grants[0] (FILE) is "password"; allowed is one of token-exchange, client_credentials, refresh_token, expired-access-token',
     ],
     [
       { auth: { publicUrl: 'https://a/b' } },

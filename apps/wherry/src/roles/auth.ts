@@ -43,6 +43,7 @@ export async function addAuthRole(lifecycle: Lifecycle, config: WherryConfig, lo
         reuseEndsSession: auth.renewal.reuseEndsSession,
         graceMs: auth.renewal.graceSeconds * 1000,
         maxPerSession: auth.renewal.familiesPerSession,
+        bearerOnly: auth.renewal.bearerOnly,
       },
       rollout: {
         ...deprecationOf(config),

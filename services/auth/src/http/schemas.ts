@@ -28,7 +28,7 @@ const propagated = { 'x-wherry-propagated': { type: 'string', enum: ['true', 'fa
 /** Of answers of which a part is an access token: absent while none are given out. */
 const accessToken = { accessToken: text, tokenType: text, expiresIn: { type: 'integer' } } as const;
 /** Where it was asked for, and where no session token is given out any more. */
-const renewal = { renewalCredential: text, renewalExpiresIn: { type: 'integer' } } as const;
+const renewal = { renewalCredential: text, renewalExpiresIn: { type: 'integer' }, renewal: { const: 'bearer' } } as const;
 const renewable = { type: 'boolean' } as const;
 
 export const registerSchema: object = {

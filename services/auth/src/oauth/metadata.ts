@@ -2,17 +2,17 @@ import { SIGNING_ALGORITHMS } from '@wherry/tokens';
 import type { FastifyInstance } from 'fastify';
 import type { AuthContext } from '../context.ts';
 import { CLIENT_AUTHENTICATION_METHODS } from './client-authentication.ts';
-import { GRANT_TYPES } from './grant-types.ts';
-import type { OAuthContext } from './oauth-context.ts';
+import { offeredGrantTypes } from './grant-types.ts';
 import { metadataSchema } from './schemas.ts';
 
 const MAX_AGE_S = 3600;
 
 /** GET /.well-known/oauth-authorization-server (RFC 8414): what runs, and nothing that might one day. */
-export function metadataRoute(app: FastifyInstance, { oauth }: AuthContext): void {
+export function metadataRoute(app: FastifyInstance, context: AuthContext): void {
+  const { oauth } = context;
   const { publicUrl } = oauth;
   if (publicUrl === undefined) return;
-  const document = metadata(oauth, publicUrl);
+  const document = metadata(context, publicUrl);
   for (const url of metadataPaths(oauth.issuer))
     app.get(url, { schema: metadataSchema }, async (_request, reply) =>
       reply.header('cache-control', `public, max-age=${MAX_AGE_S}`).send(document),
@@ -26,7 +26,8 @@ function metadataPaths(issuer: string): readonly string[] {
   return /^(\/[\w.~-]+)+$/.test(path) ? [usual, usual + path] : [usual];
 }
 
-function metadata({ issuer }: OAuthContext, base: string): object {
+function metadata(context: AuthContext, base: string): object {
+  const { issuer } = context.oauth;
   const confidential = CLIENT_AUTHENTICATION_METHODS;
   const anyone = [...confidential, 'none'];
   const algorithms = SIGNING_ALGORITHMS;
@@ -44,7 +45,7 @@ function metadata({ issuer }: OAuthContext, base: string): object {
     revocation_endpoint_auth_signing_alg_values_supported: algorithms,
     dpop_signing_alg_values_supported: algorithms,
     jwks_uri: `${base}/.well-known/jwks.json`,
-    grant_types_supported: [...GRANT_TYPES.keys()],
+    grant_types_supported: offeredGrantTypes(context),
     // There is no authorization endpoint; the list is required all the same (RFC 8414 section 2).
     response_types_supported: [],
   };

@@ -1,4 +1,5 @@
 import { WherryError, isWherryError } from '@wherry/core';
+import { BEARER_PREFIX } from '@wherry/renewal';
 import { classifyCredential } from '@wherry/sessions';
 import type { FastifyInstance } from 'fastify';
 import { confirm } from '../caller.ts';
@@ -48,6 +49,8 @@ async function endAccessToken(context: AuthContext, client: RegisteredClient, to
   requireOwn(context, client, client_id);
   await confirm(context, verification.claims);
   const { revocations } = context.runtime;
+  // Its record is forgotten sooner than the token could be renewed by itself.
+  if (jti.startsWith(BEARER_PREFIX)) await context.families.end(jti, { mode: 'bearer' });
   return revocations.propagated(await revocations.endToken({ jti, exp }));
 }
 

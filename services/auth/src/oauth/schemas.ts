@@ -52,6 +52,7 @@ const tokenAnswer = {
     refresh_token: text,
     refresh_token_expires_in: seconds,
     session_token: text,
+    renewal: { const: 'bearer' },
   },
 } as const;
 
@@ -62,6 +63,7 @@ export const tokenSchema: object = {
     subject_token_type: text,
     requested_token_type: text,
     refresh_token: text,
+    access_token: text,
     audience: oneOrMore,
     resource: oneOrMore,
     scope: text,

@@ -5,7 +5,7 @@ import { accessTokenOf, requireIssuance } from '../access-tokens.ts';
 import { claimsOf, confirm } from '../caller.ts';
 import { ANONYMOUS_CLIENT, type RegisteredClient } from '../clients.ts';
 import type { AuthContext } from '../context.ts';
-import { beginRenewal, requireLease } from '../renewal/begin-renewal.ts';
+import { beginBearerRenewal, beginRenewal, renewsByItself, requireLease } from '../renewal/begin-renewal.ts';
 import { bindingOf, termsText, type RenewalTerms } from '../renewal/refresh-token-text.ts';
 import { carriedSession, sessionOfToken, type TokenSubject } from '../subject.ts';
 import { ACCESS_TOKEN_TYPE, type TokenAnswer, type TokenRequest } from './token-grant.ts';
@@ -53,9 +53,17 @@ async function ofSession(
   requireIssuance(policy);
   const terms = termsOf(context, client, form, { authorities: subject.authorities, offline: client.grants.has('refresh_token') });
   if (terms.offline === true) requireLease(policy);
-  const access = await accessTokenOf(context, subject, asked, { ...terms, ...(jkt === undefined ? {} : { cnf: { jkt } }) });
+  const jti =
+    terms.offline !== true && renewsByItself(context, client, policy)
+      ? await beginBearerRenewal(context, { subject, clientId, boundTo: bindingOf(asked, jkt, '') })
+      : undefined;
+  const access = await accessTokenOf(context, subject, asked, {
+    ...terms,
+    ...(jkt === undefined ? {} : { cnf: { jkt } }),
+    ...(jti === undefined ? {} : { jti }),
+  });
   const answered = answer(access.accessToken, access.tokenType, access.expiresIn, terms);
-  if (terms.offline !== true || !policy.issueRenewals) return answered;
+  if (terms.offline !== true || !policy.issueRenewals) return jti === undefined ? answered : { ...answered, renewal: 'bearer' };
   const ofTerms: RenewalTerms = {
     ...(form.has('audience') || form.has('resource') ? { audience: terms.audience } : {}),
     ...(terms.scope === undefined ? {} : { scope: terms.scope }),

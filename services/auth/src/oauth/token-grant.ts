@@ -27,6 +27,8 @@ export interface TokenAnswer {
   readonly refresh_token?: string;
   /** Seconds from now, in which the refresh token has to be used. */
   readonly refresh_token_expires_in?: number;
+  /** `bearer`: the access token is renewed by nothing but itself, which is weaker than by a refresh token. */
+  readonly renewal?: 'bearer';
   /** While the rollout goes back, of a renewal: for the client that has dropped the one it had. A secret. */
   readonly session_token?: string;
 }

@@ -1,5 +1,7 @@
 import { WherryError } from '@wherry/core';
+import type { FamilyMode } from '@wherry/renewal';
 import type { RolloutPolicy } from '@wherry/rollout';
+import type { RegisteredClient } from '../clients.ts';
 import type { AuthContext } from '../context.ts';
 import type { TokenSubject } from '../subject.ts';
 import { refreshTokenText, termsText, type RenewalTerms } from './refresh-token-text.ts';
@@ -22,7 +24,30 @@ export interface RenewalBeginning {
 }
 
 /** Begins a family of renewals. The caller has asked the policy. Errors: `shard_unavailable`, `slot_not_owned`. */
-export async function beginRenewal(context: AuthContext, { subject, clientId, boundTo, terms }: RenewalBeginning): Promise<RenewalGrant> {
+export async function beginRenewal(context: AuthContext, beginning: RenewalBeginning): Promise<RenewalGrant> {
+  const { credential, until } = await begin(context, beginning, 'credential');
+  return { credential: refreshTokenText(credential, termsText(beginning.terms ?? {})), expiresIn: secondsLeft(context, until) };
+}
+
+/** Whether the access tokens of a client are to be renewed by themselves. */
+export function renewsByItself(
+  { renewal }: Pick<AuthContext, 'renewal'>,
+  client: RegisteredClient,
+  { issueRenewals }: RolloutPolicy,
+): boolean {
+  return renewal.maxBearerRenewals > 0 && issueRenewals && client.grants.has('expired-access-token');
+}
+
+/** Begins a family whose credential is the `jti` of its access token; that carries its terms itself. Errors: as {@link beginRenewal}. */
+export async function beginBearerRenewal(context: AuthContext, beginning: Omit<RenewalBeginning, 'terms'>): Promise<string> {
+  return (await begin(context, beginning, 'bearer')).credential;
+}
+
+async function begin(
+  context: AuthContext,
+  { subject, clientId, boundTo }: RenewalBeginning,
+  mode: FamilyMode,
+): Promise<{ readonly credential: string; readonly until: number }> {
   const { key, userId, generation, createTime, legacy } = subject;
   // As long as the session lives untouched, and a token beside: the last one of a session that is used to its end can still be renewed.
   const idleMs = (legacy?.idleMs ?? context.idleMs) + context.tokenLifeMs;
@@ -30,6 +55,7 @@ export async function beginRenewal(context: AuthContext, { subject, clientId, bo
   const absoluteExpiry = legacy === undefined ? createTime + context.absoluteMs : null;
   const { credential } = await context.families.begin({
     sessionId: key.id,
+    mode,
     userId,
     clientId,
     generation,
@@ -37,10 +63,7 @@ export async function beginRenewal(context: AuthContext, { subject, clientId, bo
     absoluteExpiry,
     ...(boundTo === undefined ? {} : { boundTo }),
   });
-  return {
-    credential: refreshTokenText(credential, termsText(terms ?? {})),
-    expiresIn: secondsLeft(context, Math.min(context.now() + idleMs, absoluteExpiry ?? Infinity)),
-  };
+  return { credential, until: Math.min(context.now() + idleMs, absoluteExpiry ?? Infinity) };
 }
 
 /** Whole seconds until a moment (epoch ms), at least 0. */

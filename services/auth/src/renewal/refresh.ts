@@ -4,6 +4,7 @@ import type { SessionRecord } from '@wherry/sessions';
 import { accessTokenOf } from '../access-tokens.ts';
 import { ANONYMOUS_CLIENT, type RegisteredClient } from '../clients.ts';
 import type { AuthContext } from '../context.ts';
+import type { GrantName } from '../oauth/grant-types.ts';
 import type { TokenAnswer, TokenRequest } from '../oauth/token-grant.ts';
 import { termsOf, type TokenTerms } from '../oauth/token-terms.ts';
 import type { TokenSubject } from '../subject.ts';
@@ -29,7 +30,7 @@ const NO_GENERATION = Number.POSITIVE_INFINITY;
  */
 export async function refresh(context: AuthContext, request: TokenRequest): Promise<TokenAnswer> {
   const token = readRefreshToken(request.form.required('refresh_token'));
-  if (token === undefined) throw unknown();
+  if (token === undefined) throw unknownRenewal();
   const session = await liveOrRefused(context, token.selector.sessionId);
   const presented = presenting(request.client, request.jkt, token);
   const minimumGeneration = generationOf(context, session);
@@ -104,7 +105,8 @@ export function presenting(
 /** A session that is there, or the refusal of one that is not; nobody is told which before he has proved the family. */
 type Session = FoundSession | WherryError;
 
-async function liveOrRefused(context: AuthContext, id: bigint): Promise<Session> {
+/** Reads the session of an id. Errors: 503 of every kind. */
+export async function liveOrRefused(context: AuthContext, id: bigint): Promise<Session> {
   try {
     return await sessionById(context, id);
   } catch (error) {
@@ -113,11 +115,11 @@ async function liveOrRefused(context: AuthContext, id: bigint): Promise<Session>
   }
 }
 
-function generationOf({ runtime }: AuthContext, session: Session): number {
+export function generationOf({ runtime }: AuthContext, session: Session): number {
   return session instanceof WherryError ? NO_GENERATION : runtime.ended.minimumGeneration(session.subject.userId);
 }
 
-function foundOf(session: Session): FoundSession {
+export function foundOf(session: Session): FoundSession {
   if (session instanceof WherryError) throw session;
   return session;
 }
@@ -153,14 +155,14 @@ function renewedTerms(
 }
 
 /** The client that the family was begun for. Errors: `client_grant_refused` where there is none any more, or it may not renew any more. */
-function ownerOf({ clients }: AuthContext, { clientId }: Family): RegisteredClient {
+export function ownerOf({ clients }: AuthContext, { clientId }: Family, grant: GrantName = 'refresh_token'): RegisteredClient {
   const owner = clientId === ANONYMOUS_CLIENT ? clients.named(undefined) : clients.find(clientId);
-  if (owner?.grants.has('refresh_token') !== true)
+  if (owner?.grants.has(grant) !== true)
     throw new WherryError('client_grant_refused', 'the client of the refresh token may not renew any more');
   return owner;
 }
 
-async function renewedOrRefused(context: AuthContext, renewal: Renewal, session: Session): Promise<Renewed> {
+export async function renewedOrRefused(context: AuthContext, renewal: Renewal, session: Session): Promise<Renewed> {
   switch (renewal.outcome) {
     case 'renewed': {
       const { family } = renewal;
@@ -170,7 +172,7 @@ async function renewedOrRefused(context: AuthContext, renewal: Renewal, session:
       throw new WherryError('session_ended', 'the session is of another user now');
     }
     case 'unknown':
-      throw unknown();
+      throw unknownRenewal();
     case 'expired':
     case 'capped':
       throw new WherryError('renewal_expired', 'the refresh token has not been used for too long, or its time is over');
@@ -199,6 +201,7 @@ function userEnded({ runtime }: AuthContext, { userId }: Family, session: Sessio
   return new WherryError('token_generation_old', 'all that the user had was ended');
 }
 
-function unknown(): WherryError {
+/** The refusal of what is of no family, or of another client's or key's. */
+export function unknownRenewal(): WherryError {
   return new WherryError('renewal_unknown', 'the refresh token is not one that is known, or not one of this client');
 }

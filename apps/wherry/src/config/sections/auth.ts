@@ -20,7 +20,7 @@ export interface ClientEntry {
   readonly operator: boolean;
   /** True: it signs users in by itself, and is believed who they are; it needs a secret. */
   readonly assertsUsers: boolean;
-  readonly grants: readonly ('token-exchange' | 'client_credentials' | 'refresh_token')[];
+  readonly grants: readonly ('token-exchange' | 'client_credentials' | 'refresh_token' | 'expired-access-token')[];
   /** Empty: the service's own alone. */
   readonly audiences: readonly string[];
   /** As a service. */
@@ -55,6 +55,7 @@ interface RenewalSection {
   readonly reuseEndsSession: boolean;
   readonly graceSeconds: number;
   readonly familiesPerSession: number;
+  readonly bearerOnly: { readonly maxRenewals: number };
 }
 
 /** The authorization service. */
@@ -142,6 +143,21 @@ export const authSchema = {
           minimum: 0,
           maximum: 3600,
           default: 30,
+        },
+        bearerOnly: {
+          type: 'object',
+          description: 'Renewal by an access token that has run out, for clients with the grant expired-access-token. Weaker.',
+          additionalProperties: false,
+          default: {},
+          properties: {
+            maxRenewals: {
+              type: 'integer',
+              description: 'How often a token is renewed so; 0: not at all.',
+              minimum: 0,
+              maximum: 100_000,
+              default: 0,
+            },
+          },
         },
         familiesPerSession: {
           type: 'integer',
@@ -246,9 +262,13 @@ export const authSchema = {
           grants: {
             type: 'array',
             description: 'What it may ask the token endpoint for.',
-            maxItems: 3,
+            maxItems: 4,
             default: ['token-exchange', 'refresh_token'],
-            items: { type: 'string', description: 'A grant.', enum: ['token-exchange', 'client_credentials', 'refresh_token'] },
+            items: {
+              type: 'string',
+              description: 'A grant.',
+              enum: ['token-exchange', 'client_credentials', 'refresh_token', 'expired-access-token'],
+            },
           },
           audiences: {
             type: 'array',
