@@ -201,6 +201,41 @@ describe.each(['source', 'target'] as const)('while the %s is primary', (side) =
   });
 });
 
+describe('over a session that an application has written which is not wrapped', () => {
+  beforeAll(() => setUp('source'));
+  afterAll(tearDown);
+
+  test('the first save finds whose it was, once', async () => {
+    await source.save(a, roleValue(1, ['USER', 'ADMIN']), LIFE_MS, 0);
+    expect((await twos.carry(a)).state).toBe('live');
+    const before = await tokenOf(twos, a);
+    const stored = vi.spyOn(source, 'save');
+    const bound = await bounds();
+    await save(ones, a, 'ADMIN', 'USER');
+    expect([stored.mock.calls.length, await bounds()]).toEqual([2, bound]);
+    await save(ones, a, 'USER', 'ADMIN');
+    expect([stored.mock.calls.length, await takenBy(before)]).toEqual([3, [true, true]]);
+    // Behind our back, and noticed by the next save that says something else.
+    await source.save(a, roleValue(1, ['USER', 'AUDITOR']), LIFE_MS, 1);
+    const auditor = await tokenOf(twos, a);
+    await save(ones, a, 'USER');
+    expect([await takenBy(before), await takenBy(auditor)]).toEqual([
+      [false, false],
+      [false, false],
+    ]);
+  });
+
+  test('what cannot be read as anybody is nobody, and who had the session before has lost his tokens', async () => {
+    await save(ones, a, 'USER');
+    const before = await tokenOf(twos, a);
+    expect(await ones.save(a, JSON.stringify({ cookie: {}, user: { id: { no: 'id' } } }), LIFE_MS)).toBe('saved');
+    expect(await takenBy(before)).toEqual([false, false]);
+    await save(ones, a, 'USER');
+    expect(await takenBy(before)).toEqual([false, false]);
+    expect(await takenBy(await tokenOf(twos, a))).toEqual([true, true]);
+  });
+});
+
 describe('while the slots change sides, there and back', () => {
   beforeAll(() => setUp('source'));
   afterAll(tearDown);
