@@ -57,10 +57,11 @@ export class Town implements AsyncDisposable {
       WHERRY_GATEWAY_HOST: '127.0.0.1',
       WHERRY_AUTH_CLIENTS: JSON.stringify([
         { id: 'app', public: true },
-        { id: 'brief', public: true, tokenSeconds: 5 },
+        { id: 'kiosk', public: true, tokenSeconds: 5, grants: ['token-exchange', 'expired-access-token'] },
         { id: 'web' },
         { id: 'reports', grants: ['client_credentials'], authorities: ['orders:read'] },
       ]),
+      WHERRY_AUTH_RENEWAL_BEARER_ONLY_MAX_RENEWALS: '10',
       WHERRY_AUTH_CLIENT_WEB_SECRET: 'secret-of-web-0001',
       WHERRY_AUTH_CLIENT_REPORTS_SECRET: 'secret-of-reports-0001',
       WHERRY_ROLLOUT_DEPRECATED_AT: '2026-01-01T00:00:00Z',
@@ -140,7 +141,7 @@ export class Town implements AsyncDisposable {
     const answer = await fetch(`${AUTH}/oauth/token`, {
       method: 'POST',
       body: new URLSearchParams({
-        client_id: 'brief',
+        client_id: 'kiosk',
         grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
         subject_token_type: 'urn:wherry:token-type:session',
         subject_token: sessionToken,
