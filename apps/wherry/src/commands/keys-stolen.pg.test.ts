@@ -10,7 +10,7 @@ import { run } from '../testing/recording-terminal.ts';
 
 const until = (check: () => unknown): Promise<unknown> => vi.waitFor(check, { interval: 20, timeout: PATIENT_MS });
 
-test('a stolen key is refused everywhere at once by one command, and who has a session goes on with it', async () => {
+test('a stolen key is refused everywhere at once by one command, and who has a session or a renewal credential goes on with it', async () => {
   const databases: TestDatabase[] = [];
   onTestFinished(async () => {
     for (const database of databases) await database.drop();
@@ -49,7 +49,11 @@ test('a stolen key is refused everywhere at once by one command, and who has a s
   });
   const someone = { username: 'eve', password: 'correct horse battery staple' };
   expect((await fetch(`${one}/v1/users`, json(someone))).status).toBe(201);
-  const login = (await (await fetch(`${one}/v1/login`, json(someone))).json()) as { sessionToken: string; accessToken: string };
+  const login = (await (await fetch(`${one}/v1/login`, json({ ...someone, renewable: true }))).json()) as {
+    sessionToken: string;
+    accessToken: string;
+    renewalCredential: string;
+  };
   /** What the gateway and both issuers say of a bearer. */
   const judged = async (bearer: string): Promise<number[]> => {
     const at = [`http://127.0.0.1:${gateway.port}/auth`, ...urls.map((url) => `${url}/v1/whoami`)];
@@ -76,6 +80,16 @@ test('a stolen key is refused everywhere at once by one command, and who has a s
       const { access_token: anew } = (await answer.json()) as { access_token: string };
       expect(await judged(anew)).toEqual([200, 200, 200]);
     });
+  }
+  // Who has a renewal credential goes on by that, at whichever instance.
+  let credential = login.renewalCredential;
+  for (const url of [other, one]) {
+    const form = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: credential });
+    const renewed = await fetch(`${url}/oauth/token`, { method: 'POST', body: form });
+    expect(renewed.status).toBe(200);
+    const { access_token: anew, refresh_token: next } = (await renewed.json()) as { access_token: string; refresh_token: string };
+    expect(await judged(anew)).toEqual([200, 200, 200]);
+    credential = next;
   }
   await until(async () => expect(await judged(login.accessToken)).toEqual([401, 401, 401]));
   expect(await command('keys list')).not.toContain(kid);
