@@ -69,8 +69,8 @@ const bounds = async (): Promise<number> => {
 };
 
 /** Brings every slot to the target, or back. */
-async function bringTo(goal: 'target' | 'source'): Promise<void> {
-  const running = await bench.migrator(source, { graceMs: 200 });
+async function bringTo(goal: 'target' | 'source', at: () => void = () => undefined): Promise<void> {
+  const running = await bench.migrator(source, { graceMs: 200, at: async () => at() });
   await changeMigration(running.context.control, { goal, ...(goal === 'target' ? { goalPercent: 100 } : {}) }, { actor: 'test' });
   await running.migrator.atGoal();
   await running.end();
@@ -244,22 +244,24 @@ describe('while the slots change sides, there and back', () => {
     const ids = Array.from({ length: 30 }, (_, n) => `s${n}`);
     const issued = new Map<string, RoleToken[]>(ids.map((id) => [id, []]));
     for (const id of ids) await save(ones, id, 'r0');
-    let moving = true;
-    const churn = async (sessions: CarriedSessions, offset: number): Promise<void> => {
-      for (let n = 0; moving; n++) {
-        const id = ids[(n * 7 + offset) % ids.length] ?? '';
-        await save(sessions, id, ...['r0', 'r1', 'r2'].slice((n + offset) % 3));
-        issued.get(id)?.push(await tokenOf(n % 2 === 0 ? ones : twos, id));
-      }
+    // At every point of the migration's journal one change begins, unless some are under way; none is waited for there, for the slot may be closed.
+    const changes = new Set<Promise<void>>();
+    let begun = 0;
+    const change = async (n: number): Promise<void> => {
+      const id = ids[(n * 7) % ids.length] ?? '';
+      const [writer, reader] = n % 2 === 0 ? [ones, twos] : [twos, ones];
+      await save(writer, id, ...['r0', 'r1', 'r2'].slice(n % 3));
+      issued.get(id)?.push(await tokenOf(reader, id));
     };
-    const busy = [churn(ones, 0), churn(twos, 11)];
-    try {
-      await bringTo('target');
-      await bringTo('source');
-    } finally {
-      moving = false;
-    }
-    await Promise.all(busy);
+    const at = (): void => {
+      if (changes.size >= 3) return;
+      const one = change(begun++).finally(() => changes.delete(one));
+      changes.add(one);
+    };
+    await bringTo('target', at);
+    await bringTo('source', at);
+    await Promise.all(changes);
+    expect(begun).toBeGreaterThan(30);
     for (const id of ids) {
       const last = await tokenOf(twos, id);
       expect({ id, taken: await takenBy(last) }).toEqual({ id, taken: [true, true] });
