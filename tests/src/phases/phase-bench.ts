@@ -33,7 +33,9 @@ export const TOKEN_S = 300;
 /** Longest life of a session, milliseconds. */
 export const SESSION_MS = 86_400_000;
 /** Longer than a busy machine stands still; a process that is cut off stands still for longer. */
-const LEASE_MS = 120_000;
+const LEASE_MS = 60_000;
+/** What a process is cut off for, as it sees it: no lease is valid after that, and no news are new. */
+export const CUT_OFF_MS: number = 2 * LEASE_MS;
 
 /** A process with a clock and a way to the control database of its own, in this one. */
 export interface PhaseNode extends AsyncDisposable {
@@ -210,7 +212,7 @@ export class PhaseBench implements AsyncDisposable {
       lapse: async () => {
         const { id } = runtime.instance;
         control.cut();
-        clock.leap(2 * LEASE_MS);
+        clock.leap(CUT_OFF_MS);
         await this.cluster.control.query('UPDATE instance SET lease_until = 0 WHERE id = $1', [id]);
       },
       mend: async () => {
