@@ -25,9 +25,9 @@ export function requireIssuance({ issueJwts }: RolloutPolicy): void {
   if (!issueJwts) throw new WherryError('access_tokens_off', 'access tokens are not given out now; the session goes on to hold');
 }
 
-/** Sets the advice header where the rollout leads the user to access tokens. */
-export function advise(context: AuthContext, reply: FastifyReply, userId: string): void {
-  if (context.rollout.policyFor(userId).leadToJwt) reply.header(ADVICE_HEADER, 'access-token');
+/** Sets the advice header where the rollout leads the user of this client to access tokens. */
+export function advise(context: AuthContext, reply: FastifyReply, userId: string, clientId: string): void {
+  if (context.rollout.policyFor(userId, clientId).leadToJwt) reply.header(ADVICE_HEADER, 'access-token');
 }
 
 /** What is asked of an access token beside; by default all that the user may, for the service's own audience. */

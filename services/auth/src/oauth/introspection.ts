@@ -87,6 +87,8 @@ async function session(context: AuthContext, token: string): Promise<ActiveToken
   const { key, userId, username, authorities, clientId, createTime, expireTime } = await sessionOfToken(context, token);
   // Whoever goes by `sub` would take a user with such an id for the service; access tokens are not issued to him either.
   if (isServiceSubject(userId)) throw new WherryError('session_unknown', 'the user id has the form of a service');
+  if (!context.rollout.policyFor(userId, clientId).acceptSessions)
+    throw new WherryError('credential_kind_refused', 'session tokens are not accepted any more');
   const begun = Math.floor(createTime / 1000);
   return {
     active: true,

@@ -174,6 +174,9 @@ describe('the phases, one after the other', () => {
       'retired',
     );
     expectProblem(await whoami(early.body['sessionToken']), 401, 'credential_kind_refused');
+    const asked = async (token: unknown): Promise<unknown> =>
+      (await auth.form('/oauth/introspect', { token: String(token) }, as('watch'))).body['active'];
+    expect([await asked(early.body['sessionToken']), await asked(login.body['accessToken'])]).toEqual([false, true]);
     const refusedExchange = await exchange(early.body, 'offline_access');
     expect([refusedExchange.status, refusedExchange.body['error']]).toEqual([400, 'invalid_grant']);
     expect(given(await refresh(login.body['renewalCredential']))).toEqual(['access_token', 'refresh_token']);

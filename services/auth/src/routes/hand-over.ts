@@ -50,7 +50,7 @@ export function handOverRoutes(app: FastifyInstance, context: AuthContext): void
       ? begun(context, client, body)
       : context.rollout.issuing(() => carried(context, client, { ...body, sourceSessionId })));
     context.rolloutSide.signedIn(userId, client.id);
-    advise(context, reply, userId);
+    advise(context, reply, userId, client.id);
     return { ...handedOver, userId: userIdClaim(userId) };
   });
 }

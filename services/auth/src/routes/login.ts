@@ -31,7 +31,7 @@ export function loginRoutes(app: FastifyInstance, context: AuthContext): void {
     const userId = user.id.toString();
     const session = await beginSession(context, { ...user, userId, generation }, client, { renewable });
     context.rolloutSide.signedIn(userId, client.id);
-    advise(context, reply, userId);
+    advise(context, reply, userId, client.id);
     return {
       ...(session.sessionToken === undefined ? {} : { sessionToken: session.sessionToken }),
       ...session.access,
