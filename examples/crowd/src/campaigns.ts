@@ -23,17 +23,17 @@ export async function fetchAll(world: World, concurrency: number, onProgress: (d
 }
 
 /**
- * Presents renewal credentials whose successor has been used, as a thief would. Then their owners renew: they are refused, for the
- * families are over, and come back by one exchange. Answers how many there were.
+ * Renews for some sessions, evenly chosen, until there is a credential whose successor has been used, and presents that, as a thief
+ * would. Then their owners renew: they are refused, for the families are over, and come back by one exchange. Answers how many there were.
  */
 export async function replayRenewals(world: World, count: number): Promise<number> {
-  const held = liveSessions(world).flatMap((session) => {
-    const renewal = world.wallet.renewal(session);
-    return renewal?.superseded === undefined ? [] : [{ session, renewal }];
-  });
+  const held = liveSessions(world).filter((session) => world.wallet.renewal(session) !== undefined);
   let sent = 0;
-  await eachOf(held.slice(0, count), AT_ONCE, async ({ session, renewal }) => {
-    if (!(await replayRenewal(world, session, renewal))) return;
+  await eachOf(evenly(held, count), AT_ONCE, async (session) => {
+    // A credential is superseded when that which came for it has been used in its turn.
+    for (let n = 0; n < 2 && world.wallet.renewal(session)?.superseded === undefined; n++) await renew(world, session);
+    const renewal = world.wallet.renewal(session);
+    if (renewal === undefined || !(await replayRenewal(world, session, renewal))) return;
     sent++;
     await renew(world, session);
   });
@@ -43,13 +43,18 @@ export async function replayRenewals(world: World, count: number): Promise<numbe
 /** Sends cookies of live sessions, evenly chosen, to a server that takes none any more. Answers how many there were. */
 export async function sendOldCookies(world: World, count: number): Promise<number> {
   const held = liveSessions(world).filter((session) => world.wallet.cookie(session) !== undefined);
-  const step = Math.max(1, held.length / Math.max(1, count));
-  const chosen = Array.from({ length: Math.min(count, held.length) }, (_, n) => held[Math.floor(n * step)]);
+  const chosen = evenly(held, count);
   await eachOf(chosen, AT_ONCE, async (session) => {
-    const cookie = session === undefined ? undefined : world.wallet.cookie(session);
-    if (session !== undefined && cookie !== undefined) await sendOldCookie(world, session, cookie);
+    const cookie = world.wallet.cookie(session);
+    if (cookie !== undefined) await sendOldCookie(world, session, cookie);
   });
   return chosen.length;
+}
+
+/** At most `count` of the items, from all over the list. */
+function evenly<T>(items: readonly T[], count: number): readonly T[] {
+  const step = Math.max(1, items.length / Math.max(1, count));
+  return items.filter((_, n) => Math.floor(n / step) !== Math.floor((n - 1) / step)).slice(0, count);
 }
 
 function leftBehind(world: World): readonly string[] {

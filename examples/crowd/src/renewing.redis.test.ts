@@ -100,9 +100,7 @@ describe('clients that renew', () => {
   it.each([false, true])('tells whether a superseded credential is refused; careless: %s', async (careless) => {
     await using scene = await stage(careless ? 5 : 6);
     const { world } = scene;
-    const used = (): number => [...world.ledger.sessions()].filter(({ id }) => world.wallet.renewal(id)?.superseded !== undefined).length;
-    await scene.work(() => used() >= 3);
-    await scene.crowd.rest();
+    await fetchAll(world, 8, () => undefined);
     gateway.renewals.careless = careless;
     expect(await replayRenewals(world, 3)).toBe(3);
     // The families are over; the sessions are not.
