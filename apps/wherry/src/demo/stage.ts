@@ -189,8 +189,6 @@ function stageEnvironment({ folder, source, postgresUrl, gatewayPort, authPort, 
       host: '127.0.0.1',
       routes: [{ prefix: '/', upstream: `http://127.0.0.1:${legacyPort}`, auth: 'optional' }],
       authUrl: `http://127.0.0.1:${authPort}`,
-      // A log-out or rotation under way ends its own session: on a machine so slow that it lasts, a second look would cut off its answer.
-      lookAgainSeconds: 300,
     },
     auth: {
       port: authPort,

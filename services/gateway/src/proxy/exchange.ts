@@ -2,7 +2,6 @@ import type { ServerResponse } from 'node:http';
 import { WherryError } from '@wherry/core';
 import { sendProblem } from '@wherry/http';
 import type { Dispatcher } from 'undici';
-import type { Refusal } from '../outcome.ts';
 import { addResponseHeaders, withResponseHeaders } from '../respond.ts';
 import { answerHeaders } from './hop-by-hop.ts';
 import type { Passing } from './passing.ts';
@@ -115,16 +114,16 @@ export class Exchange implements Dispatcher.DispatchHandler, UnderWay {
     return false;
   }
 
-  cut({ answer }: Refusal): void {
+  get lasts(): boolean {
+    return this.#begun;
+  }
+
+  cut(): void {
     if (this.#settled) return;
     this.#left = true;
     this.#settle('ended');
     this.#controller?.abort(new Error('the caller is no longer signed in'));
-    if (this.#begun) this.#response.destroy();
-    else {
-      this.#response.shouldKeepAlive = false;
-      answer.send(this.#response);
-    }
+    this.#response.destroy();
   }
 
   /** Ends it without an answer. */

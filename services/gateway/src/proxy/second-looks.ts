@@ -19,8 +19,8 @@ const AT_ONCE = 500;
 
 /**
  * Looks again, at a steady pace, at everyone whose request lasts: an event stream or a WebSocket that was opened by a
- * user who has been logged out since would otherwise go on for as long as he likes. What lasts for less than one round
- * is mostly not looked at again, which is the bound that holds for every request.
+ * user who has been logged out since would otherwise go on for as long as he likes. A request whose answer has not begun
+ * was let in while its caller was signed in, and is finished: it may be the very log-out that ends his session.
  *
  * Where it cannot be known whether he still is signed in, a connection goes on for a while: cutting all of them at the
  * first failed read would turn a short outage into one for everybody, and a storm of reconnections after it.
@@ -60,7 +60,7 @@ export class SecondLooks {
     let looked = 0;
     for (const one of this.#options.underWay) {
       const { caller, request } = one.passing;
-      if (caller === undefined || this.#looking.has(one)) continue;
+      if (caller === undefined || !one.lasts || this.#looking.has(one)) continue;
       const outcome = this.#options.judge(caller, request, one.used());
       if (outcome instanceof Promise) {
         this.#looking.add(one);
@@ -84,6 +84,6 @@ export class SecondLooks {
       this.#unknownSince.set(one, since);
       if (now - since < this.#options.unknownMs) return;
     }
-    one.cut(outcome);
+    one.cut();
   }
 }

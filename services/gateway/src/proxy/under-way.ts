@@ -1,4 +1,3 @@
-import type { Refusal } from '../outcome.ts';
 import type { Passing } from './passing.ts';
 
 /** A request at an upstream: an answer that is on its way, or a connection that was upgraded. */
@@ -6,8 +5,10 @@ export interface UnderWay {
   readonly passing: Passing;
   /** True when the client has sent something since this was asked last. */
   used(): boolean;
-  /** Ends it because its caller is no longer who he was: by the refusal where no answer has begun, else by cutting the connection. */
-  cut(refusal: Refusal): void;
+  /** True once its answer has begun, or its connection was upgraded. */
+  readonly lasts: boolean;
+  /** Ends what lasts, because its caller is no longer who he was. */
+  cut(): void;
   /** Ends it without an answer. */
   destroy(): void;
 }

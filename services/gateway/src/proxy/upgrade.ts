@@ -3,7 +3,6 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Client, type Dispatcher } from 'undici';
 import { Answer } from '../answer.ts';
-import type { Refusal } from '../outcome.ts';
 import { withResponseHeaders } from '../respond.ts';
 import { Exchange, textsOf, type ExchangeResult } from './exchange.ts';
 import { answerHeaders } from './hop-by-hop.ts';
@@ -106,9 +105,13 @@ export class Upgrade implements Dispatcher.DispatchHandler, UnderWay {
     return this.#tunnel?.used() ?? false;
   }
 
-  cut(refusal: Refusal): void {
+  get lasts(): boolean {
+    return this.#tunnel !== undefined || this.#exchange.lasts;
+  }
+
+  cut(): void {
     if (this.#tunnel === undefined) {
-      this.#exchange.cut(refusal);
+      this.#exchange.cut();
       return;
     }
     this.#result = 'ended';
