@@ -1,4 +1,4 @@
-import { WherryError } from '@wherry/core';
+import { WherryError, isWherryError } from '@wherry/core';
 import { carriedSessionKey, type EndOutcome } from '@wherry/sessions';
 import { slotOf } from '@wherry/shards';
 import type { AuthContext } from './context.ts';
@@ -16,11 +16,25 @@ export async function endSessionById(context: AuthContext, id: bigint): Promise<
   // First, so that none of the others is made any more: see `mintSibling`.
   const outcome = await endOne(context, root);
   if (row.state === 'live' && row.record.sourceRef !== null) return outcome;
-  const rows = await Promise.all(
-    familyOfRows(context, root).map(async (other) => ({ other, state: (await target.getById(slotOf(other), other)).state })),
-  );
-  const outcomes = await Promise.all(rows.filter(({ state }) => state === 'live').map(async ({ other }) => endOne(context, other)));
+  const outcomes = await Promise.all(familyOfRows(context, root).map(async (other) => endSibling(context, other)));
   return { propagated: [outcome, ...outcomes].every(({ propagated }) => propagated) };
+}
+
+/**
+ * Ends another row of the session, if there is one. Where its shard does not answer, the record in control ends it for
+ * every reader all the same: a log-out does not wait for a shard that its session does not lie on.
+ */
+async function endSibling(context: AuthContext, id: bigint): Promise<EndOutcome> {
+  const { target, revocations } = context.runtime;
+  const slot = slotOf(id);
+  try {
+    const { state } = await target.getById(slot, id);
+    return state === 'live' ? await endOne(context, id) : { propagated: true };
+  } catch (error) {
+    if (!isWherryError(error, 'shard_unavailable')) throw error;
+    const seq = await revocations.endSession({ slot, id, digest: Buffer.alloc(0), reason: 'logout' });
+    return { propagated: await revocations.propagated(seq) };
+  }
 }
 
 async function endOne(context: AuthContext, id: bigint): Promise<EndOutcome> {
