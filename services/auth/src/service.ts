@@ -110,7 +110,9 @@ class Service implements AuthService {
       ...(options.rsaBits === undefined ? {} : { rsaBits: options.rsaBits }),
       ...(options.keyRotationSeconds === undefined ? {} : { rotateAfterMs: options.keyRotationSeconds * 1000 }),
     });
-    const verifying = { keys: this.#keys, issuer, audience, maxLifeS: lifeS, skewMs: skewSeconds * 1000, clock };
+    // By the clock that all share, not by this machine's, which somebody may set.
+    const reckoned = { now: this.runtime.now, monotonic: () => clock.monotonic() };
+    const verifying = { keys: this.#keys, issuer, audience, maxLifeS: lifeS, skewMs: skewSeconds * 1000, clock: reckoned };
     const clients = new Clients(options.clients ?? [], options.operatorSecret);
     const audiences = audiencesOf(options, clients);
     const maxBearerRenewals = options.renewal?.bearerOnly?.maxRenewals ?? 0;

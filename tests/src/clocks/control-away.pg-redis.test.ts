@@ -1,7 +1,7 @@
 import { PATIENT_MS, openWay, type Severable } from '@wherry/embedded/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { Operator } from '../phases/operator.ts';
-import { CUT_OFF_MS, PhaseBench, type PhaseNode } from '../phases/phase-bench.ts';
+import { CUT_OFF_MS, PhaseBench, TOKEN_S, type PhaseNode } from '../phases/phase-bench.ts';
 import { Visitor, ask } from '../phases/visitor.ts';
 
 const PATIENCE = { timeout: PATIENT_MS, interval: 20 };
@@ -119,6 +119,19 @@ describe('while the control database is away for some minutes', () => {
     expect((await ask(gateway, other.kept.session ?? {})).status).toBe(401);
     await mend();
     await vi.waitFor(async () => expect((await ask(cutGateway, other.kept.session ?? {})).status).toBe(401), PATIENCE);
+  });
+
+  it('a renewal that was tried in vain costs nothing, however long the database is away', async () => {
+    sever();
+    for (const visitor of [native, cookie]) expect((await visitor.renew(cutAuth)).status).toBe(503);
+    // As if that had been before the window of renewals, which counts from the first time that a credential is presented.
+    for (const { database } of bench.cluster.shards.all)
+      await database.query('UPDATE token_family SET rotated_at = rotated_at - $1, successor_at = successor_at - $1', [3 * TOKEN_S * 1000]);
+    await mend();
+    for (const visitor of [native, cookie]) {
+      const { status, code } = await visitor.renew(cutAuth);
+      expect([visitor.kind, status, code]).toEqual([visitor.kind, 200, undefined]);
+    }
   });
 
   it('an end of which it has heard is not forgotten', async () => {

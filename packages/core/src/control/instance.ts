@@ -86,6 +86,8 @@ export class Instance implements Component {
   /** False from a registration until every topic is as new as it. */
   #caughtUp = false;
   #clockOffset = 0;
+  /** Control database's wall clock less this process's monotonic one; undefined until the first answer. */
+  #databaseAhead: number | undefined;
   #wake = Promise.withResolvers<void>();
   #loop: Promise<void> | undefined;
   #listener: NewsListener | undefined;
@@ -125,6 +127,14 @@ export class Instance implements Component {
   /** Control database's wall clock less this machine's, in milliseconds. */
   get clockOffsetMs(): number {
     return this.#clockOffset;
+  }
+
+  /**
+   * The control database's wall clock by this process's reckoning, whole epoch milliseconds: counted on by the monotonic clock from
+   * the last answer, so that nothing changes when somebody sets the clock of this machine. Before the first answer, that clock.
+   */
+  databaseNow(): number {
+    return this.#databaseAhead === undefined ? this.#clock.now() : Math.floor(this.#clock.monotonic() + this.#databaseAhead);
   }
 
   /** Registers, follows, and resolves when every topic has been loaded once; `draining` when `stop` comes before. */
@@ -213,6 +223,7 @@ export class Instance implements Component {
     const answered = this.#clock.monotonic();
     const first = rows[0];
     if (first === undefined) throw new Error('the poll answered no row');
+    this.#databaseAhead = Number(first.now) - (sent + answered) / 2;
     this.#clockOffset = Math.round(Number(first.now) - (wall + (answered - sent) / 2));
     if (!first.held) {
       this.#log.warn('the lease of this instance was lost; registering anew', { instance: this.#id });

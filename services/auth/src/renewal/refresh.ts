@@ -35,6 +35,9 @@ export async function refresh(context: AuthContext, request: TokenRequest): Prom
   const presented = presenting(request.client, request.jkt, token);
   const minimumGeneration = generationOf(context, session);
   await checkTerms(context, request, token, session, { ...presented, minimumGeneration });
+  // Before the family takes its step: a step after which nothing can be signed is a reply lost for as long as that lasts, and a
+  // credential whose successor nobody was given for longer than the window counts as stolen.
+  context.keys.signingKey();
   const renewal = await context.families.renew({ ...presented, minimumGeneration });
   noteRefusal(context, renewal, session instanceof WherryError ? session : undefined);
   const renewed = await renewedOrRefused(context, renewal, session);
