@@ -74,6 +74,14 @@ export interface AuthSection {
   readonly renewal: RenewalSection;
 }
 
+/** What the settings of this form have in common, as a type that can be written down. */
+interface RateSchema {
+  readonly type: 'string';
+  readonly description: string;
+  readonly pattern: string;
+  readonly 'x-allowed': string;
+}
+
 const rate = {
   type: 'string',
   pattern: '^[1-9][0-9]{0,8}/[1-9][0-9]{0,4}[smhd](,[1-9][0-9]{0,8}/[1-9][0-9]{0,4}[smhd]){0,3}$',
@@ -122,8 +130,14 @@ export const authSchema = {
       additionalProperties: false,
       default: {},
       properties: {
-        perAddress: { ...rate, description: 'From one address that proves to be no client; a refused one costs 10.', default: '3000/10s' },
-        perClient: { ...rate, description: 'From one client that has proved who it is.', default: '20000/10s' },
+        perAddress: {
+          ...rate,
+          description: 'From one address that proves to be no client; a refused one costs 10.',
+          default: '3000/10s',
+        } as RateSchema & { readonly default: string },
+        perClient: { ...rate, description: 'From one client that has proved who it is.', default: '20000/10s' } as RateSchema & {
+          readonly default: string;
+        },
       },
     },
     renewal: {

@@ -65,6 +65,14 @@ export interface GatewaySection {
   readonly allowedOrigins: readonly string[];
 }
 
+/** What the settings of this form have in common, as a type that can be written down. */
+interface RateSchema {
+  readonly type: 'string';
+  readonly description: string;
+  readonly pattern: string;
+  readonly 'x-allowed': string;
+}
+
 const rate = {
   type: 'string',
   pattern: '^[1-9][0-9]{0,8}/[1-9][0-9]{0,4}[smhd](,[1-9][0-9]{0,8}/[1-9][0-9]{0,4}[smhd]){0,3}$',
@@ -165,9 +173,12 @@ export const gatewaySchema = {
             enum: ['check', 'strict', 'off'],
             default: 'check',
           },
-          perUser: { ...rate, description: 'How often requests of one user may come to this route; absent: as gateway.limits has it.' },
-          perClient: { ...rate, description: 'The same for all users of one client.' },
-          perAddress: { ...rate, description: 'The same for one address.' },
+          perUser: {
+            ...rate,
+            description: 'How often requests of one user may come to this route; absent: as gateway.limits has it.',
+          } as RateSchema,
+          perClient: { ...rate, description: 'The same for all users of one client.' } as RateSchema,
+          perAddress: { ...rate, description: 'The same for one address.' } as RateSchema,
         },
       },
     },
@@ -204,9 +215,9 @@ export const gatewaySchema = {
       additionalProperties: false,
       default: {},
       properties: {
-        perUser: { ...rate, description: 'From one user.' },
-        perClient: { ...rate, description: 'From all users of one client.' },
-        perAddress: { ...rate, description: 'From one address, IPv6 by its /64.' },
+        perUser: { ...rate, description: 'From one user.' } as RateSchema,
+        perClient: { ...rate, description: 'From all users of one client.' } as RateSchema,
+        perAddress: { ...rate, description: 'From one address, IPv6 by its /64.' } as RateSchema,
       },
     },
     examinations: {
@@ -215,12 +226,12 @@ export const gatewaySchema = {
       additionalProperties: false,
       default: {},
       properties: {
-        perAddress: { ...rate, description: 'For one address.', default: '20000/10s' },
+        perAddress: { ...rate, description: 'For one address.', default: '20000/10s' } as RateSchema & { readonly default: string },
         overall: {
           ...rate,
           description: 'For all addresses from which no good one has come lately, and once more for the others.',
           default: '100000/10s',
-        },
+        } as RateSchema & { readonly default: string },
       },
     },
     origin: {

@@ -20,6 +20,14 @@ export interface RolloutSection {
   readonly userAgents: readonly UserAgentEntry[];
 }
 
+/** What the settings of this form have in common, as a type that can be written down. */
+interface MomentSchema {
+  readonly type: 'string';
+  readonly description: string;
+  readonly pattern: string;
+  readonly 'x-allowed': string;
+}
+
 const moment = {
   type: 'string',
   pattern: '^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z$',
@@ -32,8 +40,14 @@ export const rolloutSchema = {
   additionalProperties: false,
   default: {},
   properties: {
-    deprecatedAt: { ...moment, description: 'Since when session credentials are deprecated (header Deprecation, RFC 9745).' },
-    sunsetAt: { ...moment, description: 'When they will no longer be accepted (header Sunset, RFC 8594). Absent: not told.' },
+    deprecatedAt: {
+      ...moment,
+      description: 'Since when session credentials are deprecated (header Deprecation, RFC 9745).',
+    } as MomentSchema,
+    sunsetAt: {
+      ...moment,
+      description: 'When they will no longer be accepted (header Sunset, RFC 8594). Absent: not told.',
+    } as MomentSchema,
     guideUrl: {
       type: 'string',
       description: 'Address of the guide for client teams (header Link, rel="deprecation"). Absent: not told.',
