@@ -223,7 +223,10 @@ export class Instance implements Component {
     const answered = this.#clock.monotonic();
     const first = rows[0];
     if (first === undefined) throw new Error('the poll answered no row');
-    this.#databaseAhead = Number(first.now) - (sent + answered) / 2;
+    // The database read its clock somewhere between the two: what is known already stands where it fits, so that one slow answer
+    // does not shift the reckoning by half of its time.
+    const [least, most] = [Number(first.now) - answered, Number(first.now) - sent];
+    this.#databaseAhead = Math.min(most, Math.max(least, this.#databaseAhead ?? (least + most) / 2));
     this.#clockOffset = Math.round(Number(first.now) - (wall + (answered - sent) / 2));
     if (!first.held) {
       this.#log.warn('the lease of this instance was lost; registering anew', { instance: this.#id });
