@@ -139,7 +139,7 @@ export class SessionRuntime implements Component {
   }
 
   /** The target's clock by this process' reckoning, epoch ms. */
-  readonly now = (): number => this.instance.databaseNow();
+  readonly now = (): number => this.#clock.now() + this.instance.clockOffsetMs;
 
   /** Registers, and resolves when slot map, revocations and the other topics are loaded. */
   async run(): Promise<void> {

@@ -111,7 +111,7 @@ class Service implements AuthService {
       ...(options.keyRotationSeconds === undefined ? {} : { rotateAfterMs: options.keyRotationSeconds * 1000 }),
     });
     // By the clock that all share, not by this machine's, which somebody may set.
-    const reckoned = { now: this.runtime.now, monotonic: () => clock.monotonic() };
+    const reckoned = { now: () => this.runtime.instance.databaseNow(), monotonic: () => clock.monotonic() };
     const verifying = { keys: this.#keys, issuer, audience, maxLifeS: lifeS, skewMs: skewSeconds * 1000, clock: reckoned };
     const clients = new Clients(options.clients ?? [], options.operatorSecret);
     const audiences = audiencesOf(options, clients);

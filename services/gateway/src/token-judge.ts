@@ -68,7 +68,11 @@ export class TokenJudge {
     const { tokens, runtime, rollout, renewal, origin, clock, log } = options;
     const skewMs = tokens.skewMs ?? SKEW_MS;
     // By the issuer's clock, not by this machine's: a token of the signed-in is not out of date because somebody sets that.
-    const verifying = { ...tokens, revocations: runtime.ended, clock: { now: runtime.now, monotonic: () => clock.monotonic() } };
+    const verifying = {
+      ...tokens,
+      revocations: runtime.ended,
+      clock: { now: () => runtime.instance.databaseNow(), monotonic: () => clock.monotonic() },
+    };
     this.verifier = createVerifier({ ...verifying, cacheSize: tokens.cacheSize ?? 100_000, derive: (claims) => this.#callerOf(claims) });
     if (origin !== undefined) this.#bound = new BoundTokens({ verifier: this.verifier, origin, skewS: Math.ceil(skewMs / 1000), clock });
     if (renewal !== undefined) {

@@ -54,18 +54,12 @@ async function statuses(node: PhaseNode, all: readonly Kept[]): Promise<number[]
 }
 
 describe.each([HOUR, -HOUR])('a gateway whose clock is off by %d ms', (off) => {
-  it('goes on to let the signed-in in, and takes itself out', async () => {
-    wrongGateway.clock.set(off);
-    for (const { kept } of visitors) {
-      expect((await ask(wrongGateway, kept.session ?? {})).status).toBe(200);
-      expect((await ask(wrongGateway, bearer(kept.jwt))).status).toBe(200);
-    }
+  it('takes itself out, and lets the sessions of the signed-in go on meanwhile', async () => {
     await step(wrongGateway, off);
     expect(await ready(wrongGateway)).toBe(false);
     expect(await ready(gateway)).toBe(true);
     for (const { kept } of visitors) {
       expect((await ask(wrongGateway, kept.session ?? {})).status).toBe(200);
-      expect((await ask(wrongGateway, bearer(kept.jwt))).status).toBe(200);
       expect((await ask(gateway, kept.session ?? {})).status).toBe(200);
       expect((await ask(gateway, bearer(kept.jwt))).status).toBe(200);
     }
@@ -100,12 +94,9 @@ describe.each([HOUR, -HOUR])('a gateway whose clock is off by %d ms', (off) => {
 });
 
 describe.each([HOUR, -HOUR])('an auth service whose clock is off by %d ms', (off) => {
-  it.each(['at once', 'when it knows'])('takes itself out; what it gives out all the same is good, %s', async (when) => {
-    wrongAuth.clock.set(off);
-    if (when === 'when it knows') {
-      await step(wrongAuth, off);
-      expect(await ready(wrongAuth)).toBe(false);
-    }
+  it('takes itself out; what it gives out all the same is good', async () => {
+    await step(wrongAuth, off);
+    expect(await ready(wrongAuth)).toBe(false);
     for (const visitor of visitors) {
       const { status } = await visitor.exchange(wrongAuth);
       expect(status).toBe(200);
