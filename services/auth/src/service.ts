@@ -110,9 +110,7 @@ class Service implements AuthService {
       ...(options.rsaBits === undefined ? {} : { rsaBits: options.rsaBits }),
       ...(options.keyRotationSeconds === undefined ? {} : { rotateAfterMs: options.keyRotationSeconds * 1000 }),
     });
-    // By the clock that all share, not by this machine's, which somebody may set.
-    const reckoned = { now: () => this.runtime.instance.databaseNow(), monotonic: () => clock.monotonic() };
-    const verifying = { keys: this.#keys, issuer, audience, maxLifeS: lifeS, skewMs: skewSeconds * 1000, clock: reckoned };
+    const verifying = { keys: this.#keys, issuer, audience, maxLifeS: lifeS, skewMs: skewSeconds * 1000, clock };
     const clients = new Clients(options.clients ?? [], options.operatorSecret);
     const audiences = audiencesOf(options, clients);
     const maxBearerRenewals = options.renewal?.bearerOnly?.maxRenewals ?? 0;
