@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
-import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { coreSchema, type Database } from '@wherry/core/control';
+import { createControlDatabase, type ControlDatabase } from '@wherry/core/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { cohortList, listInCohort, unlistFromCohort } from './cohort-list.ts';
 import { moveRollout } from './commands.ts';
@@ -10,17 +10,13 @@ import { RolloutState } from './rollout-state.ts';
 import { readRollout, rolloutSchema } from './rollout.ts';
 import { changeRolloutSettings, type RolloutSettings } from './settings.ts';
 
-let home: TestDatabase;
+let home: ControlDatabase;
 let database: Database;
 beforeAll(async () => {
-  home = await createTestDatabase(inject('postgresUrl'));
-  database = openDatabase({ url: home.url, statementMs: PATIENT_MS });
-  await applySchema(database, [coreSchema, rolloutSchema]);
+  home = await createControlDatabase(inject('postgresUrl'), [coreSchema, rolloutSchema]);
+  ({ database } = home);
 });
-afterAll(async () => {
-  await database.end();
-  await home.drop();
-});
+afterAll(() => home[Symbol.asyncDispose]());
 beforeEach(async () => {
   await database.query('TRUNCATE audit, rollout_list');
   await database.query(`UPDATE rollout SET phase = 'led', percent = 0, settled = true, paused = NULL, hold_out = 1`);

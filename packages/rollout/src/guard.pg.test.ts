@@ -1,5 +1,5 @@
-import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
-import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { coreSchema, type Database } from '@wherry/core/control';
+import { createControlDatabase, type ControlDatabase } from '@wherry/core/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { moveRollout } from './commands.ts';
 import { RolloutGuard, type GuardLook } from './guard.ts';
@@ -10,17 +10,13 @@ import type { RolloutPhase } from './phase.ts';
 import { readRollout, rolloutSchema } from './rollout.ts';
 import { changeRolloutSettings } from './settings.ts';
 
-let home: TestDatabase;
+let home: ControlDatabase;
 let database: Database;
 beforeAll(async () => {
-  home = await createTestDatabase(inject('postgresUrl'));
-  database = openDatabase({ url: home.url, statementMs: PATIENT_MS });
-  await applySchema(database, [coreSchema, rolloutSchema]);
+  home = await createControlDatabase(inject('postgresUrl'), [coreSchema, rolloutSchema]);
+  ({ database } = home);
 });
-afterAll(async () => {
-  await database.end();
-  await home.drop();
-});
+afterAll(() => home[Symbol.asyncDispose]());
 beforeEach(async () => {
   await database.query('TRUNCATE audit, instance, rollout_sample');
   await enter({ phase: 'led', percent: 10 });

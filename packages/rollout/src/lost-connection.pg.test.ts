@@ -1,21 +1,18 @@
-import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
-import { PATIENT_MS, createTestDatabase, openWay, type TestDatabase } from '@wherry/embedded/testing';
+import { coreSchema, openDatabase, type Database } from '@wherry/core/control';
+import { createControlDatabase, type ControlDatabase } from '@wherry/core/testing';
+import { PATIENT_MS, openWay } from '@wherry/embedded/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { moveRollout } from './commands.ts';
 import { rolloutHistory } from './history.ts';
 import { readRollout, rolloutSchema, type Rollout } from './rollout.ts';
 
-let home: TestDatabase;
+let home: ControlDatabase;
 let database: Database;
 beforeAll(async () => {
-  home = await createTestDatabase(inject('postgresUrl'));
-  database = openDatabase({ url: home.url, statementMs: PATIENT_MS });
-  await applySchema(database, [coreSchema, rolloutSchema]);
+  home = await createControlDatabase(inject('postgresUrl'), [coreSchema, rolloutSchema]);
+  ({ database } = home);
 });
-afterAll(async () => {
-  await database.end();
-  await home.drop();
-});
+afterAll(() => home[Symbol.asyncDispose]());
 beforeEach(async () => {
   await database.query('TRUNCATE audit');
   await database.query(`UPDATE rollout SET version = 1, course = 1, phase = 'dual', percent = NULL`);

@@ -1,5 +1,6 @@
-import { Instance, applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
-import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { Instance, coreSchema, type Database } from '@wherry/core/control';
+import { createControlDatabase, type ControlDatabase } from '@wherry/core/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { rolloutFollowers } from './acknowledgement.ts';
 import { listInCohort } from './cohort-list.ts';
@@ -13,17 +14,13 @@ import { readRollout, rolloutSchema, type Rollout } from './rollout.ts';
 import { changeRolloutSettings } from './settings.ts';
 import { settleRollout, type FamiliesAlive } from './settle.ts';
 
-let home: TestDatabase;
+let home: ControlDatabase;
 let database: Database;
 beforeAll(async () => {
-  home = await createTestDatabase(inject('postgresUrl'));
-  database = openDatabase({ url: home.url, statementMs: PATIENT_MS });
-  await applySchema(database, [coreSchema, rolloutSchema]);
+  home = await createControlDatabase(inject('postgresUrl'), [coreSchema, rolloutSchema]);
+  ({ database } = home);
 });
-afterAll(async () => {
-  await database.end();
-  await home.drop();
-});
+afterAll(() => home[Symbol.asyncDispose]());
 
 /** A follower that can be held: it has loaded what is new, and something older is still under way. */
 interface Follower {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { isWherryError } from '@wherry/core';
-import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
-import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { coreSchema, type Database } from '@wherry/core/control';
+import { createControlDatabase, type ControlDatabase } from '@wherry/core/testing';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { moveRollout } from './commands.ts';
 import { rolloutHistory } from './history.ts';
@@ -11,17 +11,13 @@ import type { RetireProof } from './retire.ts';
 import { readRollout, rolloutSchema, type Rollout } from './rollout.ts';
 import { settleRollout } from './settle.ts';
 
-let home: TestDatabase;
+let home: ControlDatabase;
 let database: Database;
 beforeAll(async () => {
-  home = await createTestDatabase(inject('postgresUrl'));
-  database = openDatabase({ url: home.url, statementMs: PATIENT_MS });
-  await applySchema(database, [coreSchema, rolloutSchema]);
+  home = await createControlDatabase(inject('postgresUrl'), [coreSchema, rolloutSchema]);
+  ({ database } = home);
 });
-afterAll(async () => {
-  await database.end();
-  await home.drop();
-});
+afterAll(() => home[Symbol.asyncDispose]());
 
 /** What should be, by rules written down a second time and in other words. */
 interface Model {

@@ -1,6 +1,7 @@
 import { isWherryError } from '@wherry/core';
-import { Instance, applySchema, coreSchema, leastAcknowledged, openDatabase, type Database } from '@wherry/core/control';
-import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { Instance, coreSchema, leastAcknowledged, openDatabase, type Database } from '@wherry/core/control';
+import { createControlDatabase, type ControlDatabase } from '@wherry/core/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
 import { advance, moveRollout, rollback, setPercent } from './commands.ts';
 import { rolloutHistory } from './history.ts';
@@ -9,17 +10,13 @@ import { policyFor } from './policy.ts';
 import { RolloutState } from './rollout-state.ts';
 import { readRollout, rolloutSchema } from './rollout.ts';
 
-let home: TestDatabase;
+let home: ControlDatabase;
 let database: Database;
 beforeAll(async () => {
-  home = await createTestDatabase(inject('postgresUrl'));
-  database = openDatabase({ url: home.url, statementMs: PATIENT_MS });
-  await applySchema(database, [coreSchema, rolloutSchema]);
+  home = await createControlDatabase(inject('postgresUrl'), [coreSchema, rolloutSchema]);
+  ({ database } = home);
 });
-afterAll(async () => {
-  await database.end();
-  await home.drop();
-});
+afterAll(() => home[Symbol.asyncDispose]());
 beforeEach(async () => {
   await database.query(`TRUNCATE audit`);
   await database.query(

@@ -1,22 +1,18 @@
 import { systemClock, type Clock } from '@wherry/core';
-import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
-import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { coreSchema, type Database } from '@wherry/core/control';
+import { createControlDatabase, type ControlDatabase } from '@wherry/core/testing';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { shardsControlSchema } from './schema.ts';
 import { SnowflakeIds } from './snowflake-ids.ts';
 import { snowflakeParts } from './snowflake.ts';
 
-let database: TestDatabase;
+let home: ControlDatabase;
 let control: Database;
 beforeAll(async () => {
-  database = await createTestDatabase(inject('postgresUrl'));
-  control = openDatabase({ url: database.url, statementMs: PATIENT_MS });
-  await applySchema(control, [coreSchema, shardsControlSchema]);
+  home = await createControlDatabase(inject('postgresUrl'), [coreSchema, shardsControlSchema]);
+  control = home.database;
 });
-afterAll(async () => {
-  await control.end();
-  await database.drop();
-});
+afterAll(() => home[Symbol.asyncDispose]());
 
 /** Longer than any test lasts. */
 const LONG_MS = 3_600_000;

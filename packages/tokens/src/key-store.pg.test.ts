@@ -1,6 +1,7 @@
 import { Sealer, isWherryError, type WherryError } from '@wherry/core';
-import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
-import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { coreSchema, type Database } from '@wherry/core/control';
+import { createControlDatabase, type ControlDatabase } from '@wherry/core/testing';
+import { PATIENT_MS } from '@wherry/embedded/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { tokensSchema } from './index.ts';
 import { jwksDocument } from './jwks.ts';
@@ -15,17 +16,13 @@ import {
   type KeyProcessOptions,
 } from './testing/key-process.ts';
 
-let home: TestDatabase;
+let home: ControlDatabase;
 let database: Database;
 beforeAll(async () => {
-  home = await createTestDatabase(inject('postgresUrl'));
-  database = openDatabase({ url: home.url, statementMs: PATIENT_MS });
-  await applySchema(database, [coreSchema, tokensSchema]);
+  home = await createControlDatabase(inject('postgresUrl'), [coreSchema, tokensSchema]);
+  ({ database } = home);
 });
-afterAll(async () => {
-  await database.end();
-  await home.drop();
-});
+afterAll(() => home[Symbol.asyncDispose]());
 beforeEach(async () => {
   await database.query('TRUNCATE signing_key, key_policy, instance, feed_topic, audit');
 });

@@ -1,22 +1,19 @@
 import { spawn } from 'node:child_process';
 import { isWherryError, systemClock, type Clock } from '@wherry/core';
-import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
-import { PATIENT_MS, createTestDatabase, openWay, type TestDatabase } from '@wherry/embedded/testing';
+import { coreSchema, type Database } from '@wherry/core/control';
+import { createControlDatabase, type ControlDatabase } from '@wherry/core/testing';
+import { PATIENT_MS, openWay } from '@wherry/embedded/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import { tokensSchema } from './index.ts';
 import { SHORT_LEASE_MS, issueFrom, judged, startKeyProcess, type KeyProcess, type KeyProcessOptions } from './testing/key-process.ts';
 
-let home: TestDatabase;
+let home: ControlDatabase;
 let database: Database;
 beforeAll(async () => {
-  home = await createTestDatabase(inject('postgresUrl'));
-  database = openDatabase({ url: home.url, statementMs: PATIENT_MS });
-  await applySchema(database, [coreSchema, tokensSchema]);
+  home = await createControlDatabase(inject('postgresUrl'), [coreSchema, tokensSchema]);
+  ({ database } = home);
 });
-afterAll(async () => {
-  await database.end();
-  await home.drop();
-});
+afterAll(() => home[Symbol.asyncDispose]());
 beforeEach(async () => {
   await database.query('TRUNCATE signing_key, key_policy, instance, feed_topic, audit');
 });

@@ -1,6 +1,6 @@
 import { Sealer, isWherryError } from '@wherry/core';
-import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
-import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { coreSchema, type Database } from '@wherry/core/control';
+import { createControlDatabase, type ControlDatabase } from '@wherry/core/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { readImportedKey } from './imported-key.ts';
@@ -9,17 +9,13 @@ import { KeyRing } from './key-ring.ts';
 import { KeyStore } from './key-store.ts';
 import { testKey } from './testing/fixtures.ts';
 
-let home: TestDatabase;
+let home: ControlDatabase;
 let database: Database;
 beforeAll(async () => {
-  home = await createTestDatabase(inject('postgresUrl'));
-  database = openDatabase({ url: home.url, statementMs: PATIENT_MS });
-  await applySchema(database, [coreSchema, tokensSchema]);
+  home = await createControlDatabase(inject('postgresUrl'), [coreSchema, tokensSchema]);
+  ({ database } = home);
 });
-afterAll(async () => {
-  await database.end();
-  await home.drop();
-});
+afterAll(() => home[Symbol.asyncDispose]());
 
 const RANK = ['next', 'active', 'retiring', 'gone'];
 const MOST_ROUNDS = 6;

@@ -1,19 +1,16 @@
-import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
-import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { applySchema, coreSchema, type Database } from '@wherry/core/control';
+import { createControlDatabase, type ControlDatabase } from '@wherry/core/testing';
 import { ClientUsage, rolloutSchema } from '@wherry/rollout';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { run } from '../testing/recording-terminal.ts';
 
-let home: TestDatabase;
+let home: ControlDatabase;
 let database: Database;
 beforeAll(async () => {
-  home = await createTestDatabase(inject('postgresUrl'));
-  database = openDatabase({ url: home.url, statementMs: PATIENT_MS });
+  home = await createControlDatabase(inject('postgresUrl'));
+  ({ database } = home);
 });
-afterAll(async () => {
-  await database.end();
-  await home.drop();
-});
+afterAll(() => home[Symbol.asyncDispose]());
 
 const wherry = async (line: string): Promise<string> => {
   const { code, out, err } = await run(line, { WHERRY_CONTROL_URL: home.url });

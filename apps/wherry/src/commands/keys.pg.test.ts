@@ -2,22 +2,19 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
-import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
+import { applySchema, coreSchema, type Database } from '@wherry/core/control';
+import { createControlDatabase, type ControlDatabase } from '@wherry/core/testing';
 import { tokensSchema } from '@wherry/tokens';
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { run, type Run } from '../testing/recording-terminal.ts';
 
-let home: TestDatabase;
+let home: ControlDatabase;
 let control: Database;
 beforeAll(async () => {
-  home = await createTestDatabase(inject('postgresUrl'));
-  control = openDatabase({ url: home.url, statementMs: PATIENT_MS });
+  home = await createControlDatabase(inject('postgresUrl'));
+  control = home.database;
 });
-afterAll(async () => {
-  await control.end();
-  await home.drop();
-});
+afterAll(() => home[Symbol.asyncDispose]());
 
 const MASTER_KEY = Buffer.alloc(32, 7).toString('base64');
 const wherry = (line: string, more: Readonly<Record<string, string>> = {}): Promise<Run> =>

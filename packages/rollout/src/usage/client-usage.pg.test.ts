@@ -1,23 +1,17 @@
-import { Instance, applySchema, coreSchema, openDatabase, type Database } from '@wherry/core/control';
-import { createTestDatabase } from '@wherry/embedded/testing';
+import { Instance, coreSchema, type Database } from '@wherry/core/control';
+import { createControlDatabase, type ControlDatabase } from '@wherry/core/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { rolloutSchema } from '../rollout.ts';
 import { ClientUsage } from './client-usage.ts';
 import { readClientUsage, readObservedUse } from './usage-report.ts';
 
+let home: ControlDatabase;
 let database: Database;
-let dispose: () => Promise<void>;
-
 beforeAll(async () => {
-  const test = await createTestDatabase(inject('postgresUrl'));
-  database = openDatabase({ url: test.url });
-  await applySchema(database, [coreSchema, rolloutSchema]);
-  dispose = async () => {
-    await database.end();
-    await test.drop();
-  };
+  home = await createControlDatabase(inject('postgresUrl'), [coreSchema, rolloutSchema]);
+  ({ database } = home);
 });
-afterAll(() => dispose());
+afterAll(() => home[Symbol.asyncDispose]());
 beforeEach(() => database.query('TRUNCATE instance, usage_reporter, client_usage'));
 
 const LATER = 60_000;

@@ -1,0 +1,1 @@
+export { createControlDatabase, type ControlDatabase } from './control-database.ts';
