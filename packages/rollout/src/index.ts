@@ -3,6 +3,7 @@ export { type RolloutAct, type RolloutMove } from './change.ts';
 export { cohortList, listInCohort, unlistFromCohort, type CohortListEntry, type CohortMember } from './cohort-list.ts';
 export { bucketOf, inCohort, inHoldOut, type CohortEntry, type CohortLists, type RolloutArm } from './cohort.ts';
 export { advance, moveRollout, rollback, setPercent } from './commands.ts';
+export { deprecationHeaders, type DeprecationOptions } from './deprecation.ts';
 export { readFigures, type ArmFigures, type RolloutFigures } from './figures.ts';
 export { RolloutGuard, limitsOf, type GuardLook, type RolloutGuardOptions } from './guard.ts';
 export { guardrailText } from './guardrail-text.ts';

@@ -1,3 +1,2 @@
 export { createGateway, type Gateway } from './gateway.ts';
 export type { ForwardAuthOptions, GatewayOptions, GatewayRoute, GatewayTokens, ProxyOptions, SessionCacheOptions } from './options.ts';
-export type { DeprecationOptions } from './rollout/deprecation.ts';

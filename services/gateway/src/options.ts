@@ -2,12 +2,11 @@ import type { Clock, Logger, Metrics } from '@wherry/core';
 import type { Database } from '@wherry/core/control';
 import type { CrossSitePolicy, IdentitySecret } from '@wherry/http';
 import type { TokenFamilies } from '@wherry/renewal';
-import type { ClientNamingOptions, RolloutState } from '@wherry/rollout';
+import type { ClientNamingOptions, RolloutState, DeprecationOptions } from '@wherry/rollout';
 import type { CarriedSessions, ExpressCookie, SessionRuntime } from '@wherry/sessions';
 import type { KeySource } from '@wherry/tokens';
 import type { RequestLimitOptions } from './limits/request-limits.ts';
 import type { RenewalClientOptions } from './renewal/renewal-client.ts';
-import type { DeprecationOptions } from './rollout/deprecation.ts';
 
 /** Where the requests below a path go. */
 export interface GatewayRoute {

@@ -1,10 +1,17 @@
 import { WherryError, type Component, type Logger, type Metrics } from '@wherry/core';
 import type { TokenFamilies } from '@wherry/renewal';
-import { ClientNaming, ClientUsage, RolloutGuard, RolloutMeter, type RolloutState, type UsedCredential } from '@wherry/rollout';
+import {
+  ClientNaming,
+  ClientUsage,
+  RolloutGuard,
+  RolloutMeter,
+  deprecationHeaders,
+  type RolloutState,
+  type UsedCredential,
+} from '@wherry/rollout';
 import type { SessionRuntime } from '@wherry/sessions';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ADVICE_HEADER } from '../access-tokens.ts';
-import { deprecationHeaders } from './deprecation.ts';
 import { ForcedSignOuts } from './forced-sign-outs.ts';
 import type { RolloutOptions } from './options.ts';
 

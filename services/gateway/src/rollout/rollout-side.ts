@@ -1,10 +1,17 @@
 import type { Component, Logger } from '@wherry/core';
 import type { Database } from '@wherry/core/control';
 import type { TokenFamilies } from '@wherry/renewal';
-import { ClientNaming, ClientUsage, RolloutMeter, type ClientNamingOptions, type RolloutState } from '@wherry/rollout';
+import {
+  ClientNaming,
+  ClientUsage,
+  RolloutMeter,
+  deprecationHeaders,
+  type ClientNamingOptions,
+  type DeprecationOptions,
+  type RolloutState,
+} from '@wherry/rollout';
 import type { SessionRuntime } from '@wherry/sessions';
 import { ArmCounts } from './arm-counts.ts';
-import { deprecationHeaders, type DeprecationOptions } from './deprecation.ts';
 import { EvidenceNotes } from './evidence-notes.ts';
 import { SessionPolicy } from './session-policy.ts';
 
@@ -43,7 +50,7 @@ export class RolloutSide implements Component {
       usage: this.usage,
       families,
       notes: this.notes,
-      deprecation: deprecationHeaders(deprecation ?? {}),
+      deprecation: Object.entries(deprecationHeaders(deprecation ?? {})).flat(),
     });
   }
 
