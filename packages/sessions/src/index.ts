@@ -27,6 +27,7 @@ export { ExpressCookie, type ExpressCookieOptions, type ExpressCookieReading } f
 export { expressJsonDecoder, type ExpressJsonOptions } from './legacy/express-json.ts';
 export type { IdentityMapping } from './legacy/identity-mapping.ts';
 export { nativeTouch } from './native-touch.ts';
+export { clientIdOf, ownAttributes, siblingOf } from './own-attributes.ts';
 export { carriedSessionKey, compareVersions, sessionIdText, type SessionKey, type SessionRecord, type SessionVersion } from './record.ts';
 export { SessionRuntime, type CarriedOptions, type SessionRuntimeOptions } from './runtime.ts';
 export { parseSourceRefKey, sourceRefKeyFingerprint, sourceRefKeyOf, sourceRefKeyText } from './source-ref-key.ts';

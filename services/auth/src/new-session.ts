@@ -1,10 +1,9 @@
 import { WherryError } from '@wherry/core';
-import { mintSessionToken, type SessionKey } from '@wherry/sessions';
+import { mintSessionToken, ownAttributes, type SessionKey } from '@wherry/sessions';
 import { signed, type AccessToken } from './access-tokens.ts';
 import type { RegisteredClient } from './clients.ts';
 import type { AuthContext } from './context.ts';
 import { beginBearerRenewal, beginRenewal, renewsByItself, requireLease } from './renewal/begin-renewal.ts';
-import { attributesOf } from './subject.ts';
 
 /** Who is signed in, as read in one step. */
 export interface Identity {
@@ -101,7 +100,7 @@ async function store(
       lastAccessTime: now,
       expireTime: sessionExpiresAt,
       userGeneration: generation,
-      attributes: attributesOf(client.id),
+      attributes: ownAttributes(client.id),
       version: { epoch: 0, n: 1 },
       touchVersion: now,
       sourceRef: null,

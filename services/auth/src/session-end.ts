@@ -1,9 +1,8 @@
 import { WherryError, isWherryError } from '@wherry/core';
-import { carriedSessionKey, type EndOutcome } from '@wherry/sessions';
+import { carriedSessionKey, siblingOf, type EndOutcome } from '@wherry/sessions';
 import { slotOf } from '@wherry/shards';
 import type { AuthContext } from './context.ts';
 import { familyOfRows } from './renewal/sibling-session.ts';
-import { siblingOf } from './subject.ts';
 
 /**
  * Ends the session of an id: carried over or born here, with all rows that stand for it. Repeatable: a repeat goes on where the first time stopped. Errors:

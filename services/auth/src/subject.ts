@@ -1,5 +1,6 @@
 import { WherryError } from '@wherry/core';
 import {
+  clientIdOf,
   parseSessionToken,
   sessionIdText,
   type CarriedRead,
@@ -109,28 +110,6 @@ export async function keepAlive(context: AuthContext, subject: TokenSubject): Pr
   if (until > expireTime) context.runtime.target.touch(key, { lastAccessTime: now, expireTime: until, touchVersion: now });
   // Others who touch the session do not count its absolute life.
   return Math.min(Math.max(until, expireTime), absolute);
-}
-
-/** The attributes of a session that is born here: the application that it was begun with, and the session that it stands for. */
-export function attributesOf(clientId: string, siblingOf?: bigint): string {
-  return JSON.stringify({ clientId, ...(siblingOf === undefined ? {} : { siblingOf: siblingOf.toString() }) });
-}
-
-/** The application that a session was begun with, where it is known. */
-export function clientIdOf(record: Pick<SessionRecord, 'attributes'>): string | undefined {
-  return attributeOf(record, 'clientId');
-}
-
-/** The id of the session that a row stands for, which is another one's. */
-export function siblingOf(record: Pick<SessionRecord, 'attributes' | 'sourceRef'>): bigint | undefined {
-  // What an application has written into its own session says nothing here.
-  const id = record.sourceRef === null ? attributeOf(record, 'siblingOf') : undefined;
-  return id !== undefined && /^[1-9]\d{0,18}$/.test(id) ? BigInt(id) : undefined;
-}
-
-function attributeOf({ attributes }: Pick<SessionRecord, 'attributes'>, name: 'clientId' | 'siblingOf'): string | undefined {
-  const value = (JSON.parse(attributes === '' ? '{}' : attributes) as Readonly<Record<string, unknown>>)[name];
-  return typeof value === 'string' ? value : undefined;
 }
 
 function legacySubject(read: CarriedRead, rawId: string, readAt: number): Subject {

@@ -1,4 +1,4 @@
-import type { CarriedSessions, LiveSession, SessionRuntime } from '@wherry/sessions';
+import { clientIdOf, type CarriedSessions, type LiveSession, type SessionRuntime } from '@wherry/sessions';
 import type { SessionCredential } from './credential.ts';
 
 /** What a session credential stands for, as read from the primary side. */
@@ -54,7 +54,7 @@ export class SessionReader {
     if (record.sourceRef !== null) return { state: 'absent' };
     if (record.expireTime !== null && record.expireTime <= now()) return { state: 'absent' };
     if (record.userId !== null && record.userGeneration < ended.minimumGeneration(record.userId)) return { state: 'ended' };
-    const clientId = clientIdOf(record.attributes);
+    const clientId = clientIdOf(record);
     return { ...finding(record), ...(clientId === undefined ? {} : { clientId }) };
   }
 }
@@ -68,11 +68,4 @@ function finding({
 }: Pick<LiveSession, 'userId' | 'username' | 'authorities' | 'userGeneration' | 'expireTime'>): SessionFinding {
   if (userId === null) return { state: 'anonymous' };
   return { state: 'live', userId, username, authorities, generation: userGeneration, expireTime };
-}
-
-/** As the auth service writes it; nothing else is among the attributes of a session that was born there. */
-function clientIdOf(attributes: string): string | undefined {
-  if (attributes === '') return undefined;
-  const { clientId } = JSON.parse(attributes) as { readonly clientId?: unknown };
-  return typeof clientId === 'string' ? clientId : undefined;
 }

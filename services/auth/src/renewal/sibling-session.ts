@@ -1,10 +1,17 @@
 import { WherryError } from '@wherry/core';
-import { mintSessionToken, sessionIdText, type MintedSessionToken, type SessionRecord } from '@wherry/sessions';
+import {
+  clientIdOf,
+  mintSessionToken,
+  ownAttributes,
+  sessionIdText,
+  siblingOf,
+  type MintedSessionToken,
+  type SessionRecord,
+} from '@wherry/sessions';
 import { slotOf } from '@wherry/shards';
 import { createHmac } from 'node:crypto';
 import { ANONYMOUS_CLIENT } from '../clients.ts';
 import type { AuthContext } from '../context.ts';
-import { attributesOf, clientIdOf, siblingOf } from '../subject.ts';
 
 /**
  * While the rollout goes back, a renewal gives a session token too, since its client may have dropped the one that it had.
@@ -32,7 +39,7 @@ export async function mintSibling(context: AuthContext, record: SessionRecord): 
       expireTime: Math.min(now + context.idleMs, record.createTime + context.absoluteMs),
       touchVersion: now,
     };
-    const attributes = attributesOf(clientIdOf(record) ?? ANONYMOUS_CLIENT, root);
+    const attributes = ownAttributes(clientIdOf(record) ?? ANONYMOUS_CLIENT, root);
     const stored = await target.create({ ...record, ...touch, key, attributes, version: { epoch: 0, n: 1 }, sourceRef: null });
     // Ended: it has run out and was swept, or ended with its session, which is looked at below. Else the id is another session's.
     if (stored === 'ended' && (await isEnded(context, root))) throw ended();
