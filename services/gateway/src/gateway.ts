@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { WherryError, asWherryError, silentLogger, systemClock, type Component, type Logger } from '@wherry/core';
 import { IdentitySigner, sendProblem } from '@wherry/http';
+import { RENEWAL_LIVES } from '@wherry/tokens';
 import { Admin } from './admin.ts';
 import { Authenticator } from './authenticator.ts';
 import { Connections } from './connections.ts';
@@ -41,8 +42,6 @@ const CLOCK_LIMIT_MS = 5000;
 const HEADERS_MS = 10_000;
 const IDLE_MS = 65_000;
 const DRAIN_LOOK_MS = 25;
-/** So many lives of a token after its end it may still be renewed. */
-const RENEWAL_LIVES = 2;
 
 class HttpGateway implements Gateway {
   readonly name = 'gateway';

@@ -1,11 +1,8 @@
 import { isWherryError } from '@wherry/core';
-import { checkTokenLives } from '@wherry/tokens';
+import { RENEWAL_LIVES, checkTokenLives } from '@wherry/tokens';
 import { configFault, shown } from './fault.ts';
 import type { Settings } from './schema.ts';
 import { variableOf } from './variables.ts';
-
-/** A token may be renewed for twice its life after its end. */
-const RENEWAL_LIVES = 2;
 
 /** Where a key's value came from; undefined: it is the default. */
 export type OriginOf = (key: string) => string | undefined;

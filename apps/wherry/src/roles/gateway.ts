@@ -4,7 +4,7 @@ import { createGateway, type Gateway } from '@wherry/gateway';
 import { TokenFamilies } from '@wherry/renewal';
 import { RolloutState } from '@wherry/rollout';
 import { SessionRuntime } from '@wherry/sessions';
-import { KEY_TOPIC, KeyRing } from '@wherry/tokens';
+import { KEY_TOPIC, KeyRing, RENEWAL_LIVES } from '@wherry/tokens';
 import { requireMasterKey, type WherryConfig } from '../config/index.ts';
 import { sourceCookie } from './auth.ts';
 import { deprecationOf } from './deprecation.ts';
@@ -85,9 +85,9 @@ export async function addGatewayRole(lifecycle: Lifecycle, config: WherryConfig,
   );
 }
 
-/** How long after its end an access token may still be renewed: twice its life. */
+/** How long after its end an access token may still be renewed. */
 function renewalWindowMs({ tokens }: WherryConfig): number {
-  return 2 * tokens.accessTokenSeconds * 1000;
+  return RENEWAL_LIVES * tokens.accessTokenSeconds * 1000;
 }
 
 interface Rates {

@@ -1,3 +1,5 @@
+import { rate } from './rate.ts';
+
 /** A public key of a client (RFC 7517, RFC 7518 section 6). */
 export interface ClientKeyEntry {
   readonly kty: 'EC' | 'OKP' | 'RSA';
@@ -74,20 +76,6 @@ export interface AuthSection {
   readonly renewal: RenewalSection;
 }
 
-/** What the settings of this form have in common, as a type that can be written down. */
-interface RateSchema {
-  readonly type: 'string';
-  readonly description: string;
-  readonly pattern: string;
-  readonly 'x-allowed': string;
-}
-
-const rate = {
-  type: 'string',
-  pattern: '^[1-9][0-9]{0,8}/[1-9][0-9]{0,4}[smhd](,[1-9][0-9]{0,8}/[1-9][0-9]{0,4}[smhd]){0,3}$',
-  'x-allowed': 'a rate as 20/1s, or up to four as 20/1s,600/1m',
-} as const;
-
 export const authSchema = {
   type: 'object',
   description: "The authorization service. WHERRY_AUTH_OPERATOR_SECRET: bearer of the operator's routes.",
@@ -130,14 +118,8 @@ export const authSchema = {
       additionalProperties: false,
       default: {},
       properties: {
-        perAddress: {
-          ...rate,
-          description: 'From one address that proves to be no client; a refused one costs 10.',
-          default: '3000/10s',
-        } as RateSchema & { readonly default: string },
-        perClient: { ...rate, description: 'From one client that has proved who it is.', default: '20000/10s' } as RateSchema & {
-          readonly default: string;
-        },
+        perAddress: rate('From one address that proves to be no client; a refused one costs 10.', '3000/10s'),
+        perClient: rate('From one client that has proved who it is.', '20000/10s'),
       },
     },
     renewal: {

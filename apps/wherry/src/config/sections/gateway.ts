@@ -1,3 +1,5 @@
+import { rate } from './rate.ts';
+
 /** Where the requests below a path go. */
 interface RouteEntry {
   /** The longest prefix that fits decides. */
@@ -64,20 +66,6 @@ export interface GatewaySection {
   /** Other sites whose pages may send what changes something. */
   readonly allowedOrigins: readonly string[];
 }
-
-/** What the settings of this form have in common, as a type that can be written down. */
-interface RateSchema {
-  readonly type: 'string';
-  readonly description: string;
-  readonly pattern: string;
-  readonly 'x-allowed': string;
-}
-
-const rate = {
-  type: 'string',
-  pattern: '^[1-9][0-9]{0,8}/[1-9][0-9]{0,4}[smhd](,[1-9][0-9]{0,8}/[1-9][0-9]{0,4}[smhd]){0,3}$',
-  'x-allowed': 'a rate as 20/1s, or up to four as 20/1s,600/1m',
-} as const;
 
 export const gatewaySchema = {
   type: 'object',
@@ -173,12 +161,9 @@ export const gatewaySchema = {
             enum: ['check', 'strict', 'off'],
             default: 'check',
           },
-          perUser: {
-            ...rate,
-            description: 'How often requests of one user may come to this route; absent: as gateway.limits has it.',
-          } as RateSchema,
-          perClient: { ...rate, description: 'The same for all users of one client.' } as RateSchema,
-          perAddress: { ...rate, description: 'The same for one address.' } as RateSchema,
+          perUser: rate('How often requests of one user may come to this route; absent: as gateway.limits has it.'),
+          perClient: rate('The same for all users of one client.'),
+          perAddress: rate('The same for one address.'),
         },
       },
     },
@@ -215,9 +200,9 @@ export const gatewaySchema = {
       additionalProperties: false,
       default: {},
       properties: {
-        perUser: { ...rate, description: 'From one user.' } as RateSchema,
-        perClient: { ...rate, description: 'From all users of one client.' } as RateSchema,
-        perAddress: { ...rate, description: 'From one address, IPv6 by its /64.' } as RateSchema,
+        perUser: rate('From one user.'),
+        perClient: rate('From all users of one client.'),
+        perAddress: rate('From one address, IPv6 by its /64.'),
       },
     },
     examinations: {
@@ -226,12 +211,8 @@ export const gatewaySchema = {
       additionalProperties: false,
       default: {},
       properties: {
-        perAddress: { ...rate, description: 'For one address.', default: '20000/10s' } as RateSchema & { readonly default: string },
-        overall: {
-          ...rate,
-          description: 'For all addresses from which no good one has come lately, and once more for the others.',
-          default: '100000/10s',
-        } as RateSchema & { readonly default: string },
+        perAddress: rate('For one address.', '20000/10s'),
+        overall: rate('For all addresses from which no good one has come lately, and once more for the others.', '100000/10s'),
       },
     },
     origin: {
