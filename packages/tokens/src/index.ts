@@ -50,6 +50,7 @@ export { KeyStore, type KeyChange, type KeyCommand, type KeyStoreOptions } from 
 export type { KeyState } from './key-transitions.ts';
 export { RENEWAL_LIVES, checkTokenLives, type TokenLives } from './life.ts';
 export { newKey, type NewKey, type PublicJwk } from './new-key.ts';
+export { readUnproved } from './read-claims.ts';
 export type { RefusalReason, Refused } from './refusal.ts';
 export { createSignature } from './signature.ts';
 export {

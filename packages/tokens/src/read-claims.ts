@@ -22,13 +22,18 @@ const DECIMAL_ID = /^[1-9][0-9]{0,18}$/;
 const SCOPE = /^[!#-[\]-~]+(?: [!#-[\]-~]+)*$/;
 const THUMBPRINT_BYTES = 32;
 
+/** What a payload says, of whatever types, proved or not; undefined: it has no form to say anything in. */
+export function readUnproved(payload: Uint8Array): JsonObject | undefined {
+  return parseObject(payload, CLAIMS_DEPTH);
+}
+
 /**
  * The claims in a payload, every one with the type that we issue; undefined otherwise. Claims that are not ours are
  * passed over (RFC 7519 section 4), but not what stands within `cnf` and `act`: a token bound to something that nobody
  * here can check would be believed of whoever brings it.
  */
 export function readClaims(payload: Uint8Array): AccessTokenClaims | undefined {
-  const object = parseObject(payload, CLAIMS_DEPTH);
+  const object = readUnproved(payload);
   if (object === undefined) return undefined;
   const { iss, aud, sub, userId, authorities, username, client_id, sid, gen, jti, iat, nbf, exp, auth_time, scope, act, cnf } =
     object as Claims;

@@ -1,13 +1,10 @@
 import type { AuthorizationSource } from '@wherry/http';
 import type { CarriedSessions, ExpressCookie, SessionRuntime } from '@wherry/sessions';
-import { parseObject, readCompactJws, type KeySource, type Verifier } from '@wherry/tokens';
+import { readCompactJws, readUnproved, type KeySource, type Verifier } from '@wherry/tokens';
 import type { Caller } from './caller.ts';
 import { credentialOf, type SessionCredential } from './credential.ts';
 import { refusal, type Outcome } from './outcome.ts';
 import { judgeStaleToken } from './stale-token.ts';
-
-/** As deep as claims go. */
-const CLAIM_DEPTH = 16;
 
 /** What decides when a caller is looked at again. */
 export interface SecondLookOptions {
@@ -58,7 +55,7 @@ function expiredToken(caller: Caller, text: string, { keys, runtime, carried }: 
   if (sessionId === undefined) return refusal('jwt', 'token_expired');
   const jws = readCompactJws(text);
   if (!jws.ok || jws.kid === undefined || keys.find(jws.kid) === undefined) return refusal('jwt', 'token_key_unknown');
-  const iat = parseObject(jws.payload, CLAIM_DEPTH)?.['iat'];
+  const iat = readUnproved(jws.payload)?.['iat'];
   if (typeof iat !== 'number' || iat <= runtime.ended.issuerNotBefore) return refusal('jwt', 'token_revoked');
   if (runtime.ended.isSessionEnded(sessionId.toString())) return refusal('jwt', 'token_session_ended');
   if (iat <= runtime.ended.sessionTokensNotBefore(sessionId.toString())) return refusal('jwt', 'token_session_changed');

@@ -1,7 +1,7 @@
 import { WherryError } from '@wherry/core';
 import { audit, controlError } from '@wherry/core/control';
 import { userIdClaim } from '@wherry/tokens';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifySchema } from 'fastify';
 import type { AuthContext } from '../context.ts';
 import { authoritiesSchema, disableSchema, enableSchema, issuerRevokeSchema, revokeSchema } from '../http/schemas.ts';
 import { requireOperator } from '../operator.ts';
@@ -28,44 +28,28 @@ interface IssuerBody extends Reason {
 export function adminRoutes(app: FastifyInstance, context: AuthContext): void {
   const { userEnds } = context;
 
-  /** Ends all that a user has, registered here or carried over. */
-  app.route<{ Params: UserParameters; Body: Reason }>({
-    method: 'POST',
-    url: '/v1/admin/users/:id/revoke',
-    schema: revokeSchema,
-    handler: async (request) => {
-      const actor = requireOperator(context, request);
-      const { id } = request.params;
-      const { generation, propagated } = await userEnds.end(id, actor, request.body.reason);
-      return { userId: userIdClaim(id), generation, propagated };
-    },
-  });
-
-  /** Ends all that a user has and keeps him out, registered here or carried over. */
-  app.route<{ Params: UserParameters; Body: Reason }>({
-    method: 'POST',
-    url: '/v1/admin/users/:id/disable',
-    schema: disableSchema,
-    handler: async (request) => {
-      const actor = requireOperator(context, request);
-      const { id } = request.params;
-      const { generation, propagated } = await userEnds.disable(id, actor, request.body.reason);
-      return { userId: userIdClaim(id), generation, propagated };
-    },
-  });
-
-  /** Lets a user in again; he has to sign in anew. */
-  app.route<{ Params: UserParameters; Body: Reason }>({
-    method: 'POST',
-    url: '/v1/admin/users/:id/enable',
-    schema: enableSchema,
-    handler: async (request) => {
-      const actor = requireOperator(context, request);
-      const { id } = request.params;
-      const { changed, propagated } = await userEnds.enable(id, actor, request.body.reason);
-      return { userId: userIdClaim(id), changed, propagated };
-    },
-  });
+  const onUser = (
+    name: 'revoke' | 'disable' | 'enable',
+    schema: FastifySchema,
+    act: (id: string, actor: string, reason: string) => Promise<object>,
+  ): void => {
+    app.route<{ Params: UserParameters; Body: Reason }>({
+      method: 'POST',
+      url: `/v1/admin/users/:id/${name}`,
+      schema,
+      handler: async (request) => {
+        const actor = requireOperator(context, request);
+        const { id } = request.params;
+        return { userId: userIdClaim(id), ...(await act(id, actor, request.body.reason)) };
+      },
+    });
+  };
+  // Ends all that a user has, registered here or carried over.
+  onUser('revoke', revokeSchema, (id, actor, reason) => userEnds.end(id, actor, reason));
+  // The same, and keeps him out.
+  onUser('disable', disableSchema, (id, actor, reason) => userEnds.disable(id, actor, reason));
+  // Lets him in again; he has to sign in anew.
+  onUser('enable', enableSchema, (id, actor, reason) => userEnds.enable(id, actor, reason));
 
   /** Gives a registered user other authorities, and ends what he holds with the old ones. */
   app.route<{ Params: UserParameters; Body: AuthoritiesBody }>({

@@ -1,5 +1,5 @@
 import type { RolloutArm, RolloutMeter, RolloutState } from '@wherry/rollout';
-import { parseObject, readCompactJws } from '@wherry/tokens';
+import { readCompactJws, readUnproved } from '@wherry/tokens';
 import { LRUCache } from 'lru-cache';
 import type { Caller } from '../caller.ts';
 import type { Outcome } from '../outcome.ts';
@@ -13,7 +13,6 @@ export interface ArmCountsOptions {
 /** Refusals of one user that count, each this many milliseconds. */
 const MOST_REFUSED = 5;
 const REFUSED_EVERY_MS = 10_000;
-const CLAIM_DEPTH = 16;
 
 /**
  * Counts requests for the arm of their user, where there are arms to compare: in `led` and `preferred`. Synchronous
@@ -89,6 +88,6 @@ export class ArmCounts {
 /** The user whom a token names, without a proof; undefined: it has no form to name one in. */
 function subjectOf(token: string): string | undefined {
   const jws = readCompactJws(token);
-  const sub = jws.ok ? parseObject(jws.payload, CLAIM_DEPTH)?.['sub'] : undefined;
+  const sub = jws.ok ? readUnproved(jws.payload)?.['sub'] : undefined;
   return typeof sub === 'string' && sub !== '' ? sub : undefined;
 }
