@@ -1,4 +1,4 @@
-import { rate } from './rate.ts';
+import { rate, type RateSchemaWithDefault } from './rate.ts';
 
 /** A public key of a client (RFC 7517, RFC 7518 section 6). */
 export interface ClientKeyEntry {
@@ -118,8 +118,12 @@ export const authSchema = {
       additionalProperties: false,
       default: {},
       properties: {
-        perAddress: rate('From one address that proves to be no client; a refused one costs 10.', '3000/10s'),
-        perClient: rate('From one client that has proved who it is.', '20000/10s'),
+        perAddress: {
+          ...rate,
+          description: 'From one address that proves to be no client; a refused one costs 10.',
+          default: '3000/10s',
+        } as RateSchemaWithDefault,
+        perClient: { ...rate, description: 'From one client that has proved who it is.', default: '20000/10s' } as RateSchemaWithDefault,
       },
     },
     renewal: {

@@ -1,4 +1,4 @@
-import { rate } from './rate.ts';
+import { rate, type RateSchema, type RateSchemaWithDefault } from './rate.ts';
 
 /** Where the requests below a path go. */
 interface RouteEntry {
@@ -161,9 +161,12 @@ export const gatewaySchema = {
             enum: ['check', 'strict', 'off'],
             default: 'check',
           },
-          perUser: rate('How often requests of one user may come to this route; absent: as gateway.limits has it.'),
-          perClient: rate('The same for all users of one client.'),
-          perAddress: rate('The same for one address.'),
+          perUser: {
+            ...rate,
+            description: 'How often requests of one user may come to this route; absent: as gateway.limits has it.',
+          } as RateSchema,
+          perClient: { ...rate, description: 'The same for all users of one client.' } as RateSchema,
+          perAddress: { ...rate, description: 'The same for one address.' } as RateSchema,
         },
       },
     },
@@ -200,9 +203,9 @@ export const gatewaySchema = {
       additionalProperties: false,
       default: {},
       properties: {
-        perUser: rate('From one user.'),
-        perClient: rate('From all users of one client.'),
-        perAddress: rate('From one address, IPv6 by its /64.'),
+        perUser: { ...rate, description: 'From one user.' } as RateSchema,
+        perClient: { ...rate, description: 'From all users of one client.' } as RateSchema,
+        perAddress: { ...rate, description: 'From one address, IPv6 by its /64.' } as RateSchema,
       },
     },
     examinations: {
@@ -211,8 +214,12 @@ export const gatewaySchema = {
       additionalProperties: false,
       default: {},
       properties: {
-        perAddress: rate('For one address.', '20000/10s'),
-        overall: rate('For all addresses from which no good one has come lately, and once more for the others.', '100000/10s'),
+        perAddress: { ...rate, description: 'For one address.', default: '20000/10s' } as RateSchemaWithDefault,
+        overall: {
+          ...rate,
+          description: 'For all addresses from which no good one has come lately, and once more for the others.',
+          default: '100000/10s',
+        } as RateSchemaWithDefault,
       },
     },
     origin: {
