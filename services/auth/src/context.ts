@@ -1,7 +1,7 @@
 import type { Logger } from '@wherry/core';
 import type { KeyObject } from 'node:crypto';
 import type { TrustedProxies, UnnamedProxy } from '@wherry/http';
-import type { CarriedSessions, ExpressCookie, SessionRuntime } from '@wherry/sessions';
+import type { CarriedSessions, SessionCookie, SessionRuntime } from '@wherry/sessions';
 import type { TokenFamilies } from '@wherry/renewal';
 import type { RolloutState } from '@wherry/rollout';
 import type { SnowflakeIds } from '@wherry/shards';
@@ -27,7 +27,7 @@ export interface Counts {
 export interface AuthContext {
   readonly runtime: SessionRuntime;
   /** The sessions of the application that people have; undefined where there is none. */
-  readonly legacy: { readonly sessions: CarriedSessions; readonly cookie: ExpressCookie } | undefined;
+  readonly legacy: { readonly sessions: CarriedSessions; readonly cookie: SessionCookie } | undefined;
   readonly keys: KeyRing;
   readonly issuer: Issuer;
   readonly verifier: Verifier;

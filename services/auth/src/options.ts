@@ -1,7 +1,7 @@
 import type { Clock, Logger } from '@wherry/core';
 import type { Database } from '@wherry/core/control';
 import type { PrometheusMetrics } from '@wherry/core/metrics';
-import type { ExpressCookie, SessionDecoder, SourceStore } from '@wherry/sessions';
+import type { SessionCookie, SessionDecoder, SourceStore } from '@wherry/sessions';
 import type { ShardSet } from '@wherry/shards';
 import type { SigningAlgorithm } from '@wherry/tokens';
 import type { AuthClient } from './clients.ts';
@@ -16,7 +16,7 @@ import type { CheckPassword } from './users/breached/check-password.ts';
 export interface LegacySource {
   readonly store: SourceStore;
   readonly decode: SessionDecoder;
-  readonly cookie: ExpressCookie;
+  readonly cookie: SessionCookie;
   /** Life of a session without an idle time of its own, milliseconds; default one day. */
   readonly defaultIdleMs?: number;
 }

@@ -1,6 +1,6 @@
 import { asWherryError, type Clock, type Logger } from '@wherry/core';
 import type { AuthorizationSource, IdentitySigner } from '@wherry/http';
-import type { CarriedSessions, ExpressCookie, SessionRuntime } from '@wherry/sessions';
+import type { CarriedSessions, SessionCookie, SessionRuntime } from '@wherry/sessions';
 import type { Caller } from './caller.ts';
 import { Comparison } from './comparison.ts';
 import { Counts } from './counts.ts';
@@ -22,7 +22,7 @@ export interface AuthenticatorOptions {
   readonly rollout: RolloutSide;
   readonly renewal: TokenJudgeOptions['renewal'];
   readonly carried: CarriedSessions | undefined;
-  readonly cookie: ExpressCookie | undefined;
+  readonly cookie: SessionCookie | undefined;
   readonly signer: IdentitySigner | undefined;
   readonly cacheSize: number;
   readonly cacheTtlMs: number;

@@ -1,4 +1,4 @@
-import type { ExpressCookie } from '@wherry/sessions';
+import type { SessionCookie } from '@wherry/sessions';
 import type { Caller } from './caller.ts';
 import { cookieCredential, type SessionCredential } from './credential.ts';
 import type { Outcome } from './outcome.ts';
@@ -8,7 +8,7 @@ export type Difference = 'same' | 'user' | 'authorities' | 'session' | 'unknown'
 
 /** Options of {@link Comparison}. */
 export interface ComparisonOptions {
-  readonly cookie: ExpressCookie | undefined;
+  readonly cookie: SessionCookie | undefined;
   readonly judge: (credential: SessionCredential) => Outcome | Promise<Outcome>;
   /** Whether the credential still holds now. */
   readonly stillHolds: (caller: Caller) => boolean;

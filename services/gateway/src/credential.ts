@@ -1,6 +1,6 @@
 import { asWherryError } from '@wherry/core';
 import { MAX_AUTHORIZATION_LENGTH, authorizationOf, type AuthorizationSource } from '@wherry/http';
-import { carriedSessionKey, classifyCredential, parseSessionToken, type ExpressCookie, type SessionKey } from '@wherry/sessions';
+import { carriedSessionKey, classifyCredential, parseSessionToken, type SessionCookie, type SessionKey } from '@wherry/sessions';
 import { refusal, refusalOf, type Refusal } from './outcome.ts';
 
 /** What a request offers as proof. Secrets: never logged. */
@@ -21,7 +21,7 @@ export type SessionCredential =
  * `st_` a session token, anything else nothing. Only without one the application's cookie is read. Of other schemes
  * than Bearer, DPoP alone brings credentials of ours.
  */
-export function credentialOf(request: AuthorizationSource, cookie: ExpressCookie | undefined): Credential {
+export function credentialOf(request: AuthorizationSource, cookie: SessionCookie | undefined): Credential {
   let authorization;
   try {
     authorization = authorizationOf(request);
@@ -75,7 +75,7 @@ function bearer(token: string): Credential {
 /** The session that the application's cookie names; the choice among several of the name is the application's own. */
 export function cookieCredential(
   rawHeaders: readonly string[],
-  cookie: ExpressCookie | undefined,
+  cookie: SessionCookie | undefined,
 ): SessionCredential | { readonly kind: 'refused'; readonly refusal: Refusal } {
   const reading = cookie?.read(cookieHeader(rawHeaders)) ?? { outcome: 'absent' };
   switch (reading.outcome) {

@@ -3,7 +3,7 @@ import type { Database } from '@wherry/core/control';
 import type { CrossSitePolicy, IdentitySecret } from '@wherry/http';
 import type { TokenFamilies } from '@wherry/renewal';
 import type { ClientNamingOptions, RolloutState, DeprecationOptions } from '@wherry/rollout';
-import type { CarriedSessions, ExpressCookie, SessionRuntime } from '@wherry/sessions';
+import type { CarriedSessions, SessionCookie, SessionRuntime } from '@wherry/sessions';
 import type { KeySource } from '@wherry/tokens';
 import type { RequestLimitOptions } from './limits/request-limits.ts';
 import type { RenewalClientOptions } from './renewal/renewal-client.ts';
@@ -150,7 +150,7 @@ export interface GatewayOptions {
   /** Carried-over sessions; absent: session cookies are not looked at. */
   readonly carried?: CarriedSessions;
   /** The application's session cookie; absent likewise. */
-  readonly cookie?: ExpressCookie;
+  readonly cookie?: SessionCookie;
   /** Secrets for signing identity headers, the newest first; absent: they are not signed. */
   readonly upstreamSecrets?: readonly IdentitySecret[];
   readonly sessionCache?: SessionCacheOptions;

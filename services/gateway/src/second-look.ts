@@ -1,5 +1,5 @@
 import type { AuthorizationSource } from '@wherry/http';
-import type { CarriedSessions, ExpressCookie, SessionRuntime } from '@wherry/sessions';
+import type { CarriedSessions, SessionCookie, SessionRuntime } from '@wherry/sessions';
 import { readCompactJws, readUnproved, type KeySource, type Verifier } from '@wherry/tokens';
 import type { Caller } from './caller.ts';
 import { credentialOf, type SessionCredential } from './credential.ts';
@@ -12,7 +12,7 @@ export interface SecondLookOptions {
   readonly keys: KeySource;
   readonly runtime: SessionRuntime;
   readonly carried: CarriedSessions | undefined;
-  readonly cookie: ExpressCookie | undefined;
+  readonly cookie: SessionCookie | undefined;
   /** Whether news of revocations are recent enough. */
   readonly fresh: () => boolean;
   readonly session: (credential: SessionCredential) => Outcome | Promise<Outcome>;

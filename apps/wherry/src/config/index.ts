@@ -1,6 +1,14 @@
 export type { WherryConfig } from './config.ts';
 export { loadConfig, type ConfigSources, type LoadedConfig } from './load.ts';
-export { requireClients, requireControlUrl, requireCookieSecrets, requireMasterKey, requireShards, requireSource } from './required.ts';
+export {
+  requireClients,
+  requireControlUrl,
+  requireMasterKey,
+  requireShards,
+  requireSource,
+  requireSourceCookie,
+  requireSourceFormat,
+} from './required.ts';
 export { ROLES, checkRoles, type Role } from './roles.ts';
 export { CONFIG_SCHEMA, type Settings } from './schema.ts';
 export { parseSourceUrl } from './source-url.ts';

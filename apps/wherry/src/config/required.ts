@@ -1,4 +1,5 @@
 import type { AuthClient } from '@wherry/auth';
+import { formatsOf, type SessionCookie, type SessionFormat } from '@wherry/sessions';
 import { requiredShardAddresses } from '@wherry/shards';
 import { clientKeys } from './client-keys.ts';
 import type { WherryConfig } from './config.ts';
@@ -30,12 +31,24 @@ export function requireSource(config: WherryConfig): SourceAddress {
   );
 }
 
-/** The secrets that sign the source's cookie, newest first. Errors: `config_invalid` when none is set. */
-export function requireCookieSecrets(config: WherryConfig): readonly string[] {
-  return (
-    config.source.cookieSecrets?.reveal() ??
-    missing('source.cookieSecrets', 'WHERRY_SOURCE_COOKIE_SECRETS or WHERRY_SOURCE_COOKIE_SECRETS_FILE')
-  );
+/** How the application keeps its sessions. Errors: `config_invalid` for a format that the source cannot have. */
+export function requireSourceFormat(config: WherryConfig): SessionFormat {
+  const { kind } = requireSource(config);
+  const possible = formatsOf(kind);
+  const { format: name } = config.source;
+  const format = name === undefined ? possible[0] : possible.find((each) => each.name === name);
+  if (format !== undefined) return format;
+  const allowed = possible.map((each) => each.name).join(', ');
+  throw configFault({ key: 'source.format', is: `is "${name}", which no source of kind ${kind} has`, allowed: `one of ${allowed}` });
+}
+
+/** The cookie that names a session of the application. Errors: `config_invalid` when its secrets are not set. */
+export function requireSourceCookie(config: WherryConfig): SessionCookie {
+  const format = requireSourceFormat(config);
+  const secrets = config.source.cookieSecrets?.reveal();
+  if (format.signedCookie && secrets === undefined)
+    missing('source.cookieSecrets', 'WHERRY_SOURCE_COOKIE_SECRETS or WHERRY_SOURCE_COOKIE_SECRETS_FILE');
+  return format.cookie({ name: config.source.cookieName ?? format.cookieName, secrets: secrets ?? [] });
 }
 
 /**

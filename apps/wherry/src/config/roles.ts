@@ -1,5 +1,5 @@
 import type { WherryConfig } from './config.ts';
-import { requireClients, requireControlUrl, requireCookieSecrets, requireMasterKey, requireShards, requireSource } from './required.ts';
+import { requireClients, requireControlUrl, requireMasterKey, requireShards, requireSource, requireSourceCookie } from './required.ts';
 
 /** What one process can be; one may be several. */
 export const ROLES = ['auth', 'gateway', 'migrator'] as const;
@@ -10,11 +10,11 @@ export type Role = (typeof ROLES)[number];
 type Requirement = (config: WherryConfig) => unknown;
 
 /** A source may be gone once everything has been carried over; while there is one, its cookies have to be verified. */
-const cookieSecretsOfSource: Requirement = (config) => (config.source.url === undefined ? undefined : requireCookieSecrets(config));
+const cookieOfSource: Requirement = (config) => (config.source.url === undefined ? undefined : requireSourceCookie(config));
 
 const NEEDS: Readonly<Record<Role, readonly Requirement[]>> = {
-  auth: [requireControlUrl, requireShards, requireMasterKey, requireClients, cookieSecretsOfSource],
-  gateway: [requireControlUrl, requireShards, requireMasterKey, cookieSecretsOfSource],
+  auth: [requireControlUrl, requireShards, requireMasterKey, requireClients, cookieOfSource],
+  gateway: [requireControlUrl, requireShards, requireMasterKey, cookieOfSource],
   migrator: [requireControlUrl, requireShards, requireMasterKey, requireSource],
 };
 

@@ -43,6 +43,9 @@ describe('the schema', () => {
     expect(new Set(variables).size).toBe(variables.length);
     expect(SETTINGS.filter(({ schema }) => schema.default === undefined).map(({ key }) => key)).toEqual([
       'source.url',
+      'source.format',
+      'source.prefix',
+      'source.cookieName',
       'gateway.adminPort',
       'gateway.forwardAuthUriHeader',
       'gateway.forwardAuthPrefix',

@@ -1,8 +1,7 @@
 import { breachedFile, breachedRange, createAuthService, passwordCheck, type AuthService, type CheckPassword } from '@wherry/auth';
 import type { Lifecycle, Logger, Metrics } from '@wherry/core';
 import { createMetrics } from '@wherry/core/metrics';
-import { ExpressCookie } from '@wherry/sessions';
-import { requireClients, requireCookieSecrets, requireMasterKey, type WherryConfig } from '../config/index.ts';
+import { requireClients, requireMasterKey, requireSourceCookie, type WherryConfig } from '../config/index.ts';
 import { deprecationOf } from './deprecation.ts';
 import { openFoundation } from './foundation.ts';
 import { addRevocationStream } from './revocation-stream.ts';
@@ -38,7 +37,7 @@ export async function addAuthRole(lifecycle: Lifecycle, config: WherryConfig, lo
       clients: requireClients(config),
       ...(auth.publicUrl === undefined ? {} : { publicUrl: auth.publicUrl }),
       dpopNonces: auth.dpopNonces,
-      ...(source === undefined ? {} : { source: { store: source, decode: sourceDecoder(config), cookie: sourceCookie(config) } }),
+      ...(source === undefined ? {} : { source: { store: source, decode: sourceDecoder(config), cookie: requireSourceCookie(config) } }),
       renewal: {
         reuseEndsSession: auth.renewal.reuseEndsSession,
         graceMs: auth.renewal.graceSeconds * 1000,
@@ -68,9 +67,4 @@ function breachCheck({ passwords }: WherryConfig, log: Logger, metrics: Metrics)
   const { breachedFile: path, breachedUrl: url } = passwords;
   if (path !== undefined) return passwordCheck(breachedFile(path), { log, metrics });
   return url === undefined ? undefined : passwordCheck(breachedRange({ url }), { log, metrics });
-}
-
-/** How the application signs its session cookie. */
-export function sourceCookie(config: WherryConfig): ExpressCookie {
-  return new ExpressCookie({ name: config.source.cookieName, secrets: requireCookieSecrets(config) });
 }

@@ -5,8 +5,7 @@ import { TokenFamilies } from '@wherry/renewal';
 import { RolloutState } from '@wherry/rollout';
 import { SessionRuntime } from '@wherry/sessions';
 import { KEY_TOPIC, KeyRing, RENEWAL_LIVES } from '@wherry/tokens';
-import { requireMasterKey, type WherryConfig } from '../config/index.ts';
-import { sourceCookie } from './auth.ts';
+import { requireMasterKey, requireSourceCookie, type WherryConfig } from '../config/index.ts';
 import { deprecationOf } from './deprecation.ts';
 import { openFoundation } from './foundation.ts';
 import { keepEndsMs } from './migrator.ts';
@@ -63,7 +62,9 @@ export async function addGatewayRole(lifecycle: Lifecycle, config: WherryConfig,
       deprecation: deprecationOf(config),
       ...(gateway.origin === undefined ? {} : { origin: gateway.origin }),
       ...(gateway.authUrl === undefined ? {} : { renewal: { authUrl: gateway.authUrl, windowMs: renewalWindowMs(config) } }),
-      ...(source === undefined ? {} : { carried: runtime.carry({ source, decode: sourceDecoder(config) }), cookie: sourceCookie(config) }),
+      ...(source === undefined
+        ? {}
+        : { carried: runtime.carry({ source, decode: sourceDecoder(config) }), cookie: requireSourceCookie(config) }),
       ...(upstreamSecrets === undefined ? {} : { upstreamSecrets }),
       sessionCache: { size: gateway.sessionCacheSize, source: gateway.cacheSourceSessions },
       forwardAuth: {

@@ -1,11 +1,11 @@
 import { Sealer } from '@wherry/core';
-import { expressJsonDecoder, type SessionDecoder, type SourceStore } from '@wherry/sessions';
-import { requireMasterKey, requireSource, type WherryConfig } from '../config/index.ts';
+import type { SessionDecoder, SourceStore } from '@wherry/sessions';
+import { requireMasterKey, requireSource, requireSourceFormat, type WherryConfig } from '../config/index.ts';
 
 /** The source that the configuration names, with only its own driver loaded. It is closed by its `close`. */
 export async function openSource(config: WherryConfig): Promise<SourceStore> {
   const address = requireSource(config);
-  const { prefix } = config.source;
+  const { prefix = requireSourceFormat(config).prefix } = config.source;
   switch (address.kind) {
     case 'redis': {
       const { createRedisSource } = await import('@wherry/sessions/redis');
@@ -22,7 +22,7 @@ export async function openSource(config: WherryConfig): Promise<SourceStore> {
 
 /** The decoder of the source's sessions, by the configured mapping. */
 export function sourceDecoder(config: WherryConfig): SessionDecoder {
-  return expressJsonDecoder({ identity: config.source.identity });
+  return requireSourceFormat(config).decoder({ identity: config.source.identity });
 }
 
 /** A store on this machine takes any key; a service gets the SDK's own way of finding one. */

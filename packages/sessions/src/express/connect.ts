@@ -2,7 +2,7 @@ import { Lifecycle, WherryError, silentLogger, type Logger } from '@wherry/core'
 import { openDatabase } from '@wherry/core/control';
 import { ShardSet } from '@wherry/shards';
 import type { Store } from 'express-session';
-import { expressJsonDecoder } from '../legacy/express-json.ts';
+import { expressJsonDecoder } from '../legacy/express/express-json.ts';
 import type { IdentityMapping } from '../legacy/identity-mapping.ts';
 import { SessionRuntime } from '../runtime.ts';
 import { parseSourceRefKey } from '../source-ref-key.ts';

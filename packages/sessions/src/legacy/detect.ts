@@ -1,9 +1,7 @@
 import type { Undecodable } from '../source/decoder.ts';
 import { AttributeHistogram, type AttributeStatistic } from './attribute-histogram.ts';
-import { expressJsonDecoder } from './express-json.ts';
-
-/** Layouts that can be carried. */
-type Layout = 'connect-redis' | 'connect-dynamodb';
+import type { SessionFormat } from './format.ts';
+import { formatsOf } from './formats.ts';
 
 /** What was sampled: session values and, where known, the ids that they lie under (used for nothing but their shape). */
 export interface LayoutSample {
@@ -14,7 +12,8 @@ export interface LayoutSample {
 
 /** What a sample says. Holds neither values nor ids. */
 export interface LayoutReport {
-  readonly layout: Layout | 'unknown';
+  /** The name of a format, or `unknown`. */
+  readonly layout: string;
   /** Why, in words for people. */
   readonly reasons: readonly string[];
   readonly sampled: number;
@@ -27,43 +26,58 @@ export interface LayoutReport {
   readonly attributes: readonly AttributeStatistic[];
 }
 
-const LAYOUTS: Readonly<Record<string, Layout>> = { redis: 'connect-redis', dynamodb: 'connect-dynamodb' };
 /** A layout is named when this share of the sample has it; the rest becomes dead letters that a person decides about. */
 const MIN_SHARE = 0.9;
-/** No mapping is known yet, and none is needed to tell the layout. */
-const decode = expressJsonDecoder({ identity: { userId: '' } });
 /** `uid-safe` makes ids of 24 bytes in base64url; applications may make their own. */
 const LIBRARY_ID = /^[A-Za-z0-9_-]{32}$/;
 
 /** Tells which layout a sample has, and which attributes its sessions have. */
 export function detectLayout(sample: LayoutSample): LayoutReport {
+  const found = formatsOf(sample.store).map((format) => attempt(format, sample));
+  const [first] = found;
+  const best = found.reduce((a, b) => (b.matching > (a?.matching ?? -1) ? b : a), first);
+  const sampled = sample.entries.length;
+  const { matching, faults, histogram } = best ?? { matching: 0, faults: {}, histogram: new AttributeHistogram() };
+  const layout = best !== undefined && sampled > 0 && matching >= sampled * MIN_SHARE ? best.format.name : 'unknown';
+  const reasons = [...shares(sampled, best), ...storeReasons(sample), ...idReasons(sample)];
+  return { layout, reasons, sampled, matching, faults, bytes: sizes(sample), attributes: histogram.report() };
+}
+
+interface Attempt {
+  readonly format: SessionFormat;
+  readonly matching: number;
+  readonly faults: LayoutReport['faults'];
+  readonly histogram: AttributeHistogram;
+}
+
+function attempt(format: SessionFormat, { entries }: LayoutSample): Attempt {
+  // No mapping is known yet, and none is needed to tell the layout.
+  const decode = format.decoder({ identity: { userId: '' } });
   const histogram = new AttributeHistogram();
   const faults: Partial<Record<Undecodable['reason'], number>> = {};
   let matching = 0;
-  for (const { value } of sample.entries) {
+  for (const { value } of entries) {
     const result = decode(value);
     if (result.ok) {
       matching++;
-      histogram.add(JSON.parse(value) as object);
+      histogram.add(JSON.parse(result.session.attributes) as object);
     } else {
       faults[result.why.reason] = (faults[result.why.reason] ?? 0) + 1;
     }
   }
-  const sampled = sample.entries.length;
-  const layout = sampled > 0 && matching >= sampled * MIN_SHARE ? (LAYOUTS[sample.store] ?? 'unknown') : 'unknown';
-  const reasons = [...shares(sampled, matching, faults), ...storeReasons(sample), ...idReasons(sample)];
-  return { layout, reasons, sampled, matching, faults, bytes: sizes(sample), attributes: histogram.report() };
+  return { format, matching, faults, histogram };
 }
 
-function shares(sampled: number, matching: number, faults: LayoutReport['faults']): string[] {
+function shares(sampled: number, best: Attempt | undefined): string[] {
   if (sampled === 0) return ['the sample is empty'];
-  const lines = [`${matching} of ${sampled} values are JSON objects with a "cookie", as express-session stores them`];
-  for (const [reason, count] of Object.entries(faults)) lines.push(`${count} of ${sampled} values are not: ${reason}`);
+  if (best === undefined) return [];
+  const lines = [`${best.matching} of ${sampled} values are as ${best.format.name} stores them`];
+  for (const [reason, count] of Object.entries(best.faults)) lines.push(`${count} of ${sampled} values are not: ${reason}`);
   return lines;
 }
 
 function storeReasons({ store }: LayoutSample): string[] {
-  return LAYOUTS[store] === undefined ? [`no layout is known for the store "${store}"`] : [];
+  return formatsOf(store).length === 0 ? [`no layout is known for the store "${store}"`] : [];
 }
 
 function idReasons({ entries }: LayoutSample): string[] {

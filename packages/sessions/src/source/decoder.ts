@@ -14,9 +14,12 @@ export interface DecodedSession extends SessionIdentity {
   readonly idleMs: number | null;
 }
 
-/** Why a value could not be decoded: a stable reason and words without any of its content. */
+/**
+ * Why a value could not be decoded: a stable reason and words without any of its content. `malformed`: of a binary form
+ * that is broken; `type_refused`: it holds a type that is not on the list of what may be read.
+ */
 export interface Undecodable {
-  readonly reason: 'too_large' | 'too_deep' | 'not_json' | 'not_a_session' | 'identity_invalid';
+  readonly reason: 'too_large' | 'too_deep' | 'not_json' | 'malformed' | 'type_refused' | 'not_a_session' | 'identity_invalid';
   readonly detail: string;
 }
 

@@ -1,3 +1,5 @@
+import { SESSION_FORMATS } from '@wherry/sessions';
+
 /** Where in a session's attributes its user stands, as dotted paths. */
 interface IdentityMapping {
   readonly userId: string;
@@ -11,8 +13,9 @@ export interface SourceSection {
   /** `redis://…`, `rediss://…` or `dynamodb://…`; with a password in it only from the environment. */
   readonly url?: string;
   /** What the application puts before the session id in the store's key. */
-  readonly prefix: string;
-  readonly cookieName: string;
+  readonly format?: string;
+  readonly prefix?: string;
+  readonly cookieName?: string;
   readonly identity: IdentityMapping;
 }
 
@@ -23,19 +26,22 @@ export const sourceSchema = {
   default: {},
   properties: {
     url: { type: 'string', description: 'Where the store is. With a password in it only from the environment.', format: 'source-url' },
+    format: {
+      type: 'string',
+      description: 'How the application keeps its sessions; absent: the usual one of the store.',
+      enum: SESSION_FORMATS.map(({ name }) => name) as readonly string[],
+    },
     prefix: {
       type: 'string',
-      description: "What the application puts before the session id in the store's key.",
+      description: "What the application puts before the session id in the store's key; absent: as its software does.",
       maxLength: 200,
-      default: 'sess:',
     },
     cookieName: {
       type: 'string',
-      description: 'Name of the cookie that holds the session id.',
+      description: 'Name of the cookie that holds the session id; absent: as its software does.',
       // A token of RFC 9110 section 5.6.2, which RFC 6265 section 4.1.1 asks of a cookie's name.
       pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$",
       'x-allowed': 'the name of a cookie, up to 100 characters without spaces, commas, semicolons and =',
-      default: 'connect.sid',
     },
     identity: {
       type: 'object',

@@ -1,16 +1,7 @@
-import type { SessionDecoder, Undecodable } from '../source/decoder.ts';
-import { IdentityFault, identityOf, type IdentityMapping } from './identity-mapping.ts';
-import { depthWithin } from './json-depth.ts';
-
-/** Options of {@link expressJsonDecoder}. */
-export interface ExpressJsonOptions {
-  /** Where the session keeps who it belongs to. */
-  readonly identity: IdentityMapping;
-  /** Most bytes of UTF-8; default 512 KiB. */
-  readonly maxBytes?: number;
-  /** Deepest nesting of objects and arrays; default 32. */
-  readonly maxDepth?: number;
-}
+import type { SessionDecoder, Undecodable } from '../../source/decoder.ts';
+import type { DecoderOptions } from '../format.ts';
+import { IdentityFault, identityOf } from '../identity-mapping.ts';
+import { depthWithin } from '../json-depth.ts';
 
 /** The outcome of one decoding. */
 type Decoding = ReturnType<SessionDecoder>;
@@ -19,7 +10,7 @@ type Decoding = ReturnType<SessionDecoder>;
  * Makes the decoder of what express-session 1.x stores: a JSON object with the member `cookie`. `attributes` of the
  * decoded session is the stored text itself, so that the application gets back what it wrote, to the byte.
  */
-export function expressJsonDecoder(options: ExpressJsonOptions): SessionDecoder {
+export function expressJsonDecoder(options: DecoderOptions): SessionDecoder {
   const { identity, maxBytes = 512 * 1024, maxDepth = 32 } = options;
   return (value): Decoding => {
     // A character takes at most 3 bytes for each of its UTF-16 units, so most values need no counting.

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { DecodedSession, Undecodable } from '../source/decoder.ts';
+import type { DecodedSession, Undecodable } from '../../source/decoder.ts';
 import { expressJsonDecoder } from './express-json.ts';
 
 const identity = { userId: 'user.id', username: 'user.name', authorities: ['user.roles', 'user.permissions'] };

@@ -1,24 +1,13 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { WherryError } from '@wherry/core';
-import { cookieValue } from './cookie-header.ts';
+import { cookieValue } from '../cookie-header.ts';
+import type { CookieReading, SessionCookie, SessionCookieOptions } from '../session-cookie.ts';
 
-/** How an Express application signs its session cookie. */
-export interface ExpressCookieOptions {
-  /** Name of the cookie; default `connect.sid`. */
-  readonly name?: string;
-  /** The application's secrets: the first one signs, all of them verify, so that a secret can be exchanged. */
-  readonly secrets: readonly string[];
+/** How an Express application signs its session cookie; its name is `connect.sid` by default. */
+export interface ExpressCookieOptions extends SessionCookieOptions {
   /** Longest signed value that is looked at, in characters; default 4096, which is what browsers keep (RFC 6265 section 6.1). */
   readonly maxLength?: number;
 }
-
-/** What a Cookie header says of the legacy session. */
-export type ExpressCookieReading =
-  | { readonly outcome: 'verified'; readonly rawId: string }
-  /** No such cookie, or an empty one: a request without a session. */
-  | { readonly outcome: 'absent' }
-  /** A cookie that the application itself would not accept. */
-  | { readonly outcome: 'invalid'; readonly reason: 'too_long' | 'unsigned' | 'signature' };
 
 const SIGNED = 's:';
 
@@ -26,7 +15,7 @@ const SIGNED = 's:';
  * Reads and writes the signed cookie of express-session 1.x: `s:<id>.<base64 HMAC-SHA-256 of the id, unpadded>`,
  * percent-encoded. Accepts exactly what the library accepts, below a cap on the length.
  */
-export class ExpressCookie {
+export class ExpressCookie implements SessionCookie {
   readonly name: string;
   readonly #secrets: readonly string[];
   readonly #maxLength: number;
@@ -42,14 +31,14 @@ export class ExpressCookie {
   }
 
   /** The session id that the Cookie header of a request carries, its signature verified in constant time. */
-  read(header: string | undefined): ExpressCookieReading {
+  read(header: string | undefined): CookieReading {
     const value = header === undefined ? undefined : cookieValue(header, this.name);
     if (value === undefined || value === '') return { outcome: 'absent' };
     return this.verify(value);
   }
 
   /** The session id in a cookie value that has been percent-decoded already. */
-  verify(value: string): ExpressCookieReading {
+  verify(value: string): CookieReading {
     if (value.length > this.#maxLength) return { outcome: 'invalid', reason: 'too_long' };
     if (!value.startsWith(SIGNED)) return { outcome: 'invalid', reason: 'unsigned' };
     const dot = value.lastIndexOf('.');

@@ -1,0 +1,31 @@
+import type { SessionDecoder } from '../source/decoder.ts';
+import type { IdentityMapping } from './identity-mapping.ts';
+import type { SessionCookie, SessionCookieOptions } from './session-cookie.ts';
+
+/** Options of a decoder. */
+export interface DecoderOptions {
+  /** Where the session keeps who it belongs to. */
+  readonly identity: IdentityMapping;
+  /** Most bytes of UTF-8; default 512 KiB. */
+  readonly maxBytes?: number;
+  /** Deepest nesting of objects and arrays; default 32. */
+  readonly maxDepth?: number;
+}
+
+/** How one piece of software keeps the sessions of its users: what lies in the store, and what its clients hold. */
+export interface SessionFormat {
+  /** As configurations and reports name it, e.g. `connect-redis`. */
+  readonly name: string;
+  /** `kind`s of the sources that it keeps them in. */
+  readonly stores: readonly string[];
+  /** What stands before the session id in the store's keys where nothing else is configured. */
+  readonly prefix: string;
+  /** The name of its cookie where nothing else is configured. */
+  readonly cookieName: string;
+  /** True: its cookie is signed, so that one cannot be read without the application's secrets. */
+  readonly signedCookie: boolean;
+  /** Decodes what is its own and refuses what is not: by that samples are told apart. */
+  decoder(options: DecoderOptions): SessionDecoder;
+  /** Errors: `config_invalid` where secrets are missing. */
+  cookie(options: SessionCookieOptions): SessionCookie;
+}
