@@ -259,7 +259,7 @@ describe('the move into retired', () => {
     const { rows } = await database.query<{ now: bigint }>('SELECT wherry_now() AS now');
     const now = Number(rows[0]?.now);
     const { version } = await readRollout(database);
-    const whole = { lastSessionUse: null, observedSince: now - 2 * DAY, silent: [], ...evidence };
+    const whole = { lastSessionUse: null, observedSince: now - 2 * DAY, observedUntil: now, silent: [], ...evidence };
     const proof = { absoluteMs: DAY, evidence: () => Promise.resolve(whole) };
     return moveRollout(database, { command: 'advance' }, { expectedVersion: version, actor: 'ada' }, proof);
   }
@@ -284,6 +284,9 @@ describe('the move into retired', () => {
     });
     await expect(retire({ observedSince: now - DAY / 2 })).rejects.toMatchObject({ data: { reason: 'observed_too_short' } });
     await expect(retire({ silent: ['gateway 7'] })).rejects.toMatchObject({ data: { reason: 'instances_silent' } });
+    await expect(retire({ observedSince: now - DAY, observedUntil: now - 1 })).rejects.toMatchObject({
+      data: { reason: 'observed_too_short' },
+    });
     await expect(retire({ observedSince: null })).rejects.toMatchObject({ data: { reason: 'observed_too_short', notBefore: null } });
     const stale = await follow();
     stale.hold();

@@ -36,7 +36,7 @@ describe('mayRetire', () => {
       { ok: false, reason: 'used_recently', notBefore: Number.NaN },
     ],
   ] as const)('%s', (_, evidence, expected) => {
-    expect(mayRetire(evidence, LIFE, NOW)).toEqual(expected);
+    expect(mayRetire({ ...evidence, observedUntil: NOW }, LIFE)).toEqual(expected);
   });
 
   it('says from when on it might be true, and then it is', () => {
@@ -44,12 +44,12 @@ describe('mayRetire', () => {
       fc.property(fc.nat(20_000), fc.nat(20_000), fc.nat(5000), (lastSessionUse, observedSince, life) => {
         let now = 10_000;
         for (let asked = 0; asked < 3; asked++) {
-          const verdict = mayRetire({ lastSessionUse, observedSince, silent: [] }, life, now);
+          const verdict = mayRetire({ lastSessionUse, observedSince, observedUntil: now, silent: [] }, life);
           if (verdict.ok) break;
           expect(verdict.notBefore).toBeGreaterThan(now);
           now = verdict.notBefore ?? now;
         }
-        expect(mayRetire({ lastSessionUse, observedSince, silent: [] }, life, now)).toEqual({ ok: true });
+        expect(mayRetire({ lastSessionUse, observedSince, observedUntil: now, silent: [] }, life)).toEqual({ ok: true });
       }),
     );
   });

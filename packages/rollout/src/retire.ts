@@ -7,6 +7,8 @@ import type { Rollout } from './rollout.ts';
 export interface RetireEvidence {
   /** When one was last used, or may have been by all that is known, refused uses included; null: never. */
   readonly lastSessionUse: number | null;
+  /** Up to when every process that can accept one has reported what it saw: the present where none lives. */
+  readonly observedUntil: number;
   /** From when on every process that can accept one has reported, without a gap; null: none ever did. */
   readonly observedSince: number | null;
   /** Live processes that can accept one and do not report now: what they see is not known. */
@@ -31,13 +33,14 @@ export type RetireVerdict =
  * out before that life began has ended by itself; one given out later, and not used, is excluded by the phase: `drain` gives
  * out none, and {@link requireRetireProof} counts its beginning as a use. Pure.
  */
-export function mayRetire(evidence: RetireEvidence, absoluteMs: number, now: number): RetireVerdict {
-  const { silent, observedSince, lastSessionUse } = evidence;
+export function mayRetire(evidence: RetireEvidence, absoluteMs: number): RetireVerdict {
+  const { silent, observedSince, observedUntil, lastSessionUse } = evidence;
   if (silent.length > 0) return { ok: false, reason: 'instances_silent', notBefore: null };
   // Nobody reporting proves nothing: traffic may pass where nobody looks.
   if (observedSince === null) return { ok: false, reason: 'observed_too_short', notBefore: null };
-  if (!(now - observedSince >= absoluteMs)) return { ok: false, reason: 'observed_too_short', notBefore: observedSince + absoluteMs };
-  if (lastSessionUse !== null && !(now - lastSessionUse >= absoluteMs))
+  if (!(observedUntil - observedSince >= absoluteMs))
+    return { ok: false, reason: 'observed_too_short', notBefore: observedSince + absoluteMs };
+  if (lastSessionUse !== null && !(observedUntil - lastSessionUse >= absoluteMs))
     return { ok: false, reason: 'used_recently', notBefore: lastSessionUse + absoluteMs };
   return { ok: true };
 }
@@ -56,9 +59,8 @@ export async function requireRetireProof(database: Queryable, rollout: Rollout, 
   await requireAcknowledged(database, rollout);
   if (proof === undefined) throw unproved('there is no report of their use');
   const evidence = await proof.evidence(database);
-  const { rows } = await database.query<{ now: bigint }>('SELECT wherry_now() AS now');
   const lastSessionUse = Math.max(evidence.lastSessionUse ?? rollout.changedAt, rollout.changedAt);
-  const verdict = mayRetire({ ...evidence, lastSessionUse }, proof.absoluteMs, Number(rows[0]?.now));
+  const verdict = mayRetire({ ...evidence, lastSessionUse }, proof.absoluteMs);
   if (verdict.ok) return evidence;
   const when = verdict.notBefore === null ? '' : `; not before ${new Date(verdict.notBefore).toISOString()}`;
   const who = evidence.silent.length === 0 ? '' : `: ${evidence.silent.slice(0, 3).join(', ')}`;

@@ -184,7 +184,7 @@ class Instance extends Step {
 /** A proof of which nothing is wanting. */
 const PROOF: RetireProof = {
   absoluteMs: 0,
-  evidence: () => Promise.resolve({ lastSessionUse: null, observedSince: 0, silent: [] }),
+  evidence: () => Promise.resolve({ lastSessionUse: null, observedSince: 0, observedUntil: Infinity, silent: [] }),
 };
 const share = fc.constantFrom(0, 0.29, 50, 100);
 const steps = [

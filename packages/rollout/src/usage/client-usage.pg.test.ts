@@ -87,6 +87,20 @@ describe('what was observed', () => {
     await reporting.stop();
   });
 
+  it('reaches as far as the oldest report of those who live', async () => {
+    const before = await readObservedUse(database);
+    expect(before.observedUntil).toBe(before.now);
+    const { now } = before;
+    const [early, late, gone] = [usage('early', () => now - 3000), usage('late', () => now - 10), usage('gone', () => now - 9000)];
+    for (const id of ['early', 'late']) await instance(id, 'gateway', LATER);
+    await instance('gone', 'gateway', -1000, 'left');
+    for (const each of [early, late, gone]) await each.run();
+    expect((await readObservedUse(database)).observedUntil).toBe(now - 3000);
+    await instance('mute', 'auth', LATER);
+    expect(await readObservedUse(database)).toMatchObject({ observedUntil: 0, silent: ['auth mute'] });
+    for (const each of [early, late, gone]) await each.stop();
+  });
+
   it('takes the end of a process that never reported for the beginning', async () => {
     await instance('old', 'gateway', -1000, 'left');
     const reporting = usage('g', () => 5);

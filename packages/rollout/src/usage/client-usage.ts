@@ -46,7 +46,7 @@ export class UsageCounter {
 /**
  * Which clients use which credential, as this process sees it; added to the table `client_usage` every few seconds and at
  * the end. While the control database is away nothing is forgotten: the counts grow on. What a process that is killed had
- * not reported is made up for by {@link readRetireEvidence}, which takes its last seconds for a use.
+ * not reported is made up for by {@link readObservedUse}, which takes its last seconds for a use.
  */
 export class ClientUsage implements Component {
   readonly name = 'client-usage';

@@ -16,7 +16,9 @@ export interface UsageEntry {
 export interface ObservedUse {
   /** The control database's clock. */
   readonly now: number;
-  /** From when on every process that can accept a session credential has reported; null: none ever did. */
+  /** Up to when every process that can accept a session credential has reported what it saw: the present where none lives. */
+  readonly observedUntil: number;
+  /** From when on every such process has reported; null: none ever did. */
   readonly observedSince: number | null;
   /** When a session credential was last used, or may have been by all that is known; null: never. */
   readonly lastSessionUse: number | null;
@@ -61,6 +63,7 @@ export async function readObservedUse(database: Queryable): Promise<ObservedUse>
   try {
     const { rows } = await database.query<{
       now: bigint;
+      known: bigint;
       began: bigint | null;
       unreported: bigint | null;
       used: bigint | null;
@@ -71,6 +74,7 @@ export async function readObservedUse(database: Queryable): Promise<ObservedUse>
     if (row === undefined) throw new Error('an aggregate answered no row');
     return {
       now: Number(row.now),
+      observedUntil: Number(row.known),
       observedSince: row.began === null ? null : latest(row.began, row.unreported),
       lastSessionUse: row.used === null && row.unaccounted === null ? null : latest(row.used, row.unaccounted),
       silent: row.silent,
@@ -85,6 +89,7 @@ const OBSERVED = `
     SELECT i.id, i.role, i.lease_until, i.state = 'live' AND i.lease_until > wherry_now() AS lives, r.until, coalesce(r.closed, false) AS closed
     FROM instance i LEFT JOIN usage_reporter r ON r.instance = i.id WHERE i.role = ANY($1))
   SELECT wherry_now() AS now,
+    least(wherry_now(), (SELECT min(coalesce(until, 0)) FROM i WHERE lives)) AS known,
     (SELECT min(since) FROM usage_reporter) AS began,
     (SELECT max(lease_until) FROM i WHERE until IS NULL AND NOT lives) AS unreported,
     (SELECT max(last_used) FROM client_usage WHERE kind <> 'jwt') AS used,

@@ -168,7 +168,7 @@ describe('the phases, one after the other', () => {
     await moved(
       (database, move) =>
         moveRollout(database, { command: 'advance' }, move, {
-          evidence: async () => ({ lastSessionUse: null, observedSince: 0, silent: [] }),
+          evidence: async () => ({ lastSessionUse: null, observedSince: 0, observedUntil: Infinity, silent: [] }),
           absoluteMs: 0,
         }),
       'retired',
