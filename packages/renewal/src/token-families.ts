@@ -17,7 +17,7 @@ import { evidenceRead, type ClientEvidence } from './evidence.ts';
 import { FAMILY_COLUMNS, familyRow } from './family-row.ts';
 import { endedStep, newVersion, renewedStep, rotatedFamily, rotationOf } from './family-steps.ts';
 import type { Family, FamilyRow } from './family.ts';
-import { requireMs } from './lives.ts';
+import { requireMs } from './require-ms.ts';
 import type { BearerRenewal, BegunFamily, CredentialRenewal, FamilyBeginning, FamilyEnding, Presenting, Renewal } from './renewal.ts';
 import {
   beginStatement,

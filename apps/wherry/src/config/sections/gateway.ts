@@ -46,8 +46,11 @@ export interface GatewaySection {
   readonly forwardAuthPrefix?: string;
   /** Upgraded connections (WebSockets), at most. */
   readonly upgradedConnections: number;
+  readonly upgradedConnectionsPerCaller: number;
+  readonly upgradedIdleSeconds: number;
   /** How often the caller of a connection that lasts is looked at again. */
   readonly lookAgainSeconds: number;
+  readonly unknownSeconds: number;
   /** Whether sessions whose source is primary are kept in memory too. */
   readonly cacheSourceSessions: boolean;
   readonly routes: readonly RouteEntry[];
@@ -112,12 +115,33 @@ export const gatewaySchema = {
       maximum: 1_000_000,
       default: 10_000,
     },
+    upgradedConnectionsPerCaller: {
+      type: 'integer',
+      description: 'Upgraded connections of one user, or of one address where nobody is signed in, at most.',
+      minimum: 1,
+      maximum: 1_000_000,
+      default: 100,
+    },
+    upgradedIdleSeconds: {
+      type: 'integer',
+      description: 'How long an upgraded connection may be silent both ways, in seconds.',
+      minimum: 1,
+      maximum: 86_400,
+      default: 300,
+    },
     lookAgainSeconds: {
       type: 'integer',
       description: 'How often the caller of a WebSocket or of an answer that lasts is looked at again, in seconds.',
       minimum: 1,
       maximum: 300,
       default: 5,
+    },
+    unknownSeconds: {
+      type: 'integer',
+      description: 'How long such a connection goes on while nobody can know whether its caller still is signed in, in seconds.',
+      minimum: 0,
+      maximum: 3600,
+      default: 30,
     },
     cacheSourceSessions: {
       type: 'boolean',
