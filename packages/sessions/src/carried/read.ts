@@ -3,6 +3,7 @@ import { carriedSessionKey, sessionIdText, type SessionKey, type SessionRecord }
 import type { SourceSession } from '../source/contract.ts';
 import type { CarriedContext, PrimarySide, SlotView, TargetRead } from './context.ts';
 import { stampedGeneration } from './generation.ts';
+import { endOf } from './source-record.ts';
 
 /** A live session as a reader needs it. Times in epoch ms, target's clock. */
 export interface LiveSession {
@@ -90,6 +91,8 @@ function fromSource(context: CarriedContext, session: SourceSession, key: Sessio
   const decoded = context.decode(session.value);
   if (!decoded.ok) return { state: 'undecodable', value: session.value, key };
   const { userId, username, authorities, idleMs, attributes } = decoded.session;
+  const expireTime = endOf(session.expireTime, decoded.session);
+  if (expireTime !== null && expireTime <= session.readAt) return { state: 'absent' };
   return {
     state: 'live',
     key,
@@ -97,7 +100,7 @@ function fromSource(context: CarriedContext, session: SourceSession, key: Sessio
     username,
     authorities,
     userGeneration: stampedGeneration(attributes),
-    expireTime: session.expireTime === null ? null : session.expireTime + context.sourceOffsetMs(),
+    expireTime: expireTime === null ? null : expireTime + context.sourceOffsetMs(),
     idleMs: idleMs ?? context.defaultIdleMs,
     attributes,
     tokensNotBefore: 0,

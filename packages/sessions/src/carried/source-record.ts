@@ -44,23 +44,30 @@ export function recordOf(
 ): SessionRecord {
   const offset = conversion.sourceOffsetMs();
   const idleMs = session.idleMs ?? conversion.defaultIdleMs;
-  const lastAccess = facts.expireTime === null ? facts.asOf : Math.min(facts.asOf, facts.expireTime - idleMs);
+  const expireTime = endOf(facts.expireTime, session);
+  const lastAccess = expireTime === null ? facts.asOf : Math.min(facts.asOf, expireTime - idleMs);
   return {
     key,
     userId: session.userId,
     username: session.username,
     role: session.authorities[0] ?? null,
     authorities: session.authorities,
-    // express-session keeps no time of creation: the first access that is known stands for it.
-    createTime: Math.round(lastAccess + offset),
+    // Where the session keeps no time of creation, the first access that is known stands for it.
+    createTime: Math.round(Math.min(session.createTime ?? lastAccess, facts.asOf) + offset),
     lastAccessTime: Math.round(lastAccess + offset),
-    expireTime: facts.expireTime === null ? null : Math.round(facts.expireTime + offset),
+    expireTime: expireTime === null ? null : Math.round(expireTime + offset),
     userGeneration: stampedGeneration(session.attributes),
     attributes: session.attributes,
     version: facts.version,
     touchVersion: Math.round(facts.asOf + offset),
     sourceRef: conversion.refs.seal(key, rawId),
   };
+}
+
+/** When a session ends, epoch ms of the source's clock: what its store says, and what it says itself, whichever comes first; null: never. */
+export function endOf(stored: number | null, { expireTime }: Pick<DecodedSession, 'expireTime'>): number | null {
+  if (expireTime === undefined) return stored;
+  return stored === null ? expireTime : Math.min(stored, expireTime);
 }
 
 /** A dead letter for a session of the source. */

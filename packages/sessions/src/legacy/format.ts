@@ -22,6 +22,10 @@ export interface SessionFormat {
   readonly prefix: string;
   /** The name of its cookie where nothing else is configured. */
   readonly cookieName: string;
+  /** Where it keeps who is signed in, where nothing else is configured; absent: every application does it in its own way. */
+  readonly identity?: IdentityMapping;
+  /** True: what it stores need not be text, so that its source has to hand over bytes: see `textOfBytes`. */
+  readonly bytes?: boolean;
   /** True: its cookie is signed, so that one cannot be read without the application's secrets. */
   readonly signedCookie: boolean;
   /** Decodes what is its own and refuses what is not: by that samples are told apart. */

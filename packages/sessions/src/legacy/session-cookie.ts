@@ -9,6 +9,11 @@ export type CookieReading =
 /** The cookie by which the application's clients name their session. It reads what the application would accept, and nothing else. */
 export interface SessionCookie {
   readonly name: string;
+  /**
+   * True: what `read` answers as verified was signed by the application, so nobody can make one up. False: anybody can, so
+   * who looks one up has to bound how often.
+   */
+  readonly signed: boolean;
   /** The session id that the Cookie header of a request carries: the canonical one, as the source knows it. */
   read(header: string | undefined): CookieReading;
   /** The same of a value by itself, percent-decoded already; `invalid` where a value alone cannot prove it. */

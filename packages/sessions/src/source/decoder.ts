@@ -1,3 +1,5 @@
+import type { Reference } from '../legacy/reference.ts';
+
 /** Who a session belongs to, taken from its attributes. */
 export interface SessionIdentity {
   /** null: nobody has signed in to it. */
@@ -12,6 +14,12 @@ export interface DecodedSession extends SessionIdentity {
   readonly attributes: string;
   /** How long an untouched session lives, ms; null: it has no idle time of its own. */
   readonly idleMs: number | null;
+  /** When it began, where the session itself says so; source's clock. */
+  readonly createTime?: number;
+  /** Where the session itself says when it ends: it lives until then at the latest, whatever its store says; source's clock. */
+  readonly expireTime?: number;
+  /** What the session holds as plain values, for reports, where `attributes` do not show it. May hold {@link Reference}s. */
+  readonly tree?: object;
 }
 
 /**

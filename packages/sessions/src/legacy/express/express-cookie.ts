@@ -17,6 +17,7 @@ const SIGNED = 's:';
  */
 export class ExpressCookie implements SessionCookie {
   readonly name: string;
+  readonly signed = true;
   readonly #secrets: readonly string[];
   readonly #maxLength: number;
 

@@ -1,6 +1,6 @@
 import type { SessionDecoder, Undecodable } from '../../source/decoder.ts';
 import type { DecoderOptions } from '../format.ts';
-import { IdentityFault, identityOf } from '../identity-mapping.ts';
+import { IdentityFault, checkIdentity, identityOf } from '../identity-mapping.ts';
 import { depthWithin } from '../json-depth.ts';
 
 /** The outcome of one decoding. */
@@ -12,6 +12,7 @@ type Decoding = ReturnType<SessionDecoder>;
  */
 export function expressJsonDecoder(options: DecoderOptions): SessionDecoder {
   const { identity, maxBytes = 512 * 1024, maxDepth = 32 } = options;
+  checkIdentity(identity);
   return (value): Decoding => {
     // A character takes at most 3 bytes for each of its UTF-16 units, so most values need no counting.
     if (value.length * 3 > maxBytes && Buffer.byteLength(value) > maxBytes) return fault('too_large', `more than ${maxBytes} bytes`);
