@@ -1,6 +1,10 @@
 export { startDynamo, type DynamoServer } from './dynamo.ts';
 export { freePort } from './free-port.ts';
 export { startGuarded, type GuardedProcess, type GuardedProcessOptions } from './guarded-process.ts';
+export { MongoMissing, startMongo, type MongoServer } from './mongo.ts';
 export { NginxMissing, startNginx, type NginxOptions, type NginxServer } from './nginx.ts';
 export { startPostgres, type PostgresOptions, type PostgresServer } from './postgres.ts';
+export { startRedisCluster, type RedisCluster, type RedisClusterOptions } from './redis-cluster.ts';
+export type { RedisNode } from './redis-node.ts';
+export { startRedisSentinels, type RedisSentinelOptions, type RedisSentinels } from './redis-sentinel.ts';
 export { RedisMissing, startRedis, type RedisServer } from './redis.ts';

@@ -1,5 +1,6 @@
 import type { TestProject } from 'vitest/node';
 import { startDynamo } from '../dynamo.ts';
+import { startMongo } from '../mongo.ts';
 import { nginxBinary } from '../nginx.ts';
 import { startPostgres } from '../postgres.ts';
 import { startRedis } from '../redis.ts';
@@ -12,7 +13,7 @@ interface Running {
 /** How each server that a test file's suffix can name is brought up: an address in the environment goes before starting one. */
 const SERVERS: Record<
   string,
-  { variable: string; key: 'postgresUrl' | 'redisUrl' | 'dynamoEndpoint' | 'nginxCommand'; start: () => Promise<Running> }
+  { variable: string; key: 'postgresUrl' | 'redisUrl' | 'dynamoEndpoint' | 'mongoUrl' | 'nginxCommand'; start: () => Promise<Running> }
 > = {
   pg: {
     variable: 'WHERRY_TEST_POSTGRES_URL',
@@ -36,6 +37,14 @@ const SERVERS: Record<
     start: async () => {
       const server = await startDynamo();
       return { address: server.endpoint, stop: server.stop };
+    },
+  },
+  mongo: {
+    variable: 'WHERRY_TEST_MONGO_URL',
+    key: 'mongoUrl',
+    start: async () => {
+      const server = await startMongo();
+      return { address: server.url, stop: server.stop };
     },
   },
   // Each test has a configuration of its own, so it starts its own.

@@ -9,6 +9,8 @@ declare module 'vitest' {
     postgresUrl: string;
     redisUrl: string;
     dynamoEndpoint: string;
+    /** Without a database. */
+    mongoUrl: string;
     /** Path of the program. */
     nginxCommand: string;
   }
