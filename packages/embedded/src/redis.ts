@@ -54,7 +54,8 @@ export function redisObtainable(): boolean {
   return serverObtainable(REDIS);
 }
 
-function redisBinary(): string {
+/** The path of the program, from the PATH, or installed from Debian's packages where we are root. */
+export function redisBinary(): string {
   const found = serverBinary(REDIS);
   if (found !== undefined) return found;
   throw new RedisMissing('no redis-server on the PATH: install Redis 6.2 or newer, e.g. "apt-get install redis-server"');
