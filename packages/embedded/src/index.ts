@@ -7,7 +7,4 @@ export { startPostgres, type PostgresOptions, type PostgresServer } from './post
 export { startRedisCluster, type RedisCluster, type RedisClusterOptions } from './redis-cluster.ts';
 export type { RedisNode } from './redis-node.ts';
 export { startRedisSentinels, type RedisSentinelOptions, type RedisSentinels } from './redis-sentinel.ts';
-export { startRedisCluster, type RedisCluster, type RedisClusterOptions } from './redis-cluster.ts';
-export type { RedisNode } from './redis-node.ts';
-export { startRedisSentinels, type RedisSentinelOptions, type RedisSentinels } from './redis-sentinel.ts';
 export { RedisMissing, startRedis, type RedisServer } from './redis.ts';
