@@ -5,11 +5,12 @@ import { requireMasterKey, requireSource, requireSourceFormat, type WherryConfig
 /** The source that the configuration names, with only its own driver loaded. It is closed by its `close`. */
 export async function openSource(config: WherryConfig): Promise<SourceStore> {
   const address = requireSource(config);
-  const { prefix = requireSourceFormat(config).prefix } = config.source;
+  const format = requireSourceFormat(config);
+  const { prefix = format.prefix } = config.source;
   switch (address.kind) {
     case 'redis': {
       const { createRedisSource } = await import('@wherry/sessions/redis');
-      return createRedisSource({ url: address.url, prefix });
+      return createRedisSource({ url: address.url, prefix, bytes: format.bytes === true });
     }
     case 'dynamodb': {
       const { createDynamoSource } = await import('@wherry/sessions/dynamodb');

@@ -26,16 +26,16 @@ describe('a path into a session', () => {
     for (const root of sources)
       for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty', '__proto__.polluted'])
         expect(valueAt(root, parsePath(name))).toBeUndefined();
-    expect(valueAt(new Reference({ a: 1 }), parsePath('target'))).toBeUndefined();
+    expect(valueAt(new Reference({ value: { a: 1 } }), parsePath('target'))).toBeUndefined();
     expect(valueAt(JSON.parse('{"__proto__":{"id":7}}'), parsePath('__proto__.id'))).toBe(7);
   });
 
   test('goes over lists, through what occurs again, and stops where that multiplies', () => {
-    const roles = [{ name: 'a' }, new Reference({ name: 'b' }), { other: 1 }, 'c'];
-    expect(valuesAt({ user: new Reference({ roles }) }, parsePath('user.roles[].name'))).toEqual(['a', 'b']);
+    const roles = [{ name: 'a' }, new Reference({ value: { name: 'b' } }), { other: 1 }, 'c'];
+    expect(valuesAt({ user: new Reference({ value: { roles } }) }, parsePath('user.roles[].name'))).toEqual(['a', 'b']);
     expect(valuesAt({ grid: [[1, 2], [3]] }, parsePath('grid[][]'))).toEqual([1, 2, 3]);
     const wide: unknown[] = [];
-    for (let i = 0; i < 1000; i++) wide.push(new Reference(wide));
+    for (let i = 0; i < 1000; i++) wide.push(new Reference({ value: wide }));
     expect(valuesAt({ wide }, parsePath('wide[][][][][][][]'))).toBeNull();
   });
 
@@ -63,6 +63,6 @@ describe('an identity', () => {
     expect(() => identityOf({ id: 'u', roles: [{ name: {} }] }, mapping)).toThrow('"roles[].name" is neither');
     const roles = Array.from({ length: 1001 }, (_, i) => ({ name: `r${i}` }));
     expect(() => identityOf({ id: 'u', roles }, mapping)).toThrow('more than 1000 authorities');
-    expect(() => identityOf({ id: 'u', roles: Array(10_001).fill({ name: 'r' }) }, mapping)).toThrow('too many values');
+    expect(() => identityOf({ id: 'u', roles: Array.from({ length: 10_001 }, () => ({ name: 'r' })) }, mapping)).toThrow('too many values');
   });
 });

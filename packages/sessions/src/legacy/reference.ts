@@ -3,14 +3,15 @@
  * session sees nothing in it, so that a value which holds itself, or doubles at every level, costs no more than its text.
  */
 export class Reference {
-  readonly #target: unknown;
+  readonly #holder: { readonly value: unknown };
 
-  constructor(target: unknown) {
-    this.#target = target;
+  /** `holder.value` may still be in the making, and is never another reference. */
+  constructor(holder: { readonly value: unknown }) {
+    this.#holder = holder;
   }
 
-  /** The value itself, never another reference. */
+  /** The value itself. */
   get target(): unknown {
-    return this.#target instanceof Reference ? this.#target.target : this.#target;
+    return this.#holder.value;
   }
 }

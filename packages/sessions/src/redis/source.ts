@@ -12,6 +12,8 @@ import type {
   SourceWrite,
 } from '../source/contract.ts';
 import { checkExpiry, checkLife } from '../source/life.ts';
+import { byteCommander } from './byte-commander.ts';
+import { byteSource } from './byte-source.ts';
 import { checkPrefix, companionKey, keyPattern } from './companion-key.ts';
 import { RedisConnection, type RedisCommander } from './connection.ts';
 import { openClient, type OwnClient } from './own-client.ts';
@@ -28,6 +30,8 @@ export interface RedisSourceOptions {
   readonly prefix?: string;
   /** For people: where it is, without credentials. Known by itself where `url` is given. */
   readonly location?: string;
+  /** True: values need not be text. They are handed over and taken as `textOfBytes` makes them. */
+  readonly bytes?: boolean;
   /** How long a call may take, ms; default 2000. */
   readonly timeoutMs?: number;
   /** How much longer than its session a version is kept, ms; default one day. */
@@ -48,6 +52,11 @@ const PAGE_STEPS = 20;
  * Redis 6.2 or newer, without cluster mode. Keys under the prefix that hold no string are no sessions.
  */
 export function createRedisSource(options: RedisSourceOptions): SourceStore {
+  const source = openSource(options);
+  return options.bytes === true ? byteSource(source) : source;
+}
+
+function openSource(options: RedisSourceOptions): SourceStore {
   const { client, url } = options;
   if (client !== undefined && 'masters' in client) {
     throw new WherryError('config_invalid', 'a Redis source needs a client of one server: cluster mode is not supported');
@@ -67,11 +76,12 @@ class RedisSource implements SourceStore {
   readonly #own: OwnClient | undefined;
 
   constructor(options: RedisSourceOptions, connected: Promise<RedisCommander>, own: OwnClient | undefined) {
-    this.#prefix = options.prefix ?? 'sess:';
-    checkPrefix(this.#prefix);
+    const { prefix = 'sess:', bytes = false } = options;
+    checkPrefix(prefix);
+    this.#prefix = bytes ? Buffer.from(prefix).toString('latin1') : prefix;
     this.#location = options.location ?? own?.location ?? 'redis';
     this.#margin = String(options.versionMarginMs ?? 86_400_000);
-    this.#redis = new RedisConnection(connected, options.timeoutMs ?? 2000);
+    this.#redis = new RedisConnection(bytes ? connected.then(byteCommander) : connected, options.timeoutMs ?? 2000);
     this.#own = own;
   }
 

@@ -1,5 +1,3 @@
-import type { Reference } from '../legacy/reference.ts';
-
 /** Who a session belongs to, taken from its attributes. */
 export interface SessionIdentity {
   /** null: nobody has signed in to it. */
@@ -18,7 +16,7 @@ export interface DecodedSession extends SessionIdentity {
   readonly createTime?: number;
   /** Where the session itself says when it ends: it lives until then at the latest, whatever its store says; source's clock. */
   readonly expireTime?: number;
-  /** What the session holds as plain values, for reports, where `attributes` do not show it. May hold {@link Reference}s. */
+  /** What the session holds as plain values, for reports, where `attributes` do not show it. What occurs again in it is a `Reference`. */
   readonly tree?: object;
 }
 
