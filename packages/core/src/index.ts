@@ -2,6 +2,7 @@ export { backoffDelay, pause, retry, type BackoffOptions, type RetryOptions } fr
 export { systemClock, type Clock } from './clock.ts';
 export { ERROR_CODES, type ErrorCode } from './error-codes.ts';
 export { WherryError, asWherryError, isWherryError, problemOf, type ErrorData, type Problem, type WherryErrorOptions } from './errors.ts';
+export { HeavyHitters, type HeavyHitter } from './heavy-hitters.ts';
 export { Lifecycle, type Component, type LifecycleOptions } from './lifecycle.ts';
 export { silentLogger, type LogFields, type Logger } from './log.ts';
 export {

@@ -22,6 +22,7 @@ export { convertSession, type Conversion, type Converted } from './carried/sourc
 export { SourceOffset } from './carried/source-offset.ts';
 export { SourceRefs } from './carried/source-ref.ts';
 export type { TouchOutcome } from './carried/touch.ts';
+export { readHotSessions, readSessionMemory, reportHotSessions, type HotSession, type SessionMemory } from './hot/hot-session-table.ts';
 export { detectLayout } from './legacy/detect.ts';
 export { ExpressCookie, type ExpressCookieOptions } from './legacy/express/express-cookie.ts';
 export { expressJsonDecoder } from './legacy/express/express-json.ts';

@@ -1,4 +1,5 @@
 import { asWherryError, type Clock, type Logger } from '@wherry/core';
+import type { Database } from '@wherry/core/control';
 import type { AuthorizationSource, IdentitySigner } from '@wherry/http';
 import type { CarriedSessions, SessionCookie, SessionRuntime } from '@wherry/sessions';
 import type { Caller } from './caller.ts';
@@ -14,6 +15,7 @@ import { judgeAgain } from './second-look.ts';
 import { SessionJudge } from './session-judge.ts';
 import { TokenJudge, type JudgedRequest, type TokenJudgeOptions } from './token-judge.ts';
 import { Touches } from './touches.ts';
+import { WarmUp } from './warm/warm-up.ts';
 
 /** Options of {@link Authenticator}. */
 export interface AuthenticatorOptions {
@@ -31,6 +33,8 @@ export interface AuthenticatorOptions {
   readonly origin: string | undefined;
   readonly budget: ExaminationBudget;
   readonly addresses: ClientAddresses;
+  readonly reports: Database | undefined;
+  readonly reportMs: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -46,6 +50,7 @@ export class Authenticator {
   readonly sessions: SessionJudge;
   readonly touches: Touches;
   readonly comparison: Comparison;
+  readonly warmUp: WarmUp;
   readonly #options: AuthenticatorOptions;
   #loggedAt = Number.NEGATIVE_INFINITY;
 
@@ -66,6 +71,8 @@ export class Authenticator {
       fresh: () => this.#fresh && runtime.instance.staleMs(runtime.slots.topic) <= options.freshMs,
       onUse: (caller, now) => this.#touch(caller, now),
     });
+    const { hot, cache } = this.sessions;
+    this.warmUp = new WarmUp({ runtime, hot, cache, reports: options.reports, everyMs: options.reportMs, log: options.log });
     this.touches = new Touches({ runtime, carried, clock });
     this.comparison = new Comparison({
       cookie: carried === undefined ? undefined : cookie,

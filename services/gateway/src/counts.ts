@@ -20,6 +20,8 @@ export interface CountSources {
   readonly ledWithSession: () => number;
   /** Access tokens renewed on their way, by result; undefined where that is off. */
   readonly renewals: () => RenewalStats | undefined;
+  /** Sessions read before somebody asked for them. */
+  readonly warmed: () => number;
 }
 
 /** Plain numbers that requests raise; they are read when somebody looks. */
@@ -49,7 +51,8 @@ export class Counts {
   }
 
   /** Makes the numbers readable. */
-  publish(metrics: Metrics, { verifier, sessions, touches, comparison, proxied, upgraded, ledWithSession, renewals }: CountSources): void {
+  publish(metrics: Metrics, sources: CountSources): void {
+    const { verifier, sessions, touches, comparison, proxied, upgraded, ledWithSession, renewals, warmed } = sources;
     const help = 'Requests by kind of credential and outcome: ok, nobody, or the reason of the refusal.';
     metrics.observeCounter({ name: 'wherry_gateway_requests_total', help, labels: ['kind', 'code'] }, () => this.#samples());
     metrics.observeCounter(
@@ -80,6 +83,9 @@ export class Counts {
       { value: sessions.stats.hits, labels: { memory: 'session', result: 'hit' } },
       { value: sessions.stats.misses, labels: { memory: 'session', result: 'miss' } },
       { value: sessions.stats.joined, labels: { memory: 'session', result: 'joined' } },
+    ]);
+    metrics.observeCounter({ name: 'wherry_gateway_warmed_total', help: 'Sessions read before somebody asked for them.' }, () => [
+      { value: warmed() },
     ]);
     metrics.observeGauge({ name: 'wherry_gateway_remembered', help: 'Credentials in memory.', labels: ['memory'] }, () => [
       { value: verifier.stats.remembered, labels: { memory: 'token' } },

@@ -98,10 +98,12 @@ class HttpGateway implements Gateway {
       origin: options.origin?.replace(/\/$/, ''),
       budget,
       addresses,
+      reports: options.reports,
+      reportMs: options.sessionCache?.reportMs ?? 10_000,
       clock: options.clock ?? systemClock,
       log: this.#log,
     });
-    const { counts, tokens, sessions, touches, comparison } = this.#authenticator;
+    const { counts, tokens, sessions, touches, comparison, warmUp } = this.#authenticator;
     this.#proxy = new ReverseProxy({
       ...options.proxy,
       upstreams: this.#routes.upstreams,
@@ -119,6 +121,7 @@ class HttpGateway implements Gateway {
       upgraded: () => this.#proxy.upgraded,
       ledWithSession: () => this.#rollout.policy.led,
       renewals: () => tokens.renewer?.stats,
+      warmed: () => warmUp.warmed,
     });
     this.#admin = new Admin({ unready: () => this.#unready(), metrics });
     this.#authPath = options.forwardAuth?.path ?? '/auth';
@@ -169,6 +172,7 @@ class HttpGateway implements Gateway {
     const { host, port, adminPort } = this.#options;
     // Before the first request: what is not reported from the beginning proves nothing.
     await this.#rollout.run();
+    await this.#authenticator.warmUp.run();
     await listen(this.#server, host, port);
     if (this.#adminServer !== undefined) await listen(this.#adminServer, host, adminPort ?? 0);
     if (this.#state === 'new') this.#state = 'running';
@@ -203,6 +207,7 @@ class HttpGateway implements Gateway {
     await this.#proxy.destroy();
     await Promise.all(servers.map(cut));
     await this.#renewals?.close();
+    await this.#authenticator.warmUp.stop();
     await this.#rollout.stop();
   }
 

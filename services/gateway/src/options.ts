@@ -67,6 +67,8 @@ export interface SessionCacheOptions {
    * kept, because their ends always come as revocations.
    */
   readonly source?: boolean;
+  /** How often gateways tell each other which sessions are asked for most, milliseconds; default 10000. */
+  readonly reportMs?: number;
 }
 
 /** The check for another proxy: nginx `auth_request`, Traefik `forwardAuth`, Caddy `forward_auth`, Envoy `ext_authz`. */

@@ -15,9 +15,12 @@ export interface SessionCacheSettings {
   readonly source: boolean;
   /** Whether news are recent enough to believe a memory. */
   readonly fresh: () => boolean;
-  readonly callerOf: (credential: SessionCredential, finding: SessionFinding & { readonly state: 'live' }) => Outcome;
+  readonly callerOf: (credential: Named, finding: SessionFinding & { readonly state: 'live' }) => Outcome;
   readonly clock: Clock;
 }
+
+/** Which session is meant, without the secret by which it was asked for. */
+type Named = Pick<SessionCredential, 'kind' | 'key'>;
 
 /** An answer and what has to be true for it to be given again. */
 interface Remembered {
@@ -86,6 +89,19 @@ export class SessionCache {
     return known;
   }
 
+  /**
+   * Reads a session of which the target is the primary side, before somebody asks for it. False: it is not remembered, since
+   * it was already, is nobody's, or lies elsewhere. Rejects as the reader does.
+   */
+  async warm({ kind, key }: Named): Promise<boolean> {
+    const name = nameOf(key);
+    if (!this.#mayRemember({ kind, key }) || this.#look(name, key) !== undefined) return false;
+    // What is not found may lie elsewhere: who asks with the secret is answered by all that is known.
+    const alive = (finding: SessionFinding): boolean => finding.state === 'live';
+    const outcome = await this.#keep(name, { kind, key }, () => this.#settings.reader.readTarget({ kind, key }), alive);
+    return outcome.ok;
+  }
+
   /** The remembered answer, if it still stands. */
   #look(name: string, key: SessionKey): Outcome | undefined {
     const entry = this.#remembered?.get(name);
@@ -120,28 +136,35 @@ export class SessionCache {
   /** Joins a reading under way; what it brings is looked at again, since an end may have become known after it began. */
   async #join(name: string, credential: SessionCredential): Promise<Outcome> {
     const before = this.#flights.size;
-    const flight = this.#flights.run(name, () => this.#readAndKeep(name, credential));
+    const flight = this.#flights.run(name, () => {
+      this.#misses++;
+      return this.#keep(name, credential, () => this.#settings.reader.read(credential), isPlain);
+    });
     if (this.#flights.size === before) this.#joined++;
     const outcome = await flight;
     if (outcome.ok && this.#look(name, credential.key) !== outcome) return this.#read(credential);
     return outcome;
   }
 
-  async #readAndKeep(name: string, credential: SessionCredential): Promise<Outcome> {
-    const { runtime, reader, ttlMs, clock } = this.#settings;
-    this.#misses++;
+  async #keep(
+    name: string,
+    credential: Named,
+    read: () => Promise<SessionFinding>,
+    worth: (finding: SessionFinding) => boolean,
+  ): Promise<Outcome> {
+    const { runtime, ttlMs, clock } = this.#settings;
     const { slot } = credential.key;
     const epoch = runtime.slots.epochOf(slot);
     const revocationsVersion = runtime.ended.version;
     const tokensNotBefore = runtime.ended.sessionTokensNotBefore(credential.key.id.toString());
     const began = clock.monotonic();
-    const finding = await reader.read(credential);
+    const finding = await read();
     const outcome = this.#outcomeOf(credential, finding);
     // The reading may have found that the slot had moved; then nobody knows which epoch it belongs to.
     if (runtime.slots.epochOf(slot) !== epoch) return outcome;
     const lifeMs = finding.state === 'live' ? ttlMs * (1 - Math.random() * JITTER) : Math.min(ttlMs, ABSENT_MS);
     const expireTime = finding.state === 'live' ? finding.expireTime : null;
-    if (finding.state !== 'undecodable')
+    if (worth(finding))
       this.#remembered?.set(name, { outcome, epoch, expireTime, until: began + lifeMs, revocationsVersion, tokensNotBefore });
     return outcome;
   }
@@ -151,7 +174,7 @@ export class SessionCache {
     return this.#outcomeOf(credential, await this.#settings.reader.read(credential));
   }
 
-  #outcomeOf(credential: SessionCredential, finding: SessionFinding): Outcome {
+  #outcomeOf(credential: Named, finding: SessionFinding): Outcome {
     switch (finding.state) {
       case 'live':
         return this.#settings.callerOf(credential, finding);
@@ -166,14 +189,19 @@ export class SessionCache {
     }
   }
 
-  #mayRemember(credential: SessionCredential): boolean {
+  #mayRemember(credential: Named): boolean {
     return this.#remembered !== undefined && this.#mayKeep(credential) && this.#settings.fresh();
   }
 
-  #mayKeep({ kind, key }: SessionCredential): boolean {
+  #mayKeep({ kind, key }: Named): boolean {
     const { source, runtime } = this.#settings;
     return source || kind === 'session_token' || (runtime.slots.knows(key.slot) && runtime.slots.entry(key.slot).side === 'target');
   }
+}
+
+/** The application may give a session a form that can be read at any moment. */
+function isPlain({ state }: SessionFinding): boolean {
+  return state !== 'undecodable';
 }
 
 /** What a session is remembered under; no secret. */

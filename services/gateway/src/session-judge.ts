@@ -9,6 +9,7 @@ import { refusal, type Outcome } from './outcome.ts';
 import type { SessionPolicy } from './rollout/session-policy.ts';
 import { SessionCache, nameOf } from './session-cache.ts';
 import { SessionReader, type SessionFinding } from './session-reader.ts';
+import { HotCounter } from './warm/hot-counter.ts';
 
 /** Options of {@link SessionJudge}. */
 export interface SessionJudgeOptions {
@@ -31,11 +32,13 @@ export interface SessionJudgeOptions {
 /** Judges requests by the session that they name: reading, then policy. */
 export class SessionJudge {
   readonly cache: SessionCache;
+  readonly hot: HotCounter;
   readonly #options: SessionJudgeOptions;
 
   constructor(options: SessionJudgeOptions) {
     this.#options = options;
     const { runtime, carried, cacheSize: size, cacheTtlMs: ttlMs, cacheSource: source, fresh, clock } = options;
+    this.hot = new HotCounter({ clock });
     const reader = new SessionReader({ runtime, carried });
     this.cache = new SessionCache({ runtime, reader, size, ttlMs, source, fresh, clock, callerOf: (...found) => this.#callerOf(...found) });
   }
@@ -47,7 +50,7 @@ export class SessionJudge {
   judgeToken(credential: SessionCredential, request: AuthorizationSource, now: number, peer: Peer | undefined): Outcome | Promise<Outcome> {
     const { rawHeaders } = request;
     const remembered = this.cache.recall(credential);
-    if (remembered !== undefined) return this.#admit(remembered, rawHeaders, now);
+    if (remembered !== undefined) return this.#admit(credential, remembered, rawHeaders, now);
     const { budget, addresses } = this.#options;
     const name = nameOf(credential.key);
     const examination = budget.enterSession(name, peer === undefined ? undefined : addresses.of(peer, rawHeaders));
@@ -72,8 +75,8 @@ export class SessionJudge {
   judge(credential: SessionCredential, rawHeaders: readonly string[], now: number): Outcome | Promise<Outcome> {
     const outcome = this.cache.judge(credential);
     return outcome instanceof Promise
-      ? outcome.then((settled) => this.#admit(settled, rawHeaders, now))
-      : this.#admit(outcome, rawHeaders, now);
+      ? outcome.then((settled) => this.#admit(credential, settled, rawHeaders, now))
+      : this.#admit(credential, outcome, rawHeaders, now);
   }
 
   /** The same for those who only look: it is no use of the session. */
@@ -82,8 +85,9 @@ export class SessionJudge {
     return !outcome.ok || this.#options.policy.accepts(outcome) ? outcome : refusal(outcome.kind, 'credential_kind_refused');
   }
 
-  #admit(outcome: Outcome, rawHeaders: readonly string[], now: number): Outcome | Promise<Outcome> {
+  #admit(credential: SessionCredential, outcome: Outcome, rawHeaders: readonly string[], now: number): Outcome | Promise<Outcome> {
     if (!outcome.ok) return outcome;
+    this.hot.use(credential);
     const { policy, onUse } = this.#options;
     const used = (settled: Outcome): Outcome => {
       if (settled.ok && outcome.kind === 'session_token') onUse(outcome, now);
@@ -94,7 +98,7 @@ export class SessionJudge {
   }
 
   #callerOf(
-    { kind, key }: SessionCredential,
+    { kind, key }: Pick<SessionCredential, 'kind' | 'key'>,
     { userId, username, authorities, generation, clientId }: SessionFinding & { state: 'live' },
   ): Outcome {
     const principal = {

@@ -1,4 +1,4 @@
-import { clientIdOf, type CarriedSessions, type LiveSession, type SessionRuntime } from '@wherry/sessions';
+import { clientIdOf, type CarriedSessions, type LiveSession, type SessionKey, type SessionRuntime } from '@wherry/sessions';
 import type { SessionCredential } from './credential.ts';
 
 /** What a session credential stands for, as read from the primary side. */
@@ -33,15 +33,25 @@ export class SessionReader {
   }
 
   async read(credential: SessionCredential): Promise<SessionFinding> {
-    if (credential.kind === 'session_token') return this.#readToken(credential);
+    if (credential.kind === 'session_token') return this.#readRow('session_token', credential.key);
     const { carried } = this.#options;
     if (carried === undefined) return { state: 'absent' };
     const read = await carried.read(credential.rawId);
     return read.state === 'live' ? finding(read) : { state: read.state };
   }
 
+  /**
+   * The session as the target has it, found by its digest; for a cookie only where the target is the primary side. What it
+   * answers is for whoever proves to hold the secret later.
+   */
+  async readTarget({ kind, key }: Pick<SessionCredential, 'kind' | 'key'>): Promise<SessionFinding> {
+    const { slots } = this.#options.runtime;
+    if (kind === 'cookie' && (this.#options.carried === undefined || slots.entry(key.slot).side !== 'target')) return { state: 'absent' };
+    return this.#readRow(kind, key);
+  }
+
   /** A session that was born here lies on the target, whichever side is primary for its slot. */
-  async #readToken({ key }: SessionCredential): Promise<SessionFinding> {
+  async #readRow(kind: SessionCredential['kind'], key: SessionKey): Promise<SessionFinding> {
     const { target, ended, now } = this.#options.runtime;
     const sid = key.id.toString();
     if (ended.isSessionEnded(sid)) return { state: 'ended' };
@@ -51,10 +61,10 @@ export class SessionReader {
     if (read.state === 'absent') return { state: 'absent' };
     const { record } = read;
     // A carried-over session is opened by its signed cookie only: the digest of its id proves no signature.
-    if (record.sourceRef !== null) return { state: 'absent' };
+    if ((record.sourceRef !== null) !== (kind === 'cookie')) return { state: 'absent' };
     if (record.expireTime !== null && record.expireTime <= now()) return { state: 'absent' };
     if (record.userId !== null && record.userGeneration < ended.minimumGeneration(record.userId)) return { state: 'ended' };
-    const clientId = clientIdOf(record);
+    const clientId = kind === 'cookie' ? undefined : clientIdOf(record);
     return { ...finding(record), ...(clientId === undefined ? {} : { clientId }) };
   }
 }
