@@ -1,5 +1,7 @@
 import type { SchemaPart } from '@wherry/core/control';
 
+export { analyseSource, type AnalysisOptions, type SourceAnalysis } from './analysis/analyse-source.ts';
+export type { HistogramBin } from './analysis/histogram.ts';
 export type { MigrationContext } from './context.ts';
 export { copySessions, type CopyCounts } from './copy/copy.ts';
 export { createMigration, type Migration, type MigrationOptions } from './create.ts';
@@ -16,7 +18,13 @@ export {
 } from './journal/state.ts';
 export { Migrator, type MigratorOptions } from './migrator.ts';
 export { GoalChanged, Pace, type PaceOptions } from './pace.ts';
-export { planMigration, type HistogramBin, type MigrationPlan } from './plan/plan.ts';
+export { columnValue } from './plan/column-value.ts';
+export { mappingFile, type MappingFile } from './plan/mapping-file.ts';
+export { planMigration, type MigrationPlan } from './plan/plan.ts';
+export { reportHtml } from './plan/report-html.ts';
+export { reportText } from './plan/report-text.ts';
+export { proposeSchema, type SchemaProposal } from './plan/schema-proposal.ts';
+export { schemaSql, type SqlDialect } from './plan/schema-sql.ts';
 export { ProgressMeter, silentProgress, type Progress, type ProgressListener } from './progress.ts';
 export { closedGates, type ClosedGate } from './switch/gates.ts';
 export { lastDifferences, newestVerification, type VerificationView } from './verify/differences.ts';

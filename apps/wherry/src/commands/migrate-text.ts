@@ -1,4 +1,3 @@
-import type { HistogramBin, MigrationPlan } from '@wherry/migration';
 import type { MigrationStatus } from '@wherry/migrator';
 import { columns } from '../terminal.ts';
 
@@ -50,32 +49,4 @@ function counts(differences: Readonly<Record<string, number>>): string {
 
 function time(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
-}
-
-/** A plan for people. */
-export function planText(plan: MigrationPlan): string {
-  const { source, sessions, sampled } = plan;
-  const undecodable = Object.entries(plan.undecodable);
-  return columns([
-    ['source', `${source.kind}, layout ${source.layout}, ${source.location}`],
-    ['sessions', `about ${sessions.toLocaleString('en-US')} (${sampled} sampled)`],
-    ['signed in', `${plan.signedIn} of the sample, ${plan.anonymous} anonymous`],
-    [
-      'cannot be decoded',
-      undecodable.length === 0 ? 'none of the sample' : undecodable.map(([reason, count]) => `${count} ${reason}`).join(', '),
-    ],
-    ['time left to live', `${bins(plan.secondsLeft, 's')}; ${plan.neverExpire} never expire`],
-    ['size', bins(plan.bytes, 'bytes')],
-    ['per shard', plan.perShard.join(', ')],
-    [
-      'copy and verify',
-      `about ${Math.ceil(plan.estimatedMs / 1000)} s, in which about ${plan.expireMeanwhile} sessions run out by themselves`,
-    ],
-    ['clock offset', `${plan.clockOffsetMs} ms`],
-  ]);
-}
-
-function bins(histogram: readonly HistogramBin[], unit: string): string {
-  const filled = histogram.filter(({ count }) => count > 0);
-  return filled.map(({ upTo, count }) => `${count} ${upTo === null ? 'more' : `up to ${upTo} ${unit}`}`).join(', ') || 'none';
 }

@@ -4,19 +4,14 @@ import type { Terminal } from '../terminal.ts';
 import { actOf, withActOptions, type ActOptions } from './actor.ts';
 import { withControl } from './control-database.ts';
 import { parseId, parseWhole } from './numbers.ts';
+import { addPlanCommand } from './plan.ts';
 
 // What a command needs is loaded when it runs: other commands work without the stores and services of a migration.
 
 /** Adds `wherry migrate …`. What changes the course talks to the control database directly; the migrator follows within a second. */
 export function addMigrateCommands(program: Command, terminal: Terminal): void {
   const migrate = program.command('migrate').description('the move of sessions from their store into the shards');
-  migrate
-    .command('plan')
-    .description('sample the source and say what a migration would meet; changes nothing')
-    .option('--json', 'print JSON')
-    .action(async (options: { json?: true }, command: Command) => {
-      await (await import('./migrate-run.ts')).runPlan(command, terminal, options.json === true);
-    });
+  addPlanCommand(migrate, terminal);
   migrate
     .command('run')
     .description('drive the migration to its goal, with progress; may be stopped and started at any moment')

@@ -15,14 +15,14 @@ export interface MigratorRoleOptions {
 }
 
 /** What a migration runs on. */
-export interface MigrationParts {
+interface MigrationParts {
   readonly runtime: SessionRuntime;
   readonly source: SourceStore;
   readonly metrics: PrometheusMetrics;
 }
 
 /** Adds databases, source and session side of a migration to a process. */
-export async function addMigrationParts(lifecycle: Lifecycle, config: WherryConfig, log: Logger): Promise<MigrationParts> {
+async function addMigrationParts(lifecycle: Lifecycle, config: WherryConfig, log: Logger): Promise<MigrationParts> {
   const metrics = createMetrics({ processMetrics: true });
   const foundation = openFoundation(config, 'migrator', metrics);
   lifecycle.add(foundation.component);

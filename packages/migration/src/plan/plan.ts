@@ -1,22 +1,11 @@
 import { carriedSessionKey, convertSession, type SourceDescription, type SourceSession } from '@wherry/sessions';
+import { SIZE_BOUNDS, TTL_BOUNDS, histogram, type HistogramBin } from '../analysis/histogram.ts';
+import { estimateTime } from '../analysis/time-estimate.ts';
 import type { MigrationContext } from '../context.ts';
 
 /** Sessions looked at for the report. */
 const SAMPLE = 5000;
 const PAGE = 500;
-/** Sessions a second that a migration on small machines is known to reach, for the estimate only. */
-const ASSUMED_RATE = 10_000;
-const STEPS_OVER_ALL = 3;
-
-const TTL_BOUNDS = [60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400] as const;
-const SIZE_BOUNDS = [256, 1024, 4096, 16_384, 65_536, 262_144] as const;
-
-/** Counts per range; the last range is open. */
-export interface HistogramBin {
-  /** Upper bound, inclusive; null: no bound. */
-  readonly upTo: number | null;
-  readonly count: number;
-}
 
 /** What was found in the source and what the migration would do, before it does anything. */
 export interface MigrationPlan {
@@ -60,8 +49,7 @@ export async function planMigration(context: MigrationContext): Promise<Migratio
     else signedIn++;
   }
   const left = sample.flatMap(({ expireTime, readAt }) => (expireTime === null ? [] : [(expireTime - readAt) / 1000]));
-  const estimatedMs = Math.round(((sessions * STEPS_OVER_ALL) / ASSUMED_RATE) * 1000);
-  const expiring = left.filter((seconds) => seconds * 1000 <= estimatedMs).length;
+  const { ms: estimatedMs, expireMeanwhile } = estimateTime({ sessions, sampled: sample.length, secondsLeft: left });
   return {
     source: context.source.describe(),
     sessions,
@@ -77,7 +65,7 @@ export async function planMigration(context: MigrationContext): Promise<Migratio
     ),
     perShard,
     estimatedMs,
-    expireMeanwhile: sample.length === 0 ? 0 : Math.round((expiring / sample.length) * sessions),
+    expireMeanwhile,
     clockOffsetMs: context.sourceOffsetMs(),
   };
 }
@@ -93,14 +81,4 @@ async function sampleSessions(context: MigrationContext): Promise<SourceSession[
     } while (cursor !== null && sample.length < SAMPLE);
   }
   return sample.slice(0, SAMPLE);
-}
-
-function histogram(values: readonly number[], bounds: readonly number[]): HistogramBin[] {
-  const counts = Array.from({ length: bounds.length + 1 }, () => 0);
-  for (const value of values) {
-    const found = bounds.findIndex((bound) => value <= bound);
-    const bin = found === -1 ? bounds.length : found;
-    counts[bin] = (counts[bin] ?? 0) + 1;
-  }
-  return counts.map((count, index) => ({ upTo: bounds[index] ?? null, count }));
 }

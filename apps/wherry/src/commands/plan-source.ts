@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { WherryError } from '@wherry/core';
+import { detectLayout, formatsOf, type SessionFormat, type SourceSession, type SourceStore } from '@wherry/sessions';
+import { requireSource, type WherryConfig } from '../config/index.ts';
+import type { Environment } from '../config/secrets.ts';
+import { openSource } from '../roles/source.ts';
+import type { Terminal } from '../terminal.ts';
+import type { PlanOptions } from './plan.ts';
+
+/** An open source and the format that it has. */
+export interface PlannedSource {
+  readonly source: SourceStore;
+  readonly format: SessionFormat;
+  /** The configured bound of sessions a second; 0: none. */
+  readonly rate: number;
+}
+
+/** Sessions looked at to tell one format from the others. */
+const PROBED = 40;
+/** A format that the store does not have shows in nothing being found: the search must not last. */
+const PROBE_MS = 5000;
+
+/**
+ * Opens the source that the options or the configuration name. Where no format is given, each that its kind of store
+ * may have is tried on a few sessions, and the one that most of them have is taken; of an empty source the usual one.
+ * Errors: `config_invalid`; those of opening and reading a source.
+ */
+export async function openPlannedSource(
+  load: (environment: Environment) => WherryConfig,
+  { environment }: Terminal,
+  options: PlanOptions,
+): Promise<PlannedSource> {
+  const settings = settingsOf(environment, options);
+  const config = load(settings);
+  const { kind } = requireSource(config);
+  const asked = options.format ?? config.source.format;
+  const formats = formatsOf(kind).filter(({ name }) => asked === undefined || name === asked);
+  if (formats.length === 0)
+    throw new WherryError(
+      'config_invalid',
+      `no session format is known for ${kind} by the name ${asked ?? ''}; allowed is one of ${formatsOf(kind)
+        .map(({ name }) => name)
+        .join(', ')}`,
+    );
+  const open = async (format: SessionFormat): Promise<SourceStore> => openSource(load({ ...settings, WHERRY_SOURCE_FORMAT: format.name }));
+  const [first] = formats;
+  const format = formats.length === 1 ? first : await bestFormat(kind, formats, open);
+  if (format === undefined) throw new WherryError('config_invalid', `no session format is known for ${kind}`);
+  return { source: await open(format), format, rate: config.migrator.rate };
+}
+
+/** The environment, with what the options say in place of what it says. */
+function settingsOf(environment: Environment, { source, prefix }: PlanOptions): Environment {
+  const { WHERRY_MASTER_KEY: key, WHERRY_MASTER_KEY_FILE: file, WHERRY_SOURCE_URL_FILE: urlFile, ...others } = environment;
+  return {
+    ...others,
+    ...(file === undefined ? {} : { WHERRY_MASTER_KEY_FILE: file }),
+    ...(key === undefined ? {} : { WHERRY_MASTER_KEY: key }),
+    ...(source === undefined ? (urlFile === undefined ? {} : { WHERRY_SOURCE_URL_FILE: urlFile }) : { WHERRY_SOURCE_URL: source }),
+    ...(prefix === undefined ? {} : { WHERRY_SOURCE_PREFIX: prefix }),
+    // It seals the cursors of the scan; those of a plan are kept by nobody.
+    ...(key === undefined && file === undefined ? { WHERRY_MASTER_KEY: randomBytes(32).toString('base64') } : {}),
+  };
+}
+
+async function bestFormat(
+  kind: string,
+  formats: readonly SessionFormat[],
+  open: (format: SessionFormat) => Promise<SourceStore>,
+): Promise<SessionFormat | undefined> {
+  let best: { readonly format: SessionFormat; readonly matching: number } | undefined;
+  let fault: unknown;
+  for (const format of formats) {
+    try {
+      const entries = await probe(await open(format));
+      const { layout, matching } = detectLayout({ store: kind, entries });
+      const own = layout === format.name ? matching : 0;
+      if (own > (best?.matching ?? 0)) best = { format, matching: own };
+    } catch (error) {
+      // A format may need what this store has not, e.g. another shape of table.
+      fault ??= error;
+    }
+  }
+  if (best === undefined && fault !== undefined) throw fault;
+  return best?.format ?? formats[0];
+}
+
+async function probe(source: SourceStore): Promise<readonly SourceSession[]> {
+  const entries: SourceSession[] = [];
+  const deadline = performance.now() + PROBE_MS;
+  try {
+    for (const partition of await source.partitions()) {
+      let cursor: string | null = null;
+      do {
+        const page = await source.scan(partition, cursor, PROBED);
+        entries.push(...page.sessions.filter(({ ended }) => !ended));
+        cursor = page.next;
+      } while (cursor !== null && entries.length < PROBED && performance.now() < deadline);
+    }
+  } finally {
+    await source.close();
+  }
+  return entries;
+}

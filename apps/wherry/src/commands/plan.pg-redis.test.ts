@@ -1,0 +1,151 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openDatabase } from '@wherry/core/control';
+import { createTestDatabase } from '@wherry/embedded/testing';
+import { columnValue, type MappingFile } from '@wherry/migration';
+import { createClient } from 'redis';
+import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { run, type Run } from '../testing/recording-terminal.ts';
+
+const client = createClient({ url: inject('redisUrl') });
+beforeAll(() => client.connect());
+afterAll(() => client.destroy());
+
+const HOSTILE = {
+  "x'); DROP TABLE user_session; --": 'sql',
+  '<script>alert(1)</script>': 'html',
+  'line\n); DELETE FROM user_session; --': 'line',
+  'back`tick"quote\\': 'quotes',
+  '🚀': 'emoji',
+  SELECT: 'reserved',
+  select: 'the same in another case',
+  id: 'as a column that is there',
+  xmin: 'as a column of the system',
+  ['n'.repeat(10_240)]: 'long',
+  'right\u202eleft': 'direction',
+};
+
+function session(n: number): Record<string, unknown> {
+  return {
+    cookie: { originalMaxAge: 3_600_000, path: '/' },
+    user: { id: n, name: `ada-${n}`, roles: ['user'] },
+    tenantId: `tenant-${n % 60}`,
+    plan: n % 3 === 0 ? 'carat' : 'silver',
+    signedInAt: new Date(1_700_000_000_000 + n).toISOString(),
+    visits: n,
+    ratio: n / 7,
+    trial: n % 2 === 0,
+    device: `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`,
+    csrfToken: randomBytes(16).toString('hex'),
+    ...(n === 5 ? { 'grace@example.org': { '4111111111111111': true } } : {}),
+    ...HOSTILE,
+  };
+}
+
+async function planned(prefix: string, words = ''): Promise<{ result: Run; file: (name: string) => Promise<string> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'wherry-plan-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const result = await run(`migrate plan --source ${inject('redisUrl')} --prefix ${prefix} --out ${folder}${words}`);
+  return { result, file: (name) => readFile(join(folder, name), 'utf8') };
+}
+
+test('names the format, proposes schema and mapping, and PostgreSQL takes both the schema and the sessions', async () => {
+  const prefix = `p${randomBytes(4).toString('hex')}:`;
+  const sessions = Array.from({ length: 200 }, (_, n) => session(n));
+  for (const [n, each] of sessions.entries())
+    await client.set(`${prefix}s${n}`, JSON.stringify(each), { expiration: { type: 'EX', value: 3600 } });
+  const { result, file } = await planned(prefix);
+  expect(result).toMatchObject({ code: 0, err: '' });
+  expect(result.out).toMatch(/^format +connect-redis$/m);
+  expect(result.out).toMatch(/^sessions +200$/m);
+  expect(result.out).toMatch(/up to 1 h +█+ 200$/m);
+  expect(result.out).toContain('shards: 2');
+
+  const mapping = JSON.parse(await file('mapping.json')) as MappingFile;
+  expect(mapping.source).toEqual({
+    format: 'connect-redis',
+    identity: { userId: 'user.id', username: 'user.name', authorities: ['user.roles'] },
+  });
+  const types = new Map(mapping.columns.map(({ column, type }) => [column, type]));
+  expect(Object.fromEntries(types)).toMatchObject({
+    tenant_id: 'text',
+    plan: 'text',
+    signed_in_at: 'instant',
+    visits: 'integer',
+    ratio: 'decimal',
+    trial: 'boolean',
+    device: 'uuid',
+    select: 'text',
+    select_2: 'text',
+    id_2: 'text',
+    xmin_2: 'text',
+  });
+  expect(types.has('csrf_token')).toBe(false);
+
+  const home = await createTestDatabase(inject('postgresUrl'));
+  onTestFinished(() => home.drop());
+  const database = openDatabase({ url: home.url });
+  onTestFinished(() => database.end());
+  await database.query(await file('schema.postgresql.sql'));
+  const extra = mapping.columns.map(({ column }) => `"${column}"`);
+  for (const [n, each] of sessions.entries()) {
+    const values = mapping.columns.map(({ path, type }) =>
+      columnValue({ path, type: type === 'text' ? { is: type, length: 1024 } : { is: type } }, each),
+    );
+    expect(values).not.toContain(null);
+    await database.query(
+      `INSERT INTO user_session (slot, id, session_id, username, authorities, create_time, last_access_time, user_generation, attributes, epoch, version, touch_version, ${extra.join(', ')})
+       VALUES (1, $1, $2, $3, '[]', 0, 0, 0, $4, 0, 0, 0, ${extra.map((_, i) => `$${i + 5}`).join(', ')})`,
+      [n, Buffer.from(`digest ${n}`), `ada-${n}`, JSON.stringify(each), ...values],
+    );
+  }
+  const { rows } = await database.query<{ n: bigint; indexes: bigint }>(
+    "SELECT count(*) AS n, (SELECT count(*) FROM pg_indexes WHERE tablename = 'user_session') AS indexes FROM user_session WHERE tenant_id = 'tenant-7'",
+  );
+  expect(rows).toEqual([{ n: 4n, indexes: 7n }]);
+});
+
+test('no value and no name that is data gets out; names that could act are harmless in all files', async () => {
+  const prefix = `p${randomBytes(4).toString('hex')}:`;
+  const sessions = Array.from({ length: 40 }, (_, n) => session(n));
+  for (const [n, each] of sessions.entries())
+    await client.set(`${prefix}raw-id-${n}`, JSON.stringify(each), { expiration: { type: 'EX', value: 3600 } });
+  const { result, file } = await planned(prefix);
+  const html = await file('report.html');
+  const sql = `${await file('schema.postgresql.sql')}${await file('schema.mysql.sql')}`;
+  const all = `${result.out}${html}${sql}`;
+  for (const value of [
+    'ada-1',
+    'tenant-1',
+    'carat',
+    'grace@',
+    '4111',
+    '2023-11',
+    'raw-id',
+    sessions[0]?.['csrfToken'] as string,
+    'n'.repeat(65),
+  ])
+    expect(all).not.toContain(value);
+  expect(html).not.toMatch(/<script|<link|<img|@import|url\(|https?:/);
+  expect(html).toContain('&lt;script&gt;');
+  expect(html).toContain("default-src 'none'");
+  expect(all).not.toContain('\u202e');
+  // What is neither a comment nor between quotes is ours.
+  const acting = sql.replaceAll(/^ *--.*$/gm, '').replaceAll(/"[^"\n]*"|`[^`\n]*`/g, '');
+  expect(acting).not.toMatch(/drop|delete|script|alert/i);
+});
+
+test('an empty source, one of another format and one that cannot be are told', async () => {
+  const prefix = `p${randomBytes(4).toString('hex')}:`;
+  const empty = await planned(prefix);
+  expect(empty.result).toMatchObject({ code: 0, err: '' });
+  expect(empty.result.out).toContain('the sample is empty');
+  for (let n = 0; n < 20; n++) await client.set(`${prefix}${n}`, 'no session at all', { expiration: { type: 'EX', value: 600 } });
+  const other = await planned(prefix);
+  expect(other.result.out).toMatch(/^format +unknown$/m);
+  expect(other.result.out).toMatch(/^decoded +0; not: 20 \w+$/m);
+  expect(await run('migrate plan --source ftp://here')).toMatchObject({ code: 2, out: '' });
+  expect(await run('migrate plan')).toMatchObject({ code: 2, err: expect.stringContaining('source.url') as string });
+});
