@@ -69,7 +69,7 @@ async function bestFormat(
   open: (format: SessionFormat) => Promise<SourceStore>,
 ): Promise<SessionFormat | undefined> {
   let best: { readonly format: SessionFormat; readonly matching: number } | undefined;
-  let fault: unknown;
+  let fault: Error | undefined;
   for (const format of formats) {
     try {
       const entries = await probe(await open(format));
@@ -78,6 +78,7 @@ async function bestFormat(
       if (own > (best?.matching ?? 0)) best = { format, matching: own };
     } catch (error) {
       // A format may need what this store has not, e.g. another shape of table.
+      if (!(error instanceof Error)) throw error;
       fault ??= error;
     }
   }

@@ -7,7 +7,7 @@ const UNPRINTABLE = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]|[\u{e0000}-\u{e0fff}]|\p{Defa
 
 /** A name as reports and comments show it: one line, cut, every character that could act escaped. */
 export function printableName(name: string): string {
-  const whole = [...name.slice(0, SHOWN * 2)];
+  const whole = Array.from(name.slice(0, SHOWN * 2));
   const cut = whole.slice(0, SHOWN).join('');
   const ending = whole.length > SHOWN || name.length > SHOWN * 2 ? '…' : '';
   return cut.toWellFormed().replaceAll(UNPRINTABLE, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`) + ending;

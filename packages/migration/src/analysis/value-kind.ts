@@ -6,20 +6,14 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
 const LONGEST_INSTANT = 40;
 
-/** Tells the kind of a JSON value. A number past 2^53 is `decimal`: it has lost digits already. */
+/** Tells the kind of a JSON value. */
 export function valueKind(value: unknown): ValueKind {
   if (value === null || value === undefined) return 'null';
   if (Array.isArray(value)) return 'array';
-  switch (typeof value) {
-    case 'boolean':
-      return 'boolean';
-    case 'number':
-      return Number.isSafeInteger(value) ? 'integer' : 'decimal';
-    case 'string':
-      return textKind(value);
-    default:
-      return 'object';
-  }
+  if (typeof value === 'boolean') return 'boolean';
+  // A number past 2^53 has lost digits already.
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? 'integer' : 'decimal';
+  return typeof value === 'string' ? textKind(value) : 'object';
 }
 
 function textKind(text: string): ValueKind {

@@ -95,7 +95,7 @@ function attributeBar(profile: AttributeProfile, decoded: number): { label: stri
 }
 
 function shortened(text: string): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   return characters.length > 34 ? `${characters.slice(0, 33).join('')}…` : text;
 }
 
