@@ -12,8 +12,8 @@ import type {
   SourceTouch,
   SourceWrite,
 } from '../source/contract.ts';
+import { decodeCursor, encodeCursor } from '../source/cursor.ts';
 import { checkExpiry, checkLife } from '../source/life.ts';
-import { decodeCursor, encodeCursor } from './cursor.ts';
 import { secondsOf, sessionOf, versionOf, type Item } from './item.ts';
 import { DynamoTable, type DynamoSender } from './table.ts';
 import { endUpdate, NOT_EXPIRED, putUpdate, saveUpdate, touchUpdate, used, type Update } from './update.ts';
@@ -101,7 +101,7 @@ class DynamoSource implements SourceStore {
       throw new WherryError('source_cursor_lost', 'the table or the number of its segments is another one; the partition starts again');
     }
     const sessions: SourceSession[] = [];
-    let at = cursor === null ? undefined : decodeCursor(cursor, this.#options.sealer);
+    let at = cursor === null ? undefined : decodeCursor(cursor, 'dynamodb', this.#options.sealer);
     for (let step = 0; step < PAGE_STEPS && sessions.length * 2 < limit; step++) {
       signal?.throwIfAborted();
       const page = await this.#table.scan({
@@ -120,7 +120,7 @@ class DynamoSource implements SourceStore {
       if (at === undefined) return { sessions, next: null };
     }
     signal?.throwIfAborted();
-    return { sessions, next: at === undefined ? null : encodeCursor(at, this.#options.sealer) };
+    return { sessions, next: at === undefined ? null : encodeCursor(at, 'dynamodb', this.#options.sealer) };
   }
 
   async get(rawIds: readonly string[]): Promise<readonly (SourceSession | undefined)[]> {
