@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { mariadbObtainable } from './packages/embedded/src/mariadb.ts';
 import { mongoObtainable } from './packages/embedded/src/mongo-binary.ts';
 import { nginxObtainable } from './packages/embedded/src/nginx.ts';
 import { redisObtainable } from './packages/embedded/src/redis.ts';
@@ -7,11 +8,12 @@ import { redisObtainable } from './packages/embedded/src/redis.ts';
 const conditions = ['source', 'node', 'development|production'];
 
 /** The suffix before `.test.ts` names the servers that a test needs; each set is a project of its own. */
-const serverSets = ['pg', 'redis', 'dynamo', 'pg-redis', 'pg-dynamo', 'pg-redis-dynamo', 'pg-nginx', 'mongo', 'pg-mongo'];
+const serverSets = ['pg', 'redis', 'dynamo', 'pg-redis', 'pg-dynamo', 'pg-redis-dynamo', 'pg-nginx', 'mongo', 'pg-mongo', 'mysql', 'pg-mysql', 'pg-mysql-redis'];
 /** What npm does not bring. Without one its tests are left out, loudly, except in CI, where they fail. */
 const missing = [
   { server: 'redis', command: 'redis-server', variable: 'WHERRY_TEST_REDIS_URL', obtainable: redisObtainable },
   { server: 'mongo', command: 'mongod and no go', variable: 'WHERRY_TEST_MONGO_URL', obtainable: mongoObtainable },
+  { server: 'mysql', command: 'mariadbd', variable: 'WHERRY_TEST_MYSQL_URL', obtainable: mariadbObtainable },
   { server: 'nginx', command: 'nginx', variable: 'WHERRY_TEST_NGINX', obtainable: nginxObtainable },
 ].filter(({ variable, obtainable }) => process.env['CI'] === undefined && process.env[variable] === undefined && !obtainable());
 for (const { server, command } of missing)

@@ -1,6 +1,7 @@
 export { startDynamo, type DynamoServer } from './dynamo.ts';
 export { freePort } from './free-port.ts';
 export { startGuarded, type GuardedProcess, type GuardedProcessOptions } from './guarded-process.ts';
+export { MariadbMissing, startMariadb, type MariadbOptions, type MariadbServer } from './mariadb.ts';
 export { MongoMissing, startMongo, type MongoServer } from './mongo.ts';
 export { NginxMissing, startNginx, type NginxOptions, type NginxServer } from './nginx.ts';
 export { startPostgres, type PostgresOptions, type PostgresServer } from './postgres.ts';

@@ -2,6 +2,7 @@ import { PATIENT_MS } from '@wherry/embedded/testing';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { FENCE_CODES, fencedSql } from './fence.ts';
 import { ANSWER_OFFSET, FencedWrite, type FencedWriteOptions, type WriteOutcome } from './fenced-write.ts';
+import { asPostgres } from './shard-database.ts';
 import { SlotFollower } from './slot-follower.ts';
 import { beginClosing, commitSide, readSlotMap } from './slot-map-changes.ts';
 import { SlotMap } from './slot-map.ts';
@@ -142,7 +143,7 @@ test.each(Object.keys(FORMS))('%s: a statement that began before a closing and r
   await shard.query('INSERT INTO item VALUES (10, 1, 1)');
   const [entry] = await readSlotMap(control, [10]);
   const epoch = entry?.epoch ?? 0;
-  const [gate, writer] = [await shard.connect(), await shard.connect()];
+  const [gate, writer] = [await asPostgres(shard).connect(), await asPostgres(shard).connect()];
   try {
     await gate.query('SELECT pg_advisory_lock(77)');
     // The snapshot is taken, then the statement waits in front of its first row, as one does that loses its processor.

@@ -1,7 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { MicroBatcher, WherryError, backoffDelay, pause } from '@wherry/core';
 import { bigintArray, byteaArray, intArray, textArray } from './array-parameter.ts';
+import type { ByDialect } from './dialect.ts';
 import { FENCE_CODES, fencedSql, type FenceColumn } from './fence.ts';
 import type { SlotKey } from './gathered-read.ts';
+import { batchDocument } from './mysql/batch-document.ts';
+import { KEY_COLUMNS, fencedPacket, type FencedPacketOptions } from './mysql/fenced-packet.ts';
 import { isRowFault } from './shard-error.ts';
 import { WORTH_A_STATEMENT, type RowArray } from './shard.ts';
 import type { ShardSet } from './shard-set.ts';
@@ -29,6 +33,8 @@ export interface FencedWriteOptions<I extends SlotKey> {
   readonly write: string;
   readonly refusal: string;
   readonly answer?: readonly string[];
+  /** The same for MySQL and MariaDB; missing: it cannot be written there. */
+  readonly mysql?: Omit<FencedPacketOptions, 'columns'>;
   readonly shards: ShardSet;
   readonly map: SlotMap;
   readonly follower: SlotFollower;
@@ -74,13 +80,14 @@ const NOT_OWNED: Written = { outcome: 'not_owned', row: [] };
 export class FencedWrite<I extends SlotKey> {
   readonly #options: FencedWriteOptions<I>;
   readonly #lanes: readonly MicroBatcher<Item<I>, Answer>[];
-  readonly #text: string;
+  readonly #text: ByDialect<string>;
   readonly #deadlineMs: number;
 
   constructor(options: FencedWriteOptions<I>) {
     this.#options = options;
     this.#deadlineMs = options.deadlineMs ?? 2000;
-    this.#text = fencedSql(options);
+    const { mysql, columns } = options;
+    this.#text = { postgres: fencedSql(options), mysql: mysql === undefined ? '' : fencedPacket({ ...mysql, columns }) };
     this.#lanes = options.shards.all.map(
       (_, shard) =>
         new MicroBatcher({
@@ -223,6 +230,7 @@ export class FencedWrite<I extends SlotKey> {
 
   async #send(shard: number, items: readonly Item<I>[]): Promise<RowArray[]> {
     const { name, columns, value, shards } = this.#options;
+    if (shards.shard(shard).dialect === 'mysql') return this.#sendMysql(shard, items);
     const values = [
       intArray(items.map(({ data }) => data.slot)),
       bigintArray(items.map(({ epoch }) => epoch)),
@@ -235,6 +243,15 @@ export class FencedWrite<I extends SlotKey> {
       ),
     ];
     return shards.queryArrays(shard, { name, text: this.#text, values });
+  }
+
+  async #sendMysql(shard: number, items: readonly Item<I>[]): Promise<RowArray[]> {
+    const { name, columns, value, shards, mysql } = this.#options;
+    if (mysql === undefined) throw new WherryError('config_invalid', `shard ${shard} is MySQL or MariaDB, which cannot hold what ${name} writes`);
+    const rows = items.map(({ data, epoch }) => [data.slot, epoch, data.id, ...columns.map((_, column) => value(data, column))]);
+    const values = [batchDocument([...KEY_COLUMNS, ...columns], rows), randomBytes(8).readBigUInt64BE() >> 2n];
+    const answers = await shards.queryArrays(shard, { name, text: this.#text, values });
+    return answers.map(([ordinal, owned, written, ...rest]) => [ordinal, owned === 1, written === 1, ...rest]);
   }
 }
 

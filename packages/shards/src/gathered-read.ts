@@ -1,5 +1,8 @@
 import { MicroBatcher } from '@wherry/core';
 import { bigintArray, intArray } from './array-parameter.ts';
+import { columnsFor, type ByDialect } from './dialect.ts';
+import { batchDocument, documentTable } from './mysql/batch-document.ts';
+import { KEY_COLUMNS } from './mysql/fenced-packet.ts';
 import type { BinaryRow } from './rows/binary-row.ts';
 import { WORTH_A_STATEMENT, type RowStatement } from './shard.ts';
 import type { ShardSet } from './shard-set.ts';
@@ -18,8 +21,8 @@ export interface GatheredReadOptions<K extends SlotKey, T> {
   readonly name: string;
   /** A table with the primary key (slot, id). */
   readonly table: string;
-  /** Expressions over the table. Few wide ones are cheaper than many: most of what a row costs is the number of its values. */
-  readonly columns: readonly string[];
+  /** Expressions over the table `t`. Few wide ones are cheaper than many: most of what a row costs is the number of its values. */
+  readonly columns: readonly string[] | ByDialect<readonly string[]>;
   /** Makes the answer for a key of its row, which it reads column by column. */
   readonly decode: (row: BinaryRow, key: K) => T;
   /** The answer for a key without a row. */
@@ -61,13 +64,15 @@ const STAMP_TRIES = 2;
  * the map here is old): the statement answers rows and stamp of one snapshot, and where the stamp is that under which the
  * shard's owners are known here, each slot is judged by them. Where they change faster than they can be loaded, the
  * statement joins them, which costs more and always answers. A key whose slot is not owned so is asked for again alone,
- * after the map was reloaded. Throws `shard_unavailable`, `slot_not_owned`.
+ * after the map was reloaded. On MySQL and MariaDB, where a stamp would take triggers that not everybody may create, every
+ * statement joins the owners. Throws `shard_unavailable`, `slot_not_owned`.
  */
 export class GatheredRead<K extends SlotKey, T> {
   readonly #options: GatheredReadOptions<K, T>;
   readonly #lanes: readonly MicroBatcher<K, T>[];
   readonly #text: string;
   readonly #joined: string;
+  readonly #mysql: string;
   readonly #deadlineMs: number;
 
   constructor(options: GatheredReadOptions<K, T>) {
@@ -75,16 +80,21 @@ export class GatheredRead<K extends SlotKey, T> {
     this.#deadlineMs = options.deadlineMs ?? 2000;
     // The stamp comes whatever is found. LATERAL with LIMIT keeps the planner at one index look-up a key: a join
     // might become a hash over the whole table.
-    const nulls = ', NULL'.repeat(options.columns.length);
+    const columns = columnsFor(options.columns, 'postgres');
+    const nulls = ', NULL'.repeat(columns.length);
     const keys = 'unnest($1::int[], $2::bigint[]) WITH ORDINALITY k(slot, id, n)';
     const rows = `
       SELECT k.n, t.* FROM ${keys}
-      JOIN LATERAL (SELECT ${options.columns.join(', ')} FROM ${options.table} t WHERE t.slot = k.slot AND t.id = k.id LIMIT 1) t ON true`;
+      JOIN LATERAL (SELECT ${columns.join(', ')} FROM ${options.table} t WHERE t.slot = k.slot AND t.id = k.id LIMIT 1) t ON true`;
     this.#text = `SELECT -s.stamp${nulls} FROM slot_owner_stamp s UNION ALL ${rows}`;
     this.#joined = `
       SELECT -k.n${nulls} FROM unnest($1::int[], $3::bigint[]) WITH ORDINALITY k(slot, epoch, n)
       JOIN LATERAL (SELECT FROM slot_owner o WHERE o.slot = k.slot AND o.epoch = k.epoch LIMIT 1) o ON true
       UNION ALL ${rows}`;
+    // One look-up by primary key for the owner and one for the row, whatever the optimizer thinks of the sizes.
+    this.#mysql = `
+      SELECT STRAIGHT_JOIN IF(t.id IS NULL, -k.n, k.n), ${columnsFor(options.columns, 'mysql').join(', ')} FROM ${documentTable('$1', KEY_COLUMNS, 'k')}
+      JOIN slot_owner o ON o.slot = k.slot AND o.epoch = k.epoch LEFT JOIN ${options.table} t ON t.slot = k.slot AND t.id = k.id`;
     this.#lanes = options.shards.all.map(
       (_, shard) =>
         new MicroBatcher({
@@ -136,6 +146,7 @@ export class GatheredRead<K extends SlotKey, T> {
 
   /** The rows as the shard has them, and its owners in the same snapshot, of the slots of `keys` at least. */
   async #find(shard: number, keys: readonly K[]): Promise<Found<T>> {
+    if (this.#options.shards.shard(shard).dialect === 'mysql') return this.#findMysql(shard, keys);
     const {
       name,
       follower: { owners },
@@ -164,16 +175,30 @@ export class GatheredRead<K extends SlotKey, T> {
     return { epochs, answers };
   }
 
-  /** What a statement says of `keys`. */
-  async #ask(shard: number, keys: readonly K[], statement: RowStatement): Promise<Said<T>> {
+  /** Each key whose slot is owned comes once, with its row or, as a negative number, without one. */
+  async #findMysql(shard: number, keys: readonly K[]): Promise<Found<T>> {
+    const { name, map } = this.#options;
+    const asked = keys.map(({ slot }) => map.epochOf(slot));
+    const document = batchDocument(
+      KEY_COLUMNS,
+      keys.map(({ slot, id }, at) => [slot, asked[at], id]),
+    );
+    const { marks, answers } = await this.#ask(shard, keys, { name, text: this.#mysql, values: [document] }, true);
+    const epochs: Record<number, number> = {};
+    for (const n of marks) epochs[(keys[n - 1] as K).slot] = asked[n - 1] as number;
+    return { epochs, answers };
+  }
+
+  /** What a statement says of `keys`. A row is a mark as well where `rowsMark`. */
+  async #ask(shard: number, keys: readonly K[], statement: RowStatement, rowsMark = false): Promise<Said<T>> {
     const { absent, shards } = this.#options;
     let said: Said<T> = { marks: [], answers: [] };
     await shards.readRows(shard, statement, () => {
       const { marks, answers }: Said<T> = (said = { marks: [], answers: keys.map(() => absent) });
       return (row) => {
         const n = row.number();
-        if (n < 0) marks.push(-n);
-        else answers[n - 1] = this.#decoded(row, keys[n - 1] as K);
+        if (n < 0 || rowsMark) marks.push(Math.abs(n));
+        if (n > 0) answers[n - 1] = this.#decoded(row, keys[n - 1] as K);
       };
     });
     return said;

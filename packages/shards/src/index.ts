@@ -1,4 +1,5 @@
 export { CircuitBreaker, type BreakerState, type CircuitBreakerOptions } from './circuit-breaker.ts';
+export { dialectOf, type ByDialect, type Dialect, type SqlText } from './dialect.ts';
 export { FENCE_CODES, fencedSql, type FenceColumn, type FencedSqlOptions } from './fence.ts';
 export {
   ANSWER_OFFSET,
@@ -9,9 +10,13 @@ export {
   type Written,
 } from './fenced-write.ts';
 export { GatheredRead, type GatheredReadOptions, type SlotKey } from './gathered-read.ts';
+export { documentValue } from './mysql/batch-document.ts';
+export type { FencedPacketOptions, MysqlInsert, MysqlUpdate, MysqlWrite } from './mysql/fenced-packet.ts';
+export type { MysqlDatabase } from './mysql/mysql-database.ts';
 export type { BinaryRow } from './rows/binary-row.ts';
 export type { RowReader } from './rows/message-splitter.ts';
-export { shardSchema, shardsControlSchema } from './schema.ts';
+export { applyShardSchema, shardSchema, shardsControlSchema, type ShardSchemaPart } from './schema.ts';
+export { openShardDatabase, type ShardDatabase } from './shard-database.ts';
 export { sqlState } from './shard-error.ts';
 export {
   POSTGRES_URL_RULE,

@@ -2,6 +2,7 @@ import { PATIENT_MS } from '@wherry/embedded/testing';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { GatheredRead, type SlotKey } from './gathered-read.ts';
 import { KnownOwners } from './known-owners.ts';
+import { asPostgres } from './shard-database.ts';
 import { SlotFollower } from './slot-follower.ts';
 import { slotOf } from './slot.ts';
 import { startCluster, type Cluster } from './testing/cluster.ts';
@@ -72,7 +73,7 @@ test.each([
   ['a session that restores', "SELECT set_config('search_path', '', true); DELETE FROM public.slot_owner"],
 ])('no way to change the owners leaves the stamp: %s', async (_what, text) => {
   const before = await stampOf(0);
-  const client = await cluster.shards.shard(0).database.connect();
+  const client = await asPostgres(cluster.shards.shard(0).database).connect();
   try {
     await client.query('BEGIN');
     await client.query(text);
@@ -87,7 +88,7 @@ test.each([
 test('a change that is rolled back leaves the stamp, and one that is not committed is not seen', async () => {
   const { database } = cluster.shards.shard(0);
   const before = await stampOf(0);
-  const client = await database.connect();
+  const client = await asPostgres(database).connect();
   try {
     await client.query('BEGIN');
     await client.query('UPDATE slot_owner SET epoch = epoch + 1');

@@ -19,6 +19,11 @@ test('one variable holds all addresses, or each shard has its own', () => {
     { name: 'x', url: undefined },
     { name: 'y-1', url: B },
   ]);
+  const C = 'mysql://u:hunter2@h:3306/c';
+  expect(found(['x', 'y'], { WHERRY_SHARDS_URLS: `${A},${C}` })).toEqual([
+    { name: 'x', url: A },
+    { name: 'y', url: C },
+  ]);
   expect(found([], {})).toEqual([]);
   expect(shardVariable('eu-west-1')).toBe('WHERRY_SHARDS_EU_WEST_1_URL');
 });
@@ -34,7 +39,7 @@ test.each<readonly [readonly string[], Readonly<Record<string, string>>, string]
     { WHERRY_SHARDS_URLS: A, WHERRY_SHARDS_X_URL: A },
     'shards.x.url is set twice; allowed is one of WHERRY_SHARDS_X_URL and WHERRY_SHARDS_URLS',
   ],
-  [['x'], { WHERRY_SHARDS_X_URL: 'mysql://u:hunter2@h/a' }, 'shards.x.url (WHERRY_SHARDS_X_URL) is not an address; allowed is postgres://'],
+  [['x'], { WHERRY_SHARDS_X_URL: 'mssql://u:hunter2@h/a' }, 'shards.x.url (WHERRY_SHARDS_X_URL) is not an address; allowed is postgres://'],
   ...[`${A},`, '[', '[1]', '{}', 'hunter2', `${A} ,x`].map(
     (text) =>
       [

@@ -13,6 +13,8 @@ export const SHARD_NAME = '^[a-z][a-z0-9-]{0,31}$';
 export const SHARD_NAME_RULE = 'a letter and up to 31 more of a-z, 0-9 and -';
 /** What an address looks like, for people. */
 export const POSTGRES_URL_RULE = 'postgres://user:password@host:port/database';
+/** The same for a shard. */
+const SHARD_URL_RULE = `${POSTGRES_URL_RULE} or mysql://user:password@host:port/database`;
 
 const ALL = 'WHERRY_SHARDS_URLS';
 const LIST = 'WHERRY_SHARDS_LIST';
@@ -34,12 +36,12 @@ export function shardAddresses(
 ): readonly ShardSetting[] {
   const text = read(ALL, 'shards.urls');
   const urls = text === undefined ? undefined : listOf(text);
-  if (text !== undefined && (urls === undefined || !urls.every(isPostgresUrl)))
+  if (text !== undefined && (urls === undefined || !urls.every(isShardUrl)))
     throw fault(
       'shards.urls',
       ALL,
       'has something that is not an address',
-      `${POSTGRES_URL_RULE} with commas between, or a JSON list of them`,
+      `${SHARD_URL_RULE} with commas between, or a JSON list of them`,
     );
   const named = names.length === 0 && urls !== undefined ? urls.map((_, at) => `shard${at}`) : names;
   if (urls !== undefined && urls.length !== named.length)
@@ -49,7 +51,7 @@ export function shardAddresses(
     const own = read(variable, key);
     const common = urls?.[at];
     if (own !== undefined && common !== undefined) throw fault(key, undefined, 'is set twice', `one of ${variable} and ${ALL}`);
-    if (own !== undefined && !isPostgresUrl(own)) throw fault(key, variable, 'is not an address', POSTGRES_URL_RULE);
+    if (own !== undefined && !isShardUrl(own)) throw fault(key, variable, 'is not an address', SHARD_URL_RULE);
     return { name, url: own ?? common };
   });
 }
@@ -81,8 +83,16 @@ export function shardNames(text: string | undefined): readonly string[] {
 
 /** True for the address of a PostgreSQL database. */
 export function isPostgresUrl(text: string): boolean {
+  return isUrlOf(text, ['postgres:', 'postgresql:']);
+}
+
+function isShardUrl(text: string): boolean {
+  return isUrlOf(text, ['postgres:', 'postgresql:', 'mysql:', 'mariadb:']);
+}
+
+function isUrlOf(text: string, protocols: readonly string[]): boolean {
   const url = URL.parse(text);
-  return url !== null && (url.protocol === 'postgres:' || url.protocol === 'postgresql:') && url.pathname.length > 1 && !/\s/.test(text);
+  return url !== null && protocols.includes(url.protocol) && url.pathname.length > 1 && !/\s/.test(text);
 }
 
 /** Texts with commas between, or a JSON list; undefined: neither. */

@@ -1,17 +1,19 @@
 import { WherryError, backoffDelay, pause, systemClock, type Clock } from '@wherry/core';
-import { isTransient, openDatabase, type Database } from '@wherry/core/control';
-import type { QueryArrayResult, QueryResult, QueryResultRow } from 'pg';
-import { RowClient } from './rows/row-client.ts';
-import { readRows } from './rows/row-query.ts';
-import type { RowReader } from './rows/message-splitter.ts';
+import type { QueryResult, QueryResultRow } from 'pg';
 import { CircuitBreaker, type CircuitBreakerOptions } from './circuit-breaker.ts';
-import { isOutage, shardError } from './shard-error.ts';
+import { dialectOf, type Dialect, type SqlText } from './dialect.ts';
+import { MysqlDriver } from './mysql/mysql-driver.ts';
+import { PostgresDriver } from './postgres-driver.ts';
+import type { RowReader } from './rows/message-splitter.ts';
+import type { ShardDatabase } from './shard-database.ts';
+import type { ShardDriver } from './shard-driver.ts';
+import { isOutage, isShardTransient, shardError } from './shard-error.ts';
 
 /** Where one shard is. */
 export interface ShardAddress {
   /** For people, logs and metrics. */
   readonly name: string;
-  /** `postgres://user:password@host:port/name`. Never logged. */
+  /** `postgres://user:password@host:port/name`, or `mysql://…` for MySQL and MariaDB. Never logged. */
   readonly url: string;
 }
 
@@ -29,10 +31,10 @@ export interface ShardOptions {
   readonly clock?: Clock;
 }
 
-/** A statement, prepared on each connection under its name at its first use. */
+/** A statement; PostgreSQL prepares it on each connection under its name at its first use. */
 export interface Statement {
   readonly name: string;
-  readonly text: string;
+  readonly text: SqlText;
   readonly values: readonly unknown[];
 }
 
@@ -63,44 +65,18 @@ export type RowArray = readonly unknown[];
 /** Calls for which a statement goes out beside others: the fixed cost of one is that of a dozen rows. */
 export const WORTH_A_STATEMENT = 32;
 
-const INT8 = 20;
-const BOOL = 16;
-const INT4 = 23;
-const BYTEA = 17;
-
-/** Parsers for rows as arrays: every bigint that is read this way is below 2^53. */
-const arrayTypes = {
-  getTypeParser: (oid: number): ((text: string) => unknown) => {
-    switch (oid) {
-      case INT8:
-      case INT4:
-        return Number;
-      case BOOL:
-        return (text) => text === 't';
-      case BYTEA:
-        return (text) => Buffer.from(text.slice(2), 'hex');
-      default:
-        return (text) => text;
-    }
-  },
-};
-
-/**
- * Every statement here finds its rows by key. The planner does not know that of tables that were empty a second ago,
- * and a plan made then lives on: so it is kept from scanning tables, and from planning again and again.
- */
-const PLANNER = ['default_transaction_isolation=read\\ committed', 'plan_cache_mode=force_generic_plan', 'enable_seqscan=off', 'jit=off'];
-
 /** One database instance: its pool, its limit and its breaker. */
 export class Shard {
   readonly name: string;
-  readonly database: Database;
+  readonly dialect: Dialect;
+  readonly database: ShardDatabase;
   readonly breaker: CircuitBreaker;
   readonly counts: ShardCounts = { statements: 0, errors: 0, retries: 0, rejected: 0, inFlight: 0 };
   readonly #clock: Clock;
   readonly #maxInFlight: number;
   readonly #deadlineMs: number;
   readonly #statementMs: number;
+  readonly #driver: ShardDriver;
 
   constructor(address: ShardAddress, options: ShardOptions = {}) {
     this.name = address.name;
@@ -109,21 +85,15 @@ export class Shard {
     this.#deadlineMs = options.deadlineMs ?? 5000;
     this.#statementMs = options.statementMs ?? 2000;
     this.breaker = new CircuitBreaker({ clock: this.#clock, ...options.breaker });
-    this.database = openDatabase({
-      url: withSettings(address.url),
-      poolSize: options.poolSize ?? 8,
-      statementMs: this.#statementMs,
-      applicationName: 'wherry-shards',
-      client: RowClient,
-    });
+    this.dialect = dialectOf(address.url);
+    const connection = { url: address.url, poolSize: options.poolSize ?? 8, statementMs: this.#statementMs };
+    this.#driver = this.dialect === 'mysql' ? new MysqlDriver(connection) : new PostgresDriver(connection);
+    this.database = this.#driver.database;
   }
 
   /** Runs an idempotent statement; rows as arrays. Throws `shard_unavailable`, or `internal` for a refused statement. */
   async queryArrays(statement: Statement, options: QueryOptions = {}): Promise<RowArray[]> {
-    const result = await this.#run<QueryArrayResult<unknown[]>>(options, (query_timeout) =>
-      this.database.query({ ...statement, rowMode: 'array', types: arrayTypes, query_timeout } as never),
-    );
-    return result.rows;
+    return this.#run(options, (timeoutMs) => this.#driver.queryArrays(statement, timeoutMs));
   }
 
   /**
@@ -131,16 +101,16 @@ export class Shard {
    * try before has read does not count. Throws as {@link queryArrays}.
    */
   async readRows(statement: RowStatement, begin: () => RowReader, options: QueryOptions = {}): Promise<void> {
-    await this.#run(options, (timeoutMs) => readRows(this.database, { ...statement, reader: begin(), timeoutMs }));
+    await this.#run(options, (timeoutMs) => this.#driver.readRows(statement, begin(), timeoutMs));
   }
 
   /** Runs an idempotent statement; rows as objects, bigint columns as bigint. Throws as {@link queryArrays}. */
   async query<R extends QueryResultRow>(statement: Statement, options: QueryOptions = {}): Promise<QueryResult<R>> {
-    return this.#run(options, (query_timeout) => this.database.query<R>({ ...statement, query_timeout } as never));
+    return this.#run(options, (timeoutMs) => this.#driver.query<R>(statement, timeoutMs));
   }
 
   async close(): Promise<void> {
-    await this.database.end();
+    await this.#driver.end();
   }
 
   async #run<T>(options: QueryOptions, send: (timeoutMs: number) => Promise<T>): Promise<T> {
@@ -153,7 +123,7 @@ export class Shard {
         const wait = backoffDelay(attempt, { baseMs: 20, maxMs: 250 });
         const out = this.#clock.monotonic() + wait >= deadline || options.signal?.aborted === true;
         // An open breaker is an answer: whoever can wait longer asks again.
-        if (out || error instanceof WherryError || !isTransient(error)) throw shardError(this.name, error);
+        if (out || error instanceof WherryError || !isShardTransient(error)) throw shardError(this.name, error);
         this.counts.retries++;
         await pause(wait, options.signal);
       }
@@ -183,13 +153,4 @@ export class Shard {
     this.counts.rejected++;
     return new WherryError('shard_unavailable', `shard ${this.name} ${why}`, { data: { shard: this.name } });
   }
-}
-
-/** The address with our settings added to those that it names itself: what a URL says goes before a pool's options. */
-function withSettings(url: string): string {
-  const address = new URL(url);
-  const settings = PLANNER.map((setting) => `-c ${setting}`).join(' ');
-  const own = address.searchParams.get('options');
-  address.searchParams.set('options', own === null ? settings : `${settings} ${own}`);
-  return address.href;
 }

@@ -1,4 +1,4 @@
-import type { Database } from '@wherry/core/control';
+import { asPostgres, type ShardDatabase } from './shard-database.ts';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { abortClosing, beginClosing, commitSide } from './slot-map-changes.ts';
 import { applyOwners, closeOnShard, installSlotMap, openOnShard } from './slot-owners.ts';
@@ -8,7 +8,7 @@ import { startCluster, type Cluster } from './testing/cluster.ts';
 const LONG_MS = 3_600_000;
 
 let cluster: Cluster;
-let shard: Database;
+let shard: ShardDatabase;
 beforeAll(async () => {
   cluster = await startCluster(inject('postgresUrl'));
   shard = cluster.shards.shard(0).database;
@@ -62,7 +62,7 @@ test('an entry is applied over an older one only, however late and often it come
 
 test('closing waits for writers that hold the fence, and turns new ones away meanwhile', async () => {
   const { control } = cluster;
-  const [writer, late] = [await shard.connect(), await shard.connect()];
+  const [writer, late] = [await asPostgres(shard).connect(), await asPostgres(shard).connect()];
   const lock = `SELECT slot FROM slot_owner WHERE slot = 3 AND epoch = 1 AND state = 'open' FOR KEY SHARE SKIP LOCKED`;
   try {
     await writer.query('BEGIN');

@@ -1,4 +1,6 @@
-import { transaction, type Database, type Queryable, type Transaction } from '@wherry/core/control';
+import { transaction, type Queryable, type Transaction } from '@wherry/core/control';
+import { applyMysqlOwners, closeOnMysql } from './mysql/mysql-owners.ts';
+import { asMysql, asPostgres, type ShardDatabase } from './shard-database.ts';
 import type { PrimarySide, SlotEntry } from './slot-entry.ts';
 import { readSlotMap } from './slot-map-changes.ts';
 
@@ -7,7 +9,7 @@ import { readSlotMap } from './slot-map-changes.ts';
  * So anybody may carry an entry over, late or twice: a closer that was stopped for a while cannot close a slot that was
  * opened since, and nobody can open one that was closed since.
  *
- * An owner row is replaced (deleted and inserted), not updated, whenever writers under the former entry must be over.
+ * On PostgreSQL an owner row is replaced (deleted and inserted), not updated, whenever writers under the former entry must be over.
  * A writer locks the row FOR KEY SHARE as its snapshot shows it. To that lock an UPDATE of other columns is no
  * obstacle, not even a committed one: a statement whose snapshot is older than the closing would get its lock long after
  * it, and see the slot open. A deleted row it cannot lock, and the new row is not in its snapshot.
@@ -37,7 +39,9 @@ const INSERT = `
  * once, and the replacement of the rows waits for the few that hold them. Answers how many slots are closed by this very
  * closing: fewer than asked for means that it was aborted.
  */
-export async function closeOnShard(shard: Database, slots: readonly number[], epochs: readonly number[], seq: bigint): Promise<number> {
+export async function closeOnShard(shard: ShardDatabase, slots: readonly number[], epochs: readonly number[], seq: bigint): Promise<number> {
+  const mysql = asMysql(shard);
+  if (mysql !== undefined) return closeOnMysql(mysql, slots, epochs, seq);
   await changing(shard, async (tx) => {
     await tx.query(
       `UPDATE slot_owner o SET state = 'closing', epoch = k.epoch, seq = $3 FROM unnest($1::int[], $2::bigint[]) k(slot, epoch)
@@ -59,7 +63,7 @@ export async function closeOnShard(shard: Database, slots: readonly number[], ep
 
 /** Opens slots on their shard as control has committed them under number `seq`. Idempotent; an entry that is not newer does nothing. */
 export async function openOnShard(
-  shard: Database,
+  shard: ShardDatabase,
   slots: readonly number[],
   epochs: readonly number[],
   side: PrimarySide,
@@ -72,7 +76,9 @@ export async function openOnShard(
 }
 
 /** Carries committed entries over to the shard that owns them; those that are not newer do nothing. */
-export async function applyOwners(shard: Database, entries: readonly OwnerEntry[]): Promise<void> {
+export async function applyOwners(shard: ShardDatabase, entries: readonly OwnerEntry[]): Promise<void> {
+  const mysql = asMysql(shard);
+  if (mysql !== undefined) return applyMysqlOwners(mysql, entries);
   await changing(shard, async (tx) => {
     const { rows } = await tx.query<{ slot: number }>(NEWER, columns(entries));
     if (rows.length === 0) return;
@@ -83,13 +89,15 @@ export async function applyOwners(shard: Database, entries: readonly OwnerEntry[
 }
 
 /** Gives a shard the slots that it owns, where it does not know them, and what is newer where it does. */
-export async function installOwners(shard: Database, entries: readonly OwnerEntry[]): Promise<void> {
+export async function installOwners(shard: ShardDatabase, entries: readonly OwnerEntry[]): Promise<void> {
+  const mysql = asMysql(shard);
+  if (mysql !== undefined) return applyMysqlOwners(mysql, entries, true);
   await shard.query(`${INSERT} ORDER BY slot ON CONFLICT (slot) DO NOTHING`, columns(entries));
   await applyOwners(shard, entries);
 }
 
 /** Brings every shard's owners to what the control database says. `shards` in the order of their numbers. */
-export async function installSlotMap(control: Queryable, shards: readonly Database[]): Promise<void> {
+export async function installSlotMap(control: Queryable, shards: readonly ShardDatabase[]): Promise<void> {
   const entries = await readSlotMap(control);
   for (const [index, shard] of shards.entries())
     await installOwners(
@@ -102,8 +110,8 @@ export async function installSlotMap(control: Queryable, shards: readonly Databa
  * One change of a shard's owners at a time, writers and readers not counted: a change that met the replacement of a row
  * half-way would find the old row gone and the new one not in its snapshot, and do nothing.
  */
-async function changing<T>(shard: Database, work: (tx: Transaction) => Promise<T>): Promise<T> {
-  return transaction(shard, async (tx) => {
+async function changing<T>(shard: ShardDatabase, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  return transaction(asPostgres(shard), async (tx) => {
     await tx.query('SELECT pg_advisory_xact_lock($1)', [OWNERS_LOCK]);
     return work(tx);
   });

@@ -6,7 +6,7 @@ import { revocationSchema } from '@wherry/revocation';
 import { rolloutSchema } from '@wherry/rollout';
 import { sessionsControlSchema } from '@wherry/sessions';
 import { sessionsShardSchema } from '@wherry/sessions/sql';
-import { ShardSet, initialiseSlotMap, installSlotMap, shardSchema, shardsControlSchema } from '@wherry/shards';
+import { ShardSet, applyShardSchema, initialiseSlotMap, installSlotMap, shardSchema, shardsControlSchema } from '@wherry/shards';
 import { tokensSchema } from '@wherry/tokens';
 import { authControlSchema, authShardSchema } from '@wherry/auth';
 import type { Metrics } from '@wherry/core';
@@ -59,7 +59,8 @@ export async function prepareDatabases(config: WherryConfig): Promise<void> {
       authControlSchema,
     ]);
     const databases = shards.all.map(({ database }) => database);
-    for (const database of databases) await applySchema(database, [shardSchema, sessionsShardSchema, tokenFamilySchema, authShardSchema]);
+    for (const database of databases)
+      await applyShardSchema(database, [shardSchema, sessionsShardSchema, tokenFamilySchema, authShardSchema]);
     await initialiseSlotMap(control, shards.size, 'source', { audit: { actor: 'system', action: 'slots.initialised' } });
     await installSlotMap(control, databases);
   } finally {

@@ -1,5 +1,6 @@
 import type { TestProject } from 'vitest/node';
 import { startDynamo } from '../dynamo.ts';
+import { startMariadb } from '../mariadb.ts';
 import { startMongo } from '../mongo.ts';
 import { nginxBinary } from '../nginx.ts';
 import { startPostgres } from '../postgres.ts';
@@ -13,7 +14,11 @@ interface Running {
 /** How each server that a test file's suffix can name is brought up: an address in the environment goes before starting one. */
 const SERVERS: Record<
   string,
-  { variable: string; key: 'postgresUrl' | 'redisUrl' | 'dynamoEndpoint' | 'mongoUrl' | 'nginxCommand'; start: () => Promise<Running> }
+  {
+    variable: string;
+    key: 'postgresUrl' | 'redisUrl' | 'dynamoEndpoint' | 'mongoUrl' | 'mysqlUrl' | 'nginxCommand';
+    start: () => Promise<Running>;
+  }
 > = {
   pg: {
     variable: 'WHERRY_TEST_POSTGRES_URL',
@@ -45,6 +50,14 @@ const SERVERS: Record<
     start: async () => {
       const server = await startMongo();
       return { address: server.url, stop: server.stop };
+    },
+  },
+  mysql: {
+    variable: 'WHERRY_TEST_MYSQL_URL',
+    key: 'mysqlUrl',
+    start: async () => {
+      const server = await startMariadb();
+      return { address: server.url('mysql'), stop: server.stop };
     },
   },
   // Each test has a configuration of its own, so it starts its own.

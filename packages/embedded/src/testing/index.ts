@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
+import { executeOnMysql, isMysqlUrl } from '../mariadb-database.ts';
 
 export { openWay, type Severable } from './severable.ts';
 
@@ -9,6 +10,8 @@ declare module 'vitest' {
     postgresUrl: string;
     redisUrl: string;
     dynamoEndpoint: string;
+    /** Of any database on a MySQL or MariaDB, as a user who may create others. */
+    mysqlUrl: string;
     /** Without a database. */
     mongoUrl: string;
     /** Path of the program. */
@@ -27,16 +30,20 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** Creates an empty database on the server at `serverUrl`. */
+/** Creates an empty database on the server at `serverUrl`: PostgreSQL, where a template may be named, or MySQL and MariaDB. */
 export async function createTestDatabase(serverUrl: string, template?: string): Promise<TestDatabase> {
   const name = `wherry_test_${randomBytes(6).toString('hex')}`;
+  const address = new URL(serverUrl);
+  address.pathname = `/${name}`;
+  if (isMysqlUrl(serverUrl)) {
+    await executeOnMysql(serverUrl, `CREATE DATABASE ${name}`);
+    return { url: address.href, name, drop: () => executeOnMysql(serverUrl, `DROP DATABASE IF EXISTS ${name}`) };
+  }
   await execute(
     serverUrl,
     `CREATE DATABASE ${name}${template === undefined ? '' : ` TEMPLATE ${pg.escapeIdentifier(template)}`} STRATEGY wal_log`,
   );
-  const url = new URL(serverUrl);
-  url.pathname = `/${name}`;
-  return { url: url.href, name, drop: () => execute(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+  return { url: address.href, name, drop: () => execute(serverUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
 }
 
 async function execute(url: string, sql: string): Promise<void> {

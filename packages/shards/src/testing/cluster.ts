@@ -1,6 +1,6 @@
 import { applySchema, coreSchema, openDatabase, type Database, type SchemaPart } from '@wherry/core/control';
 import { PATIENT_MS, createTestDatabase } from '@wherry/embedded/testing';
-import { shardSchema, shardsControlSchema } from '../schema.ts';
+import { applyShardSchema, shardSchema, shardsControlSchema, type ShardSchemaPart } from '../schema.ts';
 import { initialiseSlotMap } from '../slot-map-changes.ts';
 import type { PrimarySide } from '../slot-entry.ts';
 import { SlotMap } from '../slot-map.ts';
@@ -16,7 +16,9 @@ export interface ClusterOptions extends Omit<ShardSetOptions, 'shards'> {
   /** Schema of control beside core's and the slot map's. */
   readonly controlSchema?: readonly SchemaPart[];
   /** Schema of the shards beside the owners. */
-  readonly shardSchema?: readonly SchemaPart[];
+  readonly shardSchema?: readonly ShardSchemaPart[];
+  /** Where the shards live, if elsewhere: PostgreSQL or MySQL. */
+  readonly shardServerUrl?: string;
   /** Where the last shard lives, if elsewhere. */
   readonly lastServerUrl?: string;
 }
@@ -44,8 +46,8 @@ export interface Cluster extends Connections, AsyncDisposable {
 
 /** Creates the databases, applies the schemas and spreads the slots. */
 export async function startCluster(serverUrl: string, options: ClusterOptions = {}): Promise<Cluster> {
-  const { shardCount = 2, side = 'source', controlSchema = [], lastServerUrl = serverUrl, ...shardOptions } = options;
-  const servers = Array.from({ length: shardCount + 1 }, (_, i) => (i === shardCount ? lastServerUrl : serverUrl));
+  const { shardCount = 2, side = 'source', controlSchema = [], shardServerUrl = serverUrl, lastServerUrl = shardServerUrl, ...shardOptions } = options;
+  const servers = [serverUrl, ...Array.from({ length: shardCount }, (_, i) => (i === shardCount - 1 ? lastServerUrl : shardServerUrl))];
   const databases = await Promise.all(servers.map(async (url) => createTestDatabase(url)));
   const [own = '', ...ownShards] = databases.map(({ url }) => url);
   const connect = ({ controlUrl = own, shardUrls = ownShards }: Addresses = {}): Connections => ({
@@ -60,7 +62,7 @@ export async function startCluster(serverUrl: string, options: ClusterOptions = 
   const { control, shards } = connect();
   await applySchema(control, [coreSchema, shardsControlSchema, ...controlSchema]);
   await initialiseSlotMap(control, shardCount, side);
-  await Promise.all(shards.all.map(async ({ database }) => applySchema(database, [shardSchema, ...(options.shardSchema ?? [])])));
+  await Promise.all(shards.all.map(async ({ database }) => applyShardSchema(database, [shardSchema, ...(options.shardSchema ?? [])])));
   await installSlotMap(
     control,
     shards.all.map(({ database }) => database),
