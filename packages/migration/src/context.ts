@@ -8,6 +8,12 @@ import type { Journal } from './journal/journal.ts';
 import type { Pace } from './pace.ts';
 import type { ProgressListener } from './progress.ts';
 
+/** This process as the others know it. */
+export interface Worker {
+  /** Throws `lease_lost` when the registration `id` does not hold its lease any more: judged by the monotonic clock. */
+  check(id: string): void;
+}
+
 /** All that the steps of a migration work with. */
 export interface MigrationContext {
   readonly control: Database;
@@ -30,8 +36,8 @@ export interface MigrationContext {
   readonly now: () => number;
   /** Target's clock less the source's, ms. */
   readonly sourceOffsetMs: () => number;
-  /** Sessions read and written at a time. */
-  readonly batchSize: number;
+  /** This process as a worker: whether it may still write. */
+  readonly worker: Worker;
   /** Grace after which a difference is looked at again, ms. */
   readonly graceMs: number;
   readonly progress: ProgressListener;

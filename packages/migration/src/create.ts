@@ -1,4 +1,4 @@
-import { silentLogger, type Logger } from '@wherry/core';
+import { WherryError, silentLogger, type Logger } from '@wherry/core';
 import { SourceOffset, type SessionDecoder, type SessionRuntime, type SourceStore } from '@wherry/sessions';
 import type { MigrationContext } from './context.ts';
 import { Journal } from './journal/journal.ts';
@@ -6,6 +6,8 @@ import type { JournalPoint } from './journal/points.ts';
 import { Migrator } from './migrator.ts';
 import { Pace } from './pace.ts';
 import { silentProgress, type ProgressListener } from './progress.ts';
+import { lookAtStores } from './store-watch.ts';
+import { NO_LIMITS, type LatencyLimits } from './throttle.ts';
 
 /** Options of {@link createMigration}. Times in milliseconds. */
 export interface MigrationOptions {
@@ -21,10 +23,12 @@ export interface MigrationOptions {
   readonly defaultIdleMs?: number;
   /** Life of a tombstone in the source: longest session + longest repair; default 31 days. */
   readonly tombstoneMs?: number;
-  /** Sessions read from a store and written at a time, 1 to 5000; default 1000. */
+  /** Sessions read from a store and written at a time, 1 to 5000, where the operator has said nothing; default 1000. */
   readonly batchSize?: number;
-  /** Sessions a second at most, whatever the operator's rate allows beyond it; 0, the default: only that one counts. */
+  /** Sessions a second of this process at most, whatever its share of the operator's rate; 0, the default: only that one counts. */
   readonly maxRate?: number;
+  /** How slow the stores may become before the work slows down; default: not looked at. */
+  readonly limits?: LatencyLimits;
   /** Grace after which a difference is looked at again; default 2000. */
   readonly graceMs?: number;
   /** How long shadow reads run at least; default 10000. */
@@ -70,10 +74,22 @@ export async function createMigration(options: MigrationOptions): Promise<Migrat
     revocations: runtime.revocations,
     repairs: runtime.repairs,
     journal,
-    pace: new Pace({ journal, progress, signal, maxRate: options.maxRate ?? 0 }),
+    pace: new Pace({
+      journal,
+      progress,
+      signal,
+      maxRate: options.maxRate ?? 0,
+      batchSize: options.batchSize ?? 1000,
+      limits: options.limits ?? NO_LIMITS,
+      look: (limits) => lookAtStores({ source, shards: runtime.shards, limits, signal }),
+    }),
+    worker: {
+      check: (id) => {
+        if (!runtime.instance.holdsLease(id)) throw new WherryError('lease_lost', 'the lease of this worker is over');
+      },
+    },
     now: runtime.now,
     sourceOffsetMs: offset.ms,
-    batchSize: options.batchSize ?? 1000,
     graceMs: options.graceMs ?? 2000,
     progress,
     log,

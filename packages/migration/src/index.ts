@@ -3,9 +3,11 @@ import type { SchemaPart } from '@wherry/core/control';
 export { analyseSource, type AnalysisOptions, type SourceAnalysis } from './analysis/analyse-source.ts';
 export type { HistogramBin } from './analysis/histogram.ts';
 export type { MigrationContext } from './context.ts';
-export { copySessions, type CopyCounts } from './copy/copy.ts';
+export { copySessions } from './copy/copy.ts';
+export type { CopyCounts } from './copy/counts.ts';
 export { createMigration, type Migration, type MigrationOptions } from './create.ts';
 export { Journal, type Checkpoint, type JournalOptions, type Verification, type VerificationResult } from './journal/journal.ts';
+export { askAbort, completeAbort } from './journal/abort.ts';
 export { JOURNAL_POINTS, type JournalPoint } from './journal/points.ts';
 export {
   MIGRATION_STEPS,
@@ -17,7 +19,8 @@ export {
   type MigrationStep,
 } from './journal/state.ts';
 export { Migrator, type MigratorOptions } from './migrator.ts';
-export { GoalChanged, Pace, type PaceOptions } from './pace.ts';
+export { viewParts, type PartView, type PassName } from './journal/work-parts.ts';
+export { GoalChanged, Pace, type PaceOptions, type PaceReport } from './pace.ts';
 export { columnValue } from './plan/column-value.ts';
 export { mappingFile, type MappingFile } from './plan/mapping-file.ts';
 export { planMigration, type MigrationPlan } from './plan/plan.ts';
@@ -28,6 +31,7 @@ export { schemaSql, type SqlDialect } from './plan/schema-sql.ts';
 export { ProgressMeter, silentProgress, type Progress, type ProgressListener } from './progress.ts';
 export { closedGates, type ClosedGate } from './switch/gates.ts';
 export { lastDifferences, newestVerification, type VerificationView } from './verify/differences.ts';
+export type { LatencyLimits, StoreLatencies } from './throttle.ts';
 export { verifySessions, type VerifyCounts } from './verify/verify.ts';
 
 /** The tables of this package in the control database. */

@@ -1,14 +1,22 @@
 import { asWherryError, isWherryError, pause, type Component, type WherryError } from '@wherry/core';
 import type { MigrationContext } from './context.ts';
+import { copyPart } from './copy/copy.ts';
+import { completeAbort } from './journal/abort.ts';
 import { isVerificationWanted, type MigrationState } from './journal/state.ts';
+import type { PassName } from './journal/work-parts.ts';
 import { GoalChanged, isOutage } from './pace.ts';
 import { workOff } from './repair/work-off.ts';
 import { runStep, verifyUntilEqual, type StepOptions } from './steps.ts';
 import { recoverSlots } from './switch/recover.ts';
+import { switchSlots } from './switch/switch.ts';
 import { VerificationNeeded } from './switch/verification-needed.ts';
+import { verifyPart } from './verify/verify-part.ts';
+import { helpWith, type PartWork } from './work-through.ts';
 
 /** Why the sides are compared where nothing but an operator's wish asks for it. */
 const ASKED_FOR = 'an operator asked for a verification';
+
+const PASSES: Readonly<Record<PassName, PartWork>> = { copy: copyPart, verify: verifyPart };
 
 const LOOK_EVERY_MS = 300;
 const REPAIR_EVERY_MS = 500;
@@ -21,7 +29,7 @@ export interface MigratorOptions extends StepOptions {
 
 /**
  * Drives the migration: takes the lead, mends what a crash left, and runs step after step towards the goal, for as long
- * as the signal of its pace lets it. Beside the steps it works off repairs all the time. The operator steers by the
+ * as the signal of its pace lets it. While another process leads, it works on the parts of that one's copy or comparison. Beside the steps it works off repairs all the time. The operator steers by the
  * migration's row; every step starts from what is durable, so it may be killed at any moment and started again.
  */
 export class Migrator implements Component {
@@ -66,7 +74,7 @@ export class Migrator implements Component {
         if (!leads) {
           leads = await journal.lead();
           if (leads) await recoverSlots(context);
-          else await pause(LOOK_EVERY_MS, pace.signal);
+          else if (!(await this.#help())) await pause(LOOK_EVERY_MS, pace.signal);
           continue;
         }
         const state = await journal.read();
@@ -103,14 +111,45 @@ export class Migrator implements Component {
     await pause(FAULT_EVERY_MS, pace.signal);
   }
 
+  /** Works on parts that the process which leads has announced; false: there are none. */
+  async #help(): Promise<boolean> {
+    const { context } = this.#options;
+    const state = await context.journal.read();
+    context.pace.begin(state);
+    // A comparison may be asked for at any step, so its parts say that it is under way.
+    for (const [pass, work] of Object.entries(PASSES)) {
+      if (await helpWith(context, pass as PassName, work)) return true;
+    }
+    return false;
+  }
+
   async #step(state: MigrationState): Promise<void> {
     const { context } = this.#options;
     context.pace.begin(state);
+    if (state.aborting) return this.#abort(state);
     try {
       if (isVerificationWanted(state) && (state.step === 'switch' || state.step === 'settled')) throw new VerificationNeeded(ASKED_FOR);
       const next = await runStep(context, state, this.#options);
       this.#fault = undefined;
       if (next !== state.step) await context.journal.advance(state.step, next);
+    } catch (error) {
+      if (!(error instanceof VerificationNeeded)) throw error;
+      context.progress.note(`${error.message}: comparing the two sides`);
+      await verifyUntilEqual(context);
+    }
+  }
+
+  /** Brings every slot back to the source, as a rollback does, and then forgets all progress. */
+  async #abort(state: MigrationState): Promise<void> {
+    const { context, instance } = this.#options;
+    if (await completeAbort(context.control, instance.id)) {
+      const counts = await context.target.counts();
+      const rows = counts.map(({ shard, live }) => `${live} on ${shard}`).join(', ');
+      context.progress.note(`aborted: every slot is at the source; sessions left at the target, which nobody reads: ${rows}`);
+      return;
+    }
+    try {
+      await switchSlots(context, instance, { ...state, goal: 'source', goalPercent: 100 });
     } catch (error) {
       if (!(error instanceof VerificationNeeded)) throw error;
       context.progress.note(`${error.message}: comparing the two sides`);
@@ -133,6 +172,8 @@ export class Migrator implements Component {
 
   /** At rest: settled, or switched as far as the goal says. */
   async #resting(state: MigrationState): Promise<boolean> {
+    if (state.aborting) return false;
+    if (state.abortedAt !== null) return true;
     if (isVerificationWanted(state)) return false;
     if (state.step === 'settled') return true;
     if (state.step !== 'switch' || (state.goal === 'target' && state.goalPercent === 100)) return false;

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { MigrationState } from './journal/state.ts';
+import type { WorkOrder } from './journal/state.ts';
 import { Pace } from './pace.ts';
 import { silentProgress } from './progress.ts';
 
-const STATE: MigrationState = {
+const STATE: WorkOrder = {
   version: 1n,
   step: 'copy',
   goal: 'target',
@@ -13,16 +13,20 @@ const STATE: MigrationState = {
   salt: '',
   verifiedSince: null,
   verifyAskedAt: null,
+  batch: 0,
+  aborting: false,
+  abortedAt: null,
+  workers: 1,
 };
 
 /** A pace, and the row that steers it. */
 class Steered {
-  row: MigrationState = STATE;
+  row: WorkOrder = STATE;
   readonly stop: AbortController = new AbortController();
   readonly pace: Pace;
 
   constructor(maxRate: number) {
-    this.pace = new Pace({ journal: { read: async () => this.row }, progress: silentProgress, signal: this.stop.signal, maxRate });
+    this.pace = new Pace({ journal: { order: async () => this.row }, progress: silentProgress, signal: this.stop.signal, maxRate });
   }
 }
 
@@ -51,7 +55,7 @@ test('what costs nothing does not wait for what does', async () => {
   expect(await bench.pace.unit(0, async () => 'done')).toBe('done');
 });
 
-test.each<readonly [string, Partial<MigrationState> | undefined, string]>([
+test.each<readonly [string, Partial<WorkOrder> | undefined, string]>([
   ['the rate is raised', { rate: 0 }, 'done'],
   ['the goal is changed', { goal: 'source' }, 'GoalChanged'],
   ['the end has come', undefined, 'AbortError'],

@@ -1,47 +1,94 @@
 import { isWherryError, pause, backoffDelay } from '@wherry/core';
 import { controlError, isTransient } from '@wherry/core/control';
 import type { Journal } from './journal/journal.ts';
-import type { MigrationState } from './journal/state.ts';
+import type { MigrationState, WorkOrder } from './journal/state.ts';
 import type { ProgressListener } from './progress.ts';
+import { NO_LIMITS, Throttle, type LatencyLimits, type StoreLatencies } from './throttle.ts';
 
-/** The operator changed the goal while a step ran: the step stops at a safe place. */
+/** The operator changed the goal while a step ran, or wants an end: the step stops at a safe place. */
 export class GoalChanged extends Error {
   override readonly name = 'GoalChanged';
 }
 
 /** Options of {@link Pace}. */
 export interface PaceOptions {
-  readonly journal: Pick<Journal, 'read'>;
+  readonly journal: Pick<Journal, 'order'>;
   readonly progress: ProgressListener;
   readonly signal: AbortSignal;
-  /** Sessions a second at most, whatever the operator's rate allows beyond it; 0: only that one counts. */
+  /** Sessions a second of this process at most, whatever the operator's rate allows beyond it; 0: only that one counts. */
   readonly maxRate?: number;
+  /** Sessions read and written at a time where the operator has said nothing; default 1000. */
+  readonly batchSize?: number;
+  /** How slow the stores may become before the work slows down; default: not looked at. */
+  readonly limits?: LatencyLimits;
+  /** Looks at the stores, where there are limits. */
+  readonly look?: (limits: LatencyLimits) => Promise<StoreLatencies>;
 }
 
+/** What holds the work back. */
+export interface PaceReport extends StoreLatencies {
+  /** Share of the full speed that the stores' latencies leave, up to 1. */
+  readonly share: number;
+  /** How many workers share the operator's rate. */
+  readonly workers: number;
+}
+
+/** Options of {@link Pace.unit}. */
+export interface UnitOptions {
+  /** How long an outage is waited for; then its error is thrown. Default: for ever. */
+  readonly patienceMs?: number;
+}
+
+/** How long a worker waits for a store that is away before it leaves its part to others, who may reach it. */
+export const PATIENCE_MS = 10_000;
+
 const READ_EVERY_MS = 250;
+const LOOK_EVERY_MS = 500;
+/** The longest rest between two units under slow stores. */
+const LONGEST_REST_MS = 5000;
+const UNKNOWN: StoreLatencies = { sourceMs: null, targetMs: null, replicaLagMs: null };
 const OUTAGES = new Set(['source_unavailable', 'shard_unavailable', 'control_unavailable', 'slot_not_owned', 'deadline_exceeded']);
 
 /**
- * Between any two units of work: holds while the operator has paused, keeps to the rate, ends on the signal, and, when
- * a store is away, waits until it is back and repeats the unit. Units are repeatable without harm.
+ * Between any two units of work: holds while the operator has paused, keeps to this process's share of the rate, slows down
+ * while a store is slow, ends on the signal, and, when a store is away, waits until it is back and repeats the unit.
+ * Units are repeatable without harm.
  */
 export class Pace {
-  readonly #journal: PaceOptions['journal'];
+  readonly #options: PaceOptions;
   readonly #signal: AbortSignal;
   readonly #progress: ProgressListener;
-  readonly #maxRate: number;
-  #state: MigrationState | undefined;
+  readonly #limits: LatencyLimits;
+  readonly #throttle: Throttle;
+  #order: WorkOrder | undefined;
   #readAt = Number.NEGATIVE_INFINITY;
   #goal: string | undefined;
   /** Sessions that were let through and have not been paid for with time yet. */
   #owed = 0;
   #paidAt = 0;
+  #admittedAt = 0;
+  #restUntil: number | undefined;
+  #latencies = UNKNOWN;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #looking = false;
 
-  constructor({ journal, progress, signal, maxRate = 0 }: PaceOptions) {
-    this.#journal = journal;
-    this.#progress = progress;
-    this.#signal = signal;
-    this.#maxRate = maxRate;
+  constructor(options: PaceOptions) {
+    this.#options = options;
+    this.#signal = options.signal;
+    this.#progress = options.progress;
+    this.#limits = options.limits ?? NO_LIMITS;
+    this.#throttle = new Throttle(this.#limits);
+  }
+
+  /** Sessions to read and write at a time, as of the last look at the operator's wishes. */
+  get batchSize(): number {
+    const wished = this.#order?.batch ?? 0;
+    return wished === 0 ? (this.#options.batchSize ?? 1000) : wished;
+  }
+
+  /** What holds the work back now. */
+  get report(): PaceReport {
+    return { share: this.#throttle.share, workers: Math.max(1, this.#order?.workers ?? 1), ...this.#latencies };
   }
 
   get signal(): AbortSignal {
@@ -54,13 +101,16 @@ export class Pace {
   }
 
   /** Runs one unit of `cost` sessions when it may run; the rate holds for units that cost something. Throws the signal's reason or {@link GoalChanged} at the boundary only. */
-  async unit<T>(cost: number, work: () => Promise<T>): Promise<T> {
+  async unit<T>(cost: number, work: () => Promise<T>, { patienceMs }: UnitOptions = {}): Promise<T> {
     await this.#admit(cost);
+    let failingSince: number | undefined;
     for (let attempt = 0; ; attempt++) {
       try {
         return await work();
       } catch (error) {
         if (!isOutage(error)) throw error;
+        failingSince ??= performance.now();
+        if (patienceMs !== undefined && performance.now() - failingSince >= patienceMs) throw error;
         if (attempt === 0) this.#progress.note(`waiting: ${isWherryError(error) ? error.message : 'a store does not answer'}`);
         await pause(100 + backoffDelay(attempt, { baseMs: 100, maxMs: 2000 }), this.#signal);
         this.#signal.throwIfAborted();
@@ -72,44 +122,76 @@ export class Pace {
     let told = false;
     for (;;) {
       this.#signal.throwIfAborted();
-      const state = await this.#read();
-      if (this.#goal !== undefined && goalOf(state) !== this.#goal) throw new GoalChanged('the goal of the migration was changed');
-      const waitMs = state.paused ? READ_EVERY_MS : this.#throttle(cost, lowerRate(state.rate, this.#maxRate));
+      const order = await this.#read();
+      if (this.#goal !== undefined && goalOf(order) !== this.#goal) throw new GoalChanged('the goal of the migration was changed');
+      const waitMs = order.paused ? READ_EVERY_MS : this.#wait(cost, order);
       if (waitMs === 0) return;
-      if (state.paused && !told) this.#progress.note('paused');
-      told = state.paused;
+      if (order.paused && !told) this.#progress.note('paused');
+      told = order.paused;
       // The wish is read again meanwhile: a wait of minutes under a low rate ends when the rate is raised.
       await pause(Math.min(waitMs, READ_EVERY_MS), this.#signal);
     }
   }
 
   /** 0: the unit may run, and is paid for from now on. Else how long to wait, ms. */
-  #throttle(cost: number, rate: number): number {
+  #wait(cost: number, { rate, workers }: WorkOrder): number {
     if (cost === 0) return 0;
-    if (rate === 0) {
+    // One rate for all: each worker takes its part of it. A worker that died keeps its part until its lease is over.
+    const share = lowerRate(rate / Math.max(1, workers), this.#options.maxRate ?? 0) * this.#throttle.share;
+    if (share === 0) {
       this.#owed = 0;
-      return 0;
+      return this.#rest();
     }
     const now = performance.now();
-    this.#owed = Math.max(0, this.#owed - ((now - this.#paidAt) / 1000) * rate);
+    this.#owed = Math.max(0, this.#owed - ((now - this.#paidAt) / 1000) * share);
     this.#paidAt = now;
     // Less than a session is a rounding of the timer's.
-    if (this.#owed >= 1) return Math.ceil((this.#owed / rate) * 1000);
+    if (this.#owed >= 1) return Math.ceil((this.#owed / share) * 1000);
     this.#owed += cost;
     return 0;
   }
 
-  async #read(): Promise<MigrationState> {
-    if (this.#state !== undefined && performance.now() - this.#readAt < READ_EVERY_MS) return this.#state;
+  /** Without a rate, a share of the speed is a rest as much longer than the work before it. */
+  #rest(): number {
+    const now = performance.now();
+    const { share } = this.#throttle;
+    this.#restUntil ??= now + Math.min(LONGEST_REST_MS, (now - this.#admittedAt) * (1 / share - 1));
+    if (share < 1 && now < this.#restUntil) return Math.ceil(this.#restUntil - now);
+    this.#restUntil = undefined;
+    this.#admittedAt = now;
+    return 0;
+  }
+
+  async #read(): Promise<WorkOrder> {
+    this.#lookAtStores();
+    if (this.#order !== undefined && performance.now() - this.#readAt < READ_EVERY_MS) return this.#order;
     try {
-      this.#state = await this.#journal.read();
+      this.#order = await this.#options.journal.order();
       this.#readAt = performance.now();
     } catch (error) {
       const converted = controlError(error);
       // With the control database away nothing new can be wished; the unit itself waits for it where it needs it.
-      if (!isOutage(converted) || this.#state === undefined) throw converted;
+      if (!isOutage(converted) || this.#order === undefined) throw converted;
     }
-    return this.#state;
+    return this.#order;
+  }
+
+  /** Beside the work, which does not wait for it. */
+  #lookAtStores(): void {
+    const { look } = this.#options;
+    if (look === undefined || !this.#throttle.watches || this.#looking || performance.now() - this.#lookedAt < LOOK_EVERY_MS) return;
+    this.#looking = true;
+    void look(this.#limits)
+      .then((latencies) => {
+        const before = this.#throttle.share;
+        this.#latencies = latencies;
+        if (this.#throttle.observe(latencies) < before && before === 1) this.#progress.note('slower: a store takes longer than it may');
+      })
+      .catch(() => undefined)
+      .finally(() => {
+        this.#lookedAt = performance.now();
+        this.#looking = false;
+      });
   }
 }
 
@@ -123,6 +205,6 @@ export function isOutage(error: unknown): boolean {
   return isWherryError(error) ? OUTAGES.has(error.code) : isTransient(error);
 }
 
-function goalOf({ goal, goalPercent }: MigrationState): string {
-  return `${goal} ${goalPercent}`;
+function goalOf({ goal, goalPercent, aborting, abortedAt }: MigrationState): string {
+  return `${goal} ${goalPercent} ${aborting || abortedAt !== null}`;
 }

@@ -51,6 +51,13 @@ export class ProgressMeter {
     if (performance.now() - this.#told >= EVERY_MS) this.tell();
   }
 
+  /** Sets the count where others count as well, and figures; tells the listener. */
+  reach(done: number, figures: Readonly<Record<string, number>>): void {
+    this.#done = done;
+    Object.assign(this.#figures, figures);
+    this.tell();
+  }
+
   /** Tells the listener now. */
   tell(): void {
     this.#told = performance.now();

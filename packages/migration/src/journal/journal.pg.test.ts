@@ -19,22 +19,26 @@ beforeEach(async () => {
 });
 afterEach(() => bench.close());
 
-const CHECKPOINT = { incarnation: '', cursor: null, done: true, counts: {} };
+const PART = { part: 'target 0', incarnation: '', expected: 0 };
 const EQUAL = { compared: 7, differences: {}, equal: true };
 const KEY = carriedSessionKey('a session');
 
 test('a verification that is resumed counts from its start, because of what it had compared by then', async () => {
   const first = await journal.beginVerification();
-  await journal.save('verify', 'target 0', CHECKPOINT);
+  await journal.parts.open('verify', first.pass, [PART]);
+  const claim = await journal.parts.claim('verify');
+  if (claim === undefined) throw new Error('nothing to claim');
+  await journal.parts.save(claim, { incarnation: '', cursor: null, done: true, counts: {} }, { rate: 0, pace: {} });
   // As after a crash: what is done stays done, so the start must stay the start.
   expect(await journal.beginVerification()).toEqual(first);
-  expect(await journal.checkpoint('verify', 'target 0', '')).toMatchObject({ done: true });
+  await journal.parts.open('verify', first.pass, [PART]);
+  expect(await journal.parts.view('verify')).toMatchObject([{ part: 'target 0', done: true }]);
   await journal.endVerification(first, EQUAL);
   expect((await journal.read()).verifiedSince).toBe(first.startedAt);
   const second = await journal.beginVerification();
   expect(second.pass).toBeGreaterThan(first.pass);
   expect(second.startedAt).toBeGreaterThanOrEqual(first.startedAt);
-  expect(await journal.checkpoint('verify', 'target 0', '')).toBeUndefined();
+  expect(await journal.parts.view('verify')).toEqual([]);
 });
 
 test('only what was equal counts as verified, and only whoever leads may say so', async () => {

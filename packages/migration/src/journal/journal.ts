@@ -1,7 +1,8 @@
 import { WherryError, silentLogger, type Logger } from '@wherry/core';
 import type { Database } from '@wherry/core/control';
 import { isRecorded, type JournalPoint } from './points.ts';
-import { readMigration, type MigrationState, type MigrationStep } from './state.ts';
+import { readMigration, readWorkOrder, type MigrationState, type MigrationStep, type WorkOrder } from './state.ts';
+import { WorkParts } from './work-parts.ts';
 
 /** Where one pass over one part of a store stands: the resume state, one value. */
 export interface Checkpoint {
@@ -65,16 +66,19 @@ const END_VERIFICATION = `
 
 /**
  * The migration's durable memory. One process drives at a time: whoever holds `leader` while its instance lease lives.
- * Every write here carries that condition, so a driver that was stopped and comes back late changes nothing
+ * Every write of the steps carries that condition, so a driver that was stopped and comes back late changes nothing
  * (`lease_lost`); what it may still write to a store is harmless there, because versions and fences judge it.
  */
 export class Journal {
+  /** The parts of the passes, shared out to the workers. */
+  readonly parts: WorkParts;
   readonly #options: JournalOptions;
   readonly #log: Logger;
 
   constructor(options: JournalOptions) {
     this.#options = options;
     this.#log = options.log ?? silentLogger;
+    this.parts = new WorkParts(options.database, options.instance);
   }
 
   /** Takes the lead; false while another live process has it. */
@@ -92,6 +96,11 @@ export class Journal {
   /** The row as it is now. */
   read(): Promise<MigrationState> {
     return readMigration(this.#options.database);
+  }
+
+  /** The row with the number of workers that share its rate. */
+  order(): Promise<WorkOrder> {
+    return readWorkOrder(this.#options.database);
   }
 
   /** Moves from one step to the next. `lease_lost` when another drives, `conflict` when the step is not `from`. */
@@ -116,27 +125,6 @@ export class Journal {
   /** Writes down what a verification found; where that is nothing, the two sides count as equal since its start. */
   async endVerification({ pass }: Verification, { compared, differences, equal }: VerificationResult): Promise<void> {
     await this.#write(END_VERIFICATION, [pass, compared, JSON.stringify(differences), equal, KEEP_DIFFERENCES_MS], 'the migration is gone');
-  }
-
-  /** The checkpoint of one part, or undefined where there is none of this incarnation. */
-  async checkpoint(pass: string, part: string, incarnation: string): Promise<Checkpoint | undefined> {
-    const { rows } = await this.#options.database.query<{ cursor: string | null; done: boolean; counts: Record<string, number> }>(
-      'SELECT cursor, done, counts FROM migration_pass WHERE pass = $1 AND part = $2 AND incarnation = $3',
-      [pass, part, incarnation],
-    );
-    const row = rows[0];
-    return row === undefined ? undefined : { incarnation, ...row };
-  }
-
-  /** Writes a checkpoint. Only after everything that it covers has been written. */
-  async save(pass: string, part: string, { incarnation, cursor, done, counts }: Checkpoint): Promise<void> {
-    await this.#write(
-      `INSERT INTO migration_pass (pass, part, incarnation, cursor, done, counts)
-       SELECT $2, $3, $4, $5, $6, $7 FROM migration WHERE leader = $1
-       ON CONFLICT (pass, part) DO UPDATE SET incarnation = excluded.incarnation, cursor = excluded.cursor, done = excluded.done, counts = excluded.counts`,
-      [pass, part, incarnation, cursor, done, JSON.stringify(counts)],
-      'the migration is gone',
-    );
   }
 
   /** Forgets the checkpoints of a pass, so that it starts from the beginning. */

@@ -24,6 +24,12 @@ export interface MigrationState {
   readonly verifiedSince: number | null;
   /** When an operator last asked for a verification, control's clock, epoch ms. */
   readonly verifyAskedAt: number | null;
+  /** Sessions read and written at a time; 0: as each process is configured. */
+  readonly batch: number;
+  /** An operator wants an end, which is not reached yet. */
+  readonly aborting: boolean;
+  /** When it was reached; null: it was not, or the migration was taken up again. */
+  readonly abortedAt: number | null;
 }
 
 interface Row {
@@ -36,9 +42,12 @@ interface Row {
   readonly salt: string;
   readonly verified_since: bigint | null;
   readonly verify_asked_at: bigint | null;
+  readonly batch: number;
+  readonly aborting: boolean;
+  readonly aborted_at: bigint | null;
 }
 
-const COLUMNS = 'version, step, goal, goal_percent, paused, rate, salt, verified_since, verify_asked_at';
+const COLUMNS = 'version, step, goal, goal_percent, paused, rate, salt, verified_since, verify_asked_at, batch, aborting, aborted_at';
 
 /** Reads the row, making it on the first call. */
 export async function readMigration(database: Queryable): Promise<MigrationState> {
@@ -48,12 +57,30 @@ export async function readMigration(database: Queryable): Promise<MigrationState
   return readMigration(database);
 }
 
+/** What the work is done by: the row, and how many share its rate. */
+export interface WorkOrder extends MigrationState {
+  /** Live processes that work on parts; 0: none has one. */
+  readonly workers: number;
+}
+
+const WORKERS = `(SELECT count(DISTINCT i.id)::int FROM migration_pass p JOIN instance i ON i.id = p.worker
+  WHERE NOT p.done AND i.state = 'live' AND i.lease_until > wherry_now()) AS workers`;
+
+/** Reads the row with the number of workers. */
+export async function readWorkOrder(database: Queryable): Promise<WorkOrder> {
+  const { rows } = await database.query<Row & { workers: number }>(`SELECT ${COLUMNS}, ${WORKERS} FROM migration`);
+  const row = rows[0];
+  if (row === undefined) return { ...(await readMigration(database)), workers: 0 };
+  return { ...stateOf(row), workers: row.workers };
+}
+
 /** What an operator may change while it runs. */
 export interface MigrationChange {
   readonly goal?: 'source' | 'target';
   readonly goalPercent?: number;
   readonly paused?: boolean;
   readonly rate?: number;
+  readonly batch?: number;
 }
 
 /** Applies an operator's wish and writes it into the audit log. The migrator sees it within a second. */
@@ -67,13 +94,16 @@ export async function changeMigration(
   const { rows } = await database.query<Row>(
     `UPDATE migration SET version = version + 1, updated_at = wherry_now(),
        goal = coalesce($1, goal), goal_percent = coalesce($2, goal_percent), paused = coalesce($3, paused), rate = coalesce($4, rate),
+       batch = coalesce($5, batch), aborted_at = CASE WHEN NOT $3 THEN NULL ELSE aborted_at END,
        -- A changed goal takes a finished migration up again.
        step = CASE WHEN ($1 IS NOT NULL OR $2 IS NOT NULL) AND step IN ('settle', 'settled') THEN 'switch' ELSE step END
+     WHERE NOT aborting OR ($1::text IS NULL AND $2::int IS NULL AND $3::boolean IS NOT TRUE)
      RETURNING ${COLUMNS}`,
-    [change.goal ?? null, change.goalPercent ?? null, change.paused ?? null, change.rate ?? null],
+    [change.goal ?? null, change.goalPercent ?? null, change.paused ?? null, change.rate ?? null, change.batch ?? null],
   );
   const row = rows[0];
-  if (row === undefined) throw new WherryError('not_found', 'there is no migration');
+  if (row === undefined)
+    throw new WherryError('migration_step_invalid', 'the migration is being aborted: only rate and batch can be changed');
   await audit(database, { action: 'migration.change', details: { ...change }, ...by });
   return stateOf(row);
 }
@@ -102,7 +132,10 @@ export function isVerificationWanted({ verifiedSince, verifyAskedAt }: Migration
   return verifyAskedAt !== null && (verifiedSince === null || verifiedSince <= verifyAskedAt);
 }
 
-function checkChange({ goalPercent, rate }: MigrationChange): void {
+function checkChange({ goalPercent, rate, batch }: MigrationChange): void {
+  if (batch !== undefined && !(Number.isInteger(batch) && batch >= 0 && batch <= 5000)) {
+    throw new WherryError('bad_request', `batch is ${batch}; allowed is a whole number of sessions from 1 to 5000, or 0 (as configured)`);
+  }
   if (goalPercent !== undefined && !(Number.isInteger(goalPercent) && goalPercent >= 0 && goalPercent <= 100)) {
     throw new WherryError('bad_request', `percent is ${goalPercent}; allowed is a whole number from 0 to 100`);
   }
@@ -112,8 +145,21 @@ function checkChange({ goalPercent, rate }: MigrationChange): void {
 }
 
 function stateOf(row: Row): MigrationState {
-  const { goal_percent: goalPercent, verified_since: verifiedSince, verify_asked_at: verifyAskedAt, ...rest } = row;
-  return { ...rest, goalPercent, verifiedSince: timeOf(verifiedSince), verifyAskedAt: timeOf(verifyAskedAt) };
+  const { version, step, goal, paused, rate, salt, batch, aborting } = row;
+  return {
+    version,
+    step,
+    goal,
+    goalPercent: row.goal_percent,
+    paused,
+    rate,
+    salt,
+    verifiedSince: timeOf(row.verified_since),
+    verifyAskedAt: timeOf(row.verify_asked_at),
+    batch,
+    aborting,
+    abortedAt: timeOf(row.aborted_at),
+  };
 }
 
 function timeOf(value: bigint | null): number | null {

@@ -19,7 +19,7 @@ export interface VerificationView {
 /** Writes down a difference that outlived the grace, and whether it was mended. A session has one row: what the last pass saw. */
 export async function recordDifference(
   control: Queryable,
-  { pass }: Verification,
+  { pass }: Pick<Verification, 'pass'>,
   { slot, id }: Pick<SessionKey, 'slot' | 'id'>,
   { class: name, detail }: Difference,
   repaired: boolean,
@@ -33,7 +33,10 @@ export async function recordDifference(
 }
 
 /** What a pass has found so far, by class. */
-export async function countDifferences(control: Queryable, { pass }: Verification): Promise<Readonly<Record<string, number>>> {
+export async function countDifferences(
+  control: Queryable,
+  { pass }: Pick<Verification, 'pass'>,
+): Promise<Readonly<Record<string, number>>> {
   const { rows } = await control.query<{ class: string; count: number }>(
     'SELECT class, count(*)::int AS count FROM migration_difference WHERE pass = $1 GROUP BY 1 ORDER BY 1',
     [pass],
@@ -63,7 +66,7 @@ export async function newestVerification(control: Queryable): Promise<Verificati
     startedAt: Number(row.started_at),
     endedAt: row.ended_at === null ? null : Number(row.ended_at),
     compared: Number(row.compared),
-    differences: await countDifferences(control, { pass: row.pass, startedAt: Number(row.started_at) }),
+    differences: await countDifferences(control, { pass: row.pass }),
     standing: row.standing,
   };
 }

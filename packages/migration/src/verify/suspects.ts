@@ -1,7 +1,7 @@
 import { pause } from '@wherry/core';
 import type { SessionKey } from '@wherry/sessions';
 import type { MigrationContext } from '../context.ts';
-import type { Difference, DifferenceClass, SideView } from './compare.ts';
+import type { Difference, SideView } from './compare.ts';
 
 /** A session that differed once, and when it is to be looked at again (monotonic ms). */
 export interface Suspect {
@@ -20,21 +20,15 @@ export type SecondLook = Difference | { readonly inUse: SideView } | undefined;
 /** A session that is in use at so many looks in turn is mirrored all the time; its next pause is a later pass's. */
 const MOST_IN_USE = 2;
 
-/** What became of the suspects so far. */
-export interface SuspectCounts {
-  readonly differences: Readonly<Partial<Record<DifferenceClass, number>>>;
-  /** The same by what differs, in words. */
-  readonly details: Readonly<Record<string, number>>;
-  readonly repaired: number;
-}
+/** What the names of the counts begin with: differences by class, and by what differs in words. */
+export const CLASS_COUNT = 'class ';
+export const DETAIL_COUNT = 'detail ';
 
 /** Sessions that differed at first sight, waiting for their grace. Bounded: when it is full, the oldest are looked at first. */
 export class Suspects {
   readonly #context: MigrationContext;
   readonly #waiting = new Map<bigint, Suspect>();
-  readonly #differences: Partial<Record<DifferenceClass, number>> = {};
-  readonly #details: Record<string, number> = {};
-  #repaired = 0;
+  readonly #counts: Record<string, number> = {};
 
   constructor(context: MigrationContext) {
     this.#context = context;
@@ -44,9 +38,9 @@ export class Suspects {
     return this.#waiting.size === 0;
   }
 
-  /** For the progress line. */
-  get figures(): Readonly<Record<string, number>> {
-    return { suspects: this.#waiting.size, repaired: this.#repaired };
+  /** What became of those that were settled, for a checkpoint: `repaired`, and differences by {@link CLASS_COUNT} and {@link DETAIL_COUNT}. */
+  get counts(): Readonly<Record<string, number>> {
+    return { ...this.#counts };
   }
 
   add(key: SessionKey, rawId: string, before: SideView): void {
@@ -55,7 +49,7 @@ export class Suspects {
   }
 
   /** Looks again at those due by `until`, waiting for their time; Infinity: at all. */
-  async settle(until: number, look: (suspect: Suspect) => Promise<SecondLook>): Promise<SuspectCounts> {
+  async settle(until: number, look: (suspect: Suspect) => Promise<SecondLook>): Promise<void> {
     for (const suspect of this.#waiting.values()) {
       if (suspect.due > until && this.#waiting.size < 10_000) break;
       await pause(Math.max(0, suspect.due - performance.now()), this.#context.pace.signal);
@@ -67,11 +61,14 @@ export class Suspects {
         this.#again(suspect, found.inUse);
         continue;
       }
-      this.#differences[found.class] = (this.#differences[found.class] ?? 0) + 1;
-      this.#details[found.detail] = (this.#details[found.detail] ?? 0) + 1;
-      if (found.class !== 'expired_in_flight') this.#repaired++;
+      this.#count(CLASS_COUNT + found.class);
+      this.#count(DETAIL_COUNT + found.detail);
+      if (found.class !== 'expired_in_flight') this.#count('repaired');
     }
-    return { differences: { ...this.#differences }, details: { ...this.#details }, repaired: this.#repaired };
+  }
+
+  #count(name: string): void {
+    this.#counts[name] = (this.#counts[name] ?? 0) + 1;
   }
 
   /** At the end of the queue, so that the order stays that of the times. */

@@ -1,8 +1,8 @@
 import { audit, type Database } from '@wherry/core/control';
 import type { Undecodable } from '../source/decoder.ts';
 
-/** Why a session cannot be carried. */
-export type DeadLetterReason = Undecodable['reason'] | 'id_collision';
+/** Why a session cannot be carried. `unstorable`: its shard refuses it, alone as well as among others. */
+export type DeadLetterReason = Undecodable['reason'] | 'id_collision' | 'unstorable';
 
 /** A session that needs a person's decision. */
 export interface DeadLetter {
