@@ -1,9 +1,21 @@
 import { connectDynamodb, connectRedis } from './express/formats.ts';
+import { djangoCache, djangoSigned } from './django/formats.ts';
 import { php, phpBinary, phpSerialize } from './php/formats.ts';
 import type { SessionFormat } from './format.ts';
+import { springRedis, springRedisIndexed } from './spring/formats.ts';
 
 /** All that can be carried. Of two that take the same value the first one is meant. */
-export const SESSION_FORMATS: readonly SessionFormat[] = [connectRedis, connectDynamodb, php, phpSerialize, phpBinary];
+export const SESSION_FORMATS: readonly SessionFormat[] = [
+  connectRedis,
+  connectDynamodb,
+  php,
+  phpSerialize,
+  phpBinary,
+  djangoCache,
+  djangoSigned,
+  springRedisIndexed,
+  springRedis,
+];
 
 /** Those whose sessions may lie in a source of this kind, the usual one first. */
 export function formatsOf(store: string): readonly SessionFormat[] {
