@@ -6,6 +6,7 @@ import { addKeyCommands } from './commands/keys.ts';
 import { addMigrateCommands } from './commands/migrate.ts';
 import { addRolloutCommands } from './commands/rollout.ts';
 import { addUpCommand } from './commands/up.ts';
+import { addVerifyDumpCommand } from './commands/verify-dump.ts';
 import { addVersionCommand } from './commands/version.ts';
 import { EXIT, exitCodeOf } from './exit.ts';
 import type { Terminal } from './terminal.ts';
@@ -26,6 +27,7 @@ export function createProgram(terminal: Terminal): Command {
   addClientsCommand(program, terminal);
   addKeyCommands(program, terminal);
   addConfigCommands(program, terminal);
+  addVerifyDumpCommand(program, terminal);
   addVersionCommand(program, terminal);
   return program;
 }

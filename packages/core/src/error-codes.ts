@@ -48,6 +48,7 @@ export const ERROR_CODES = {
   dpop_proof_untimely: { status: 401, meaning: 'The proof of possession is too old, or of the future. Make a new one.' },
   dpop_signature_invalid: { status: 401, meaning: 'The signature of the proof of possession does not verify under its own key.' },
   draining: { status: 503, meaning: 'This instance is shutting down; another one answers.' },
+  exports_differ: { status: 500, meaning: 'Two exports of sessions do not say the same; the report names the differences by class.' },
   forbidden: { status: 403, meaning: 'The signed-in user lacks the authority that this needs.' },
   grant_invalid: {
     status: 422,
@@ -144,10 +145,12 @@ export const ERROR_CODES = {
     status: 409,
     meaning: 'The source restarted or changed its shape, so a place in its scan has lost its meaning; the partition starts again.',
   },
+  source_in_use: { status: 409, meaning: 'Somebody else uses the source, or nobody can know whether; it is not archived as unused.' },
   source_refused: {
     status: 500,
     meaning: 'The source store answered and refused: permissions, table, type or size. A repeat would be refused as well.',
   },
+  source_retired: { status: 409, meaning: 'The source is retired: nothing is written to it any more, and there is no way back to it.' },
   source_unavailable: { status: 503, meaning: 'The source store cannot be reached.' },
   target_invalid: {
     status: 400,

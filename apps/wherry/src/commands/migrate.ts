@@ -3,7 +3,9 @@ import type { MigrationChange } from '@wherry/migration';
 import type { Terminal } from '../terminal.ts';
 import { actOf, withActOptions, type ActOptions } from './actor.ts';
 import { withControl } from './control-database.ts';
+import { addExportCommand } from './export.ts';
 import { parseId, parseWhole } from './numbers.ts';
+import type { RetireOptions } from './migrate-retire.ts';
 import { addPlanCommand } from './plan.ts';
 
 // What a command needs is loaded when it runs: other commands work without the stores and services of a migration.
@@ -12,6 +14,7 @@ import { addPlanCommand } from './plan.ts';
 export function addMigrateCommands(program: Command, terminal: Terminal): void {
   const migrate = program.command('migrate').description('the move of sessions from their store into the shards');
   addPlanCommand(migrate, terminal);
+  addExportCommand(migrate, terminal);
   migrate
     .command('run')
     .description('drive the migration to its goal, with progress; may be stopped and started at any moment')
@@ -32,24 +35,40 @@ export function addMigrateCommands(program: Command, terminal: Terminal): void {
       }),
     );
   addSteering(migrate, terminal);
+  addRetirement(migrate, terminal);
   addDeadLetterCommands(migrate, terminal);
 }
+
+const LEFT = 'Sessions that were copied stay at the target, where nobody reads them; docs/4-migration.md tells how to remove them.';
+const ABORTED = `aborted: every slot is at the source. ${LEFT}`;
+const ABORTING = `asked for: a running migrator brings every slot back to the source; "wherry migrate status" says when it is done. ${LEFT}`;
 
 function addSteering(migrate: Command, terminal: Terminal): void {
   const act = (name: string, description: string): Command => withActOptions(migrate.command(name).description(description));
   const change = (wish: MigrationChange, options: ActOptions, command: Command): Promise<void> =>
     withControl(command, terminal, async (control) => {
       const { changeMigration } = await import('@wherry/migration');
-      const { step, goal, goalPercent, paused, rate } = await changeMigration(control, wish, actOf(options, terminal));
-      terminal.out(
-        `${step}, goal ${goal} ${goalPercent} %, ${paused ? 'paused' : 'running'}, rate ${rate === 0 ? 'unlimited' : `${rate}/s`}`,
-      );
+      const { step, goal, goalPercent, paused, rate, batch } = await changeMigration(control, wish, actOf(options, terminal));
+      const pace = `rate ${rate === 0 ? 'unlimited' : `${rate}/s`}${batch === 0 ? '' : `, batch ${batch}`}`;
+      terminal.out(`${step}, goal ${goal} ${goalPercent} %, ${paused ? 'paused' : 'running'}, ${pace}`);
     });
   act('pause', 'hold at the next safe place').action((options: ActOptions, command: Command) => change({ paused: true }, options, command));
   act('resume', 'go on').action((options: ActOptions, command: Command) => change({ paused: false }, options, command));
-  act('rate', 'sessions a second at most')
+  act('rate', 'sessions a second at most, all workers together')
     .argument('<rate>', 'a whole number; 0: as fast as the stores allow', parseWhole)
     .action((rate: number, options: ActOptions, command: Command) => change({ rate }, options, command));
+  act('batch', 'sessions read and written at a time')
+    .argument('<sessions>', '1 to 5000; 0: as each process is configured', parseWhole)
+    .action((batch: number, options: ActOptions, command: Command) => change({ batch }, options, command));
+  act('abort', 'give the migration up: the source is made the primary side again everywhere, and all progress is forgotten').action(
+    (options: ActOptions, command: Command) =>
+      withControl(command, terminal, async (control) => {
+        const { askAbort, completeAbort } = await import('@wherry/migration');
+        await askAbort(control, actOf(options, terminal));
+        // Where no process leads and every slot is at the source, nothing is left to be done by one.
+        terminal.out((await completeAbort(control, null)) ? ABORTED : ABORTING);
+      }),
+  );
   act('verify', 'compare the two sides once more and mend what differs, also of a settled migration').action(
     (options: ActOptions, command: Command) =>
       withControl(command, terminal, async (control) => {
@@ -67,6 +86,26 @@ function addSteering(migrate: Command, terminal: Terminal): void {
     );
   act('rollback', 'make the source the primary side again everywhere; nobody is signed out').action(
     (options: ActOptions, command: Command) => change({ goal: 'source', goalPercent: 100, paused: false }, options, command),
+  );
+}
+
+function addRetirement(migrate: Command, terminal: Terminal): void {
+  withActOptions(
+    migrate.command('retire').description('take the source out of use for good, see that nobody uses it, archive what is left'),
+  )
+    .requiredOption('--archive <file>', 'where what is left is written, sealed under the master key')
+    .option('--watch <seconds>', 'how long nobody may have used it', parseWhole, 30)
+    .option('--unobserved', 'go on where the store does not say when its sessions were used')
+    .action(async (options: RetireOptions, command: Command) => {
+      await (await import('./migrate-retire.ts')).runRetire(command, terminal, options);
+    });
+  withActOptions(migrate.command('revive').description('take a retired source into use again; a verification brings it up to date')).action(
+    (options: ActOptions, command: Command) =>
+      withControl(command, terminal, async (control) => {
+        const { reviveSource } = await import('@wherry/migration');
+        await reviveSource(control, actOf(options, terminal));
+        terminal.out('the source is in use again; the way back to it opens when a verification has ended');
+      }),
   );
 }
 

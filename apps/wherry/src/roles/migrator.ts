@@ -15,14 +15,14 @@ export interface MigratorRoleOptions {
 }
 
 /** What a migration runs on. */
-interface MigrationParts {
+export interface MigrationParts {
   readonly runtime: SessionRuntime;
   readonly source: SourceStore;
   readonly metrics: PrometheusMetrics;
 }
 
 /** Adds databases, source and session side of a migration to a process. */
-async function addMigrationParts(lifecycle: Lifecycle, config: WherryConfig, log: Logger): Promise<MigrationParts> {
+export async function addMigrationParts(lifecycle: Lifecycle, config: WherryConfig, log: Logger): Promise<MigrationParts> {
   const metrics = createMetrics({ processMetrics: true });
   const foundation = openFoundation(config, 'migrator', metrics);
   lifecycle.add(foundation.component);
@@ -51,8 +51,22 @@ export async function addMigratorRole(
   options: MigratorRoleOptions,
 ): Promise<MigratorService> {
   const parts = await addMigrationParts(lifecycle, config, log);
-  const { host, port, rate: maxRate, batchSize } = config.migrator;
-  return lifecycle.add(new MigratorService({ ...parts, decode: sourceDecoder(config), host, port, maxRate, batchSize, log, ...options }));
+  const { host, port, rate: maxRate, batchSize, sourceLatencyMs: sourceMs, targetLatencyMs: targetMs, replicaLagMs } = config.migrator;
+  const operatorSecret = config.auth.operatorSecret?.reveal();
+  return lifecycle.add(
+    new MigratorService({
+      ...parts,
+      decode: sourceDecoder(config),
+      host,
+      port,
+      maxRate,
+      batchSize,
+      limits: { sourceMs, targetMs, replicaLagMs },
+      log,
+      ...(operatorSecret === undefined ? {} : { operatorSecret }),
+      ...options,
+    }),
+  );
 }
 
 /** A longest request, generously. */
