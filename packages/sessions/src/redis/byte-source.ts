@@ -13,6 +13,7 @@ export function byteSource(source: SourceStore): SourceStore {
     value: session.ended ? '' : handedOver(session.value),
   });
   return {
+    ...(source.lives === undefined ? {} : { lives: source.lives }),
     describe: () => source.describe(),
     now: () => source.now(),
     partitions: () => source.partitions(),

@@ -1,2 +1,2 @@
-export type { RedisCommander } from './connection.ts';
+export type { RedisClient, RedisClusterCommander, RedisCommander, RedisSentinelCommander } from './routes.ts';
 export { createRedisSource, type RedisSourceOptions } from './source.ts';

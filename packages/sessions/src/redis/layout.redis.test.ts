@@ -2,7 +2,7 @@ import { PATIENT_MS } from '@wherry/embedded/testing';
 import { randomBytes } from 'node:crypto';
 import { startRedis } from '@wherry/embedded';
 import { RedisStore } from 'connect-redis';
-import { createClient, createCluster } from 'redis';
+import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { SourceStore } from '../source/contract.ts';
 import { HOUR, newRawId, present, read, sessionValue } from '../testing/source-fixture.ts';
@@ -119,8 +119,8 @@ describe('the layout of connect-redis', () => {
 
   test('wrong options are told before anything is done', () => {
     expect(() => createRedisSource({})).toThrow('client or a URL');
-    expect(() => createRedisSource({ client, prefix: '' })).toThrow('prefix');
-    expect(() => createRedisSource({ client: createCluster({ rootNodes: [] }) as never })).toThrow('cluster');
+    expect(() => createRedisSource({ client, prefix: '{' })).toThrow('prefix');
+    expect(() => createRedisSource({ url: 'redis-cluster://' })).toThrow('URL');
   });
 });
 

@@ -5,8 +5,24 @@
  * extends a session by EXPIRE on its own key alone, and a version that is lost would start again from nothing.
  *
  * Numbers are formatted by `%.0f`, because Lua's own tostring keeps 14 digits only.
+ *
+ * The last of ARGV is the life of the server that is meant, or '': any. Another server answers `stranger` and its own
+ * life, and does nothing: what is in it may be older than what the one that is meant has acknowledged. A life is a master's
+ * replication id. It is new when a process has started as a master and when a replica becomes one (`INFO replication`).
  */
-const PRELUDE = `
+const LIFE = `
+local function life()
+  local info = redis.call('INFO', 'replication')
+  return string.match(info, 'role:master') and string.match(info, 'master_replid:(%w+)') or 'replica'
+end
+`;
+
+const PRELUDE = `${LIFE}
+local wanted = ARGV[#ARGV]
+if wanted ~= '' then
+  local here = life()
+  if here ~= wanted then return { 'stranger', here } end
+end
 local function int(x) return string.format('%.0f', x) end
 local function clock()
   local t = redis.call('TIME')
@@ -61,11 +77,42 @@ for first = 1, half, 50 do
 end
 return answer`;
 
-/** ARGV: cursor, pattern, count. Answers the run id, the next cursor and the keys: one step, so that no restart lies between the id and the cursor. */
-export const SCAN: string = `
-local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
+/**
+ * What cursors of a server are good for: this process as a master, and in a cluster the slots that it has (`CLUSTER NODES`,
+ * with those that it is giving away or taking in). One step with the cursor, so that nothing changes in between.
+ */
+const INCARNATION = `${LIFE}
+local function place()
+  local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
+  local here = life()
+  if not string.match(redis.call('INFO', 'cluster'), 'cluster_enabled:1') then return run_id .. ':' .. here, here, '', '' end
+  for line in string.gmatch(redis.call('CLUSTER', 'NODES'), '[^\\n]+') do
+    local id, flags, slots = string.match(line, '^(%w+) %S+ (%S+) %S+ %S+ %S+ %S+ %S+(.*)$')
+    if id and string.find(flags, 'myself', 1, true) then
+      return run_id .. ':' .. here .. ':' .. redis.sha1hex(slots), here, id, slots
+    end
+  end
+  return run_id .. ':' .. here, here, '', ''
+end
+`;
+
+/** Answers the server's clock, epoch ms. */
+export const CLOCK: string = `
+local t = redis.call('TIME')
+return string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))`;
+
+/** Answers how many keys the server has in the database. */
+export const KEYS: string = `return redis.call('DBSIZE')`;
+
+/** Answers the incarnation of this server, its life, its id in the cluster and its slots as `CLUSTER NODES` has them. */
+export const PLACE: string = `${INCARNATION}
+return { place() }`;
+
+/** ARGV: cursor, pattern, count. Answers the incarnation, the next cursor and the keys. */
+export const SCAN: string = `${INCARNATION}
+local incarnation = place()
 local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3])
-return { run_id, page[1], page[2] }`;
+return { incarnation, page[1], page[2] }`;
 
 const STORE = `
 local function store(value, at, w, now, margin)

@@ -12,21 +12,28 @@ import type {
   SourceWrite,
 } from '../source/contract.ts';
 import { checkExpiry, checkLife } from '../source/life.ts';
-import { byteCommander } from './byte-commander.ts';
+import type { SourceLives } from '../source/lives.ts';
 import { byteSource } from './byte-source.ts';
-import { checkPrefix, companionKey, keyPattern } from './companion-key.ts';
-import { RedisConnection, type RedisCommander } from './connection.ts';
+import { clusterSlot } from './cluster-slot.ts';
+import { checkPrefix, companionKey, isCompanion, keyPattern } from './companion-key.ts';
+import { RedisConnection } from './connection.ts';
+import { KnownLives } from './known-lives.ts';
 import { openClient, type OwnClient } from './own-client.ts';
+import { Places } from './places.ts';
 import { readSessions, saveOf, touchOf, writeOf } from './replies.ts';
-import { END, PUT, READ, SAVE, SCAN, TOUCH } from './scripts.ts';
+import { isCluster, routesOf, type RedisClient } from './routes.ts';
+import { CLOCK, END, KEYS, PUT, READ, SAVE, SCAN, TOUCH } from './scripts.ts';
 
 /** Options of {@link createRedisSource}: a client or a URL is needed. */
 export interface RedisSourceOptions {
-  /** The application's own client of the package `redis`, connected; it is not closed here. A client with a `keyPrefix` is not supported. */
-  readonly client?: RedisCommander;
-  /** `redis://` or `rediss://`; a client is opened and closed here. */
+  /**
+   * The application's own client of the package `redis`, connected: of one server, a cluster, or one that asks sentinels. It is
+   * not closed here. A client with a `keyPrefix` is not supported.
+   */
+  readonly client?: RedisClient;
+  /** As `parseRedisUrl` takes it; a client is opened and closed here. */
   readonly url?: string;
-  /** What the keys of the sessions start with; default `sess:`, as connect-redis has it. */
+  /** What the keys of the sessions start with; default `sess:`, as connect-redis has it. Empty: every key that is no companion is a session. */
   readonly prefix?: string;
   /** For people: where it is, without credentials. Known by itself where `url` is given. */
   readonly location?: string;
@@ -49,7 +56,7 @@ const PAGE_STEPS = 20;
 
 /**
  * Sessions in the layout of connect-redis 7 to 10: key `prefix + id`, JSON text, the key's own expiry decides. Needs
- * Redis 6.2 or newer, without cluster mode. Keys under the prefix that hold no string are no sessions.
+ * Redis 6.2 or newer: one server, a cluster, or a group under sentinels. Keys under the prefix that hold no string are no sessions.
  */
 export function createRedisSource(options: RedisSourceOptions): SourceStore {
   const source = openSource(options);
@@ -58,30 +65,35 @@ export function createRedisSource(options: RedisSourceOptions): SourceStore {
 
 function openSource(options: RedisSourceOptions): SourceStore {
   const { client, url } = options;
-  if (client !== undefined && 'masters' in client) {
-    throw new WherryError('config_invalid', 'a Redis source needs a client of one server: cluster mode is not supported');
-  }
-  if (client !== undefined) return new RedisSource(options, Promise.resolve(client), undefined);
-  if (url === undefined) throw new WherryError('config_invalid', 'a Redis source needs a client or a URL');
   checkPrefix(options.prefix ?? 'sess:');
+  if (client !== undefined) return new RedisSource(options, Promise.resolve(client), isCluster(client), undefined);
+  if (url === undefined) throw new WherryError('config_invalid', 'a Redis source needs a client or a URL');
   const own = openClient(url);
-  return new RedisSource(options, own.connected, own);
+  return new RedisSource(options, own.connected, own.isCluster, own);
 }
 
 class RedisSource implements SourceStore {
+  readonly lives: SourceLives;
   readonly #prefix: string;
   readonly #location: string;
   readonly #margin: string;
+  readonly #encoding: 'utf8' | 'latin1';
+  readonly #sharded: boolean;
   readonly #redis: RedisConnection;
+  readonly #places: Places;
+  readonly #known = new KnownLives();
   readonly #own: OwnClient | undefined;
 
-  constructor(options: RedisSourceOptions, connected: Promise<RedisCommander>, own: OwnClient | undefined) {
+  constructor(options: RedisSourceOptions, connected: Promise<RedisClient>, sharded: boolean, own: OwnClient | undefined) {
     const { prefix = 'sess:', bytes = false } = options;
-    checkPrefix(prefix);
+    this.#encoding = bytes ? 'latin1' : 'utf8';
+    this.#sharded = sharded;
     this.#prefix = bytes ? Buffer.from(prefix).toString('latin1') : prefix;
     this.#location = options.location ?? own?.location ?? 'redis';
     this.#margin = String(options.versionMarginMs ?? 86_400_000);
-    this.#redis = new RedisConnection(bytes ? connected.then(byteCommander) : connected, options.timeoutMs ?? 2000);
+    this.#redis = new RedisConnection(connected.then(routesOf), options.timeoutMs ?? 2000, this.#encoding);
+    this.#places = new Places(this.#redis);
+    this.lives = { current: () => this.#places.lives(), accept: (lives) => this.#known.accept(lives) };
     this.#own = own;
   }
 
@@ -89,26 +101,33 @@ class RedisSource implements SourceStore {
     return { kind: 'redis', layout: 'connect-redis', location: this.#location };
   }
 
+  /** Of several servers that one's which is furthest from ours, so that whoever bounds the difference sees the worst. */
   async now(): Promise<number> {
-    const [seconds, microseconds] = (await this.#redis.command('TIME')) as [string, string];
-    return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
+    const times = (await this.#redis.onMasters(CLOCK, [])).map(({ reply }) => Number(reply));
+    const off = (time: number): number => Math.abs(time - Date.now());
+    const [time] = times.toSorted((a, b) => off(b) - off(a));
+    if (time === undefined) throw new WherryError('source_unavailable', 'no server of the source is known');
+    return time;
   }
 
-  async partitions(): Promise<readonly SourcePartition[]> {
-    const { runId } = await this.#step('0', 1);
-    return [{ id: '0', incarnation: runId }];
+  partitions(): Promise<readonly SourcePartition[]> {
+    return this.#places.partitions();
   }
 
-  /** `source_cursor_lost` when the server is another process than the one that gave the cursor: cursors depend on its hash seed. */
+  /**
+   * `source_cursor_lost` when the server is another process than the one that gave the cursor, since cursors depend on its
+   * hash seed, when it has become a replica, and when slots came to it or went: sessions of those may lie on either node.
+   */
   async scan(partition: SourcePartition, cursor: string | null, limit: number, signal?: AbortSignal): Promise<SourcePage> {
     const keys = new Set<string>();
     let at = cursor ?? '0';
     if (!/^\d+$/.test(at)) throw lost();
+    const address = await this.#places.addressOf(partition.id);
     for (let step = 0; step < PAGE_STEPS && keys.size * 2 < limit; step++) {
       signal?.throwIfAborted();
-      const page = await this.#step(at, limit);
-      if (page.runId !== partition.incarnation) throw lost();
-      for (const key of page.keys) keys.add(key);
+      const page = await this.#step(address, at, limit);
+      if (page?.incarnation !== partition.incarnation) throw lost();
+      for (const key of page.keys) if (this.#isSession(key)) keys.add(key);
       at = page.next;
       if (at === '0') break;
     }
@@ -124,37 +143,44 @@ class RedisSource implements SourceStore {
     return this.#read(rawIds.map((rawId) => this.#prefix + rawId));
   }
 
-  /** Exact up to some ten thousand keys; beyond that the share of sessions in a sample of all keys. */
   async count(): Promise<number> {
+    const addresses = (await this.#redis.onMasters(KEYS, [])).map(({ address }) => address);
+    const counts = await Promise.all(addresses.map((address) => this.#countAt(address)));
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Exact up to some ten thousand keys; beyond that the share of sessions in a sample of all keys. */
+  async #countAt(address: string): Promise<number> {
     let seen = 0;
     const sessions = new Set<string>();
     for (let at = '0'; seen < COUNT_SAMPLE;) {
-      const page = await this.#step(at, 5000, '*');
+      const page = await this.#step(address, at, 5000, '*');
+      if (page === undefined) throw new WherryError('source_unavailable', 'the nodes of the Redis Cluster have changed');
       seen += page.keys.length;
-      for (const key of page.keys) if (key.startsWith(this.#prefix)) sessions.add(key);
+      for (const key of page.keys) if (key.startsWith(this.#prefix) && this.#isSession(key)) sessions.add(key);
       at = page.next;
       if (at === '0') return sessions.size;
     }
-    const keys = Number(await this.#redis.command('DBSIZE'));
-    return Math.round((keys * sessions.size) / seen);
+    const [keys] = await this.#redis.onMasters(KEYS, [], address);
+    return Math.round((Number(keys?.reply) * sessions.size) / seen);
   }
 
   async save(rawId: string, value: string, ttlMs: number | null, epoch: number, identity?: SaveIdentity): Promise<SourceSave> {
     const marks = [identity?.mark ?? '', identity?.over === undefined ? '' : `=${identity.over}`];
-    return saveOf(await this.#redis.script(SAVE, this.#keys(rawId), [value, checkLife(ttlMs), String(epoch), this.#margin, ...marks]));
+    return saveOf(await this.#change(SAVE, rawId, [value, checkLife(ttlMs), String(epoch), this.#margin, ...marks]));
   }
 
   async touch(rawId: string, ttlMs: number | null, epoch: number): Promise<SourceTouch> {
-    return touchOf(await this.#redis.script(TOUCH, this.#keys(rawId), [checkLife(ttlMs), String(epoch), this.#margin]));
+    return touchOf(await this.#change(TOUCH, rawId, [checkLife(ttlMs), String(epoch), this.#margin]));
   }
 
   async end(rawId: string, keepMs: number, epoch: number): Promise<void> {
-    await this.#redis.script(END, this.#keys(rawId), [checkLife(keepMs), String(epoch)]);
+    await this.#change(END, rawId, [checkLife(keepMs), String(epoch)]);
   }
 
   async put(rawId: string, value: string, expireTime: number | null, { epoch, n }: SessionVersion): Promise<SourceWrite> {
     return writeOf(
-      await this.#redis.script(PUT, this.#keys(rawId), [value, checkExpiry(expireTime), String(epoch), String(n), this.#margin]),
+      await this.#change(PUT, rawId, [value, checkExpiry(expireTime), String(epoch), String(n), this.#margin]),
     );
   }
 
@@ -162,23 +188,67 @@ class RedisSource implements SourceStore {
     await this.#own?.close();
   }
 
-  #keys(rawId: string): [string, string] {
+  async #change(script: string, rawId: string, args: readonly string[]): Promise<unknown> {
     const key = this.#prefix + rawId;
-    return [key, companionKey(key)];
+    if (!this.#isSession(key)) throw new WherryError('source_refused', 'the id is the name of a key that holds versions');
+    return this.#bound(script, [key, companionKey(key, this.#encoding)], args);
   }
 
-  async #step(cursor: string, count: number, pattern = keyPattern(this.#prefix)): Promise<{ runId: string; next: string; keys: string[] }> {
-    const [runId, next, keys] = (await this.#redis.script(SCAN, [], [cursor, pattern, String(count)])) as [string, string, string[]];
-    return { runId, next, keys };
+  /** Runs a script on keys of one slot, where the server has a life that is accepted. */
+  async #bound(script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    const slot = this.#slotOf(keys[0] ?? '');
+    return this.#known.run(slot, (life) => this.#redis.script(script, keys, [...args, life]));
   }
 
-  /** Reads sessions by key, in the order asked. A reply holds as many as fit; the rest is asked for again. */
+  /** Outside of a cluster all keys lie together. */
+  #slotOf(key: string): number {
+    return this.#sharded ? clusterSlot(key, this.#encoding) : 0;
+  }
+
+  /** Only with an empty prefix may a key be both. */
+  #isSession(key: string): boolean {
+    return this.#prefix !== '' || !isCompanion(key, this.#encoding);
+  }
+
+  async #step(
+    address: string | undefined,
+    cursor: string,
+    count: number,
+    pattern = keyPattern(this.#prefix),
+  ): Promise<{ incarnation: string; next: string; keys: string[] } | undefined> {
+    if (address === undefined) return undefined;
+    const [page] = await this.#redis.onMasters(SCAN, [cursor, pattern, String(count)], address);
+    if (page === undefined) return undefined;
+    const [incarnation, next, keys] = page.reply as [string, string, string[]];
+    return { incarnation, next, keys };
+  }
+
+  /** Reads sessions by key, in the order asked: in a cluster each slot by itself, several hundred sessions at a time. */
   async #read(keys: readonly string[]): Promise<(SourceSession | undefined)[]> {
     const sessions: (SourceSession | undefined)[] = [];
+    for (let from = 0; from < keys.length; from += READ_BATCH) {
+      const batch = keys.slice(from, from + READ_BATCH);
+      const slots = Map.groupBy(batch.keys(), (index) => this.#slotOf(batch[index] ?? ''));
+      const found: (SourceSession | undefined)[] = [];
+      await Promise.all(
+        [...slots.values()].map(async (indexes) => {
+          const read = await this.#readSlot(indexes.map((index) => batch[index] ?? ''));
+          for (const [i, index] of indexes.entries()) found[index] = read[i];
+        }),
+      );
+      for (let i = 0; i < batch.length; i++) sessions.push(found[i]);
+    }
+    return sessions;
+  }
+
+  /** A reply holds as many as fit; the rest is asked for again. */
+  async #readSlot(keys: readonly string[]): Promise<(SourceSession | undefined)[]> {
+    const sessions: (SourceSession | undefined)[] = [];
     while (sessions.length < keys.length) {
-      const batch = keys.slice(sessions.length, sessions.length + READ_BATCH);
-      const reply = await this.#redis.script(READ, [...batch, ...batch.map(companionKey)], [String(READ_BYTES)]);
-      sessions.push(...readSessions(reply, batch, this.#prefix.length));
+      const rest = keys.slice(sessions.length);
+      const companions = rest.map((key) => companionKey(key, this.#encoding));
+      const reply = await this.#bound(READ, [...rest, ...companions], [String(READ_BYTES)]);
+      sessions.push(...readSessions(reply, rest, this.#prefix.length));
     }
     return sessions;
   }

@@ -1,4 +1,5 @@
 import type { SessionVersion } from '../record.ts';
+import type { SourceLives } from './lives.ts';
 
 /** What a source says of itself. */
 export interface SourceDescription {
@@ -84,6 +85,8 @@ export type SourceTouch =
  * of its partition, throws `source_cursor_lost`: the partition starts again with a fresh answer of `partitions`.
  */
 export interface SourceStore {
+  /** For a store that may forget what it has acknowledged; absent where none of that is ever lost. */
+  readonly lives?: SourceLives;
   describe(): SourceDescription;
   /** The source's clock, epoch ms. */
   now(): Promise<number>;
