@@ -27,6 +27,8 @@ export interface MysqlRows {
 export interface MysqlSession {
   /** Runs one statement, or several that go in one message; the rows are those of the last that answers some. */
   run(text: string, values?: readonly unknown[]): Promise<MysqlRows>;
+  /** The same; rows as objects. */
+  query<R extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<QueryResult<R>>;
 }
 
 /**
@@ -59,13 +61,7 @@ export class MysqlDatabase {
 
   /** Rows as objects; integers of 64 bits as bigint, bytes as Buffer, everything else as text or number. */
   async query<R extends QueryResultRow>(text: string, values: readonly unknown[] = [], timeoutMs?: number): Promise<QueryResult<R>> {
-    const { rows, columns, affected } = await this.run(text, values, timeoutMs);
-    const read = columns.map((column) => (isInteger(column) ? (isLong(column) ? bigintOf : numberOf) : isBytes(column) ? same : textOf));
-    const objects = rows.map((row) =>
-      Object.fromEntries(columns.map(({ name }, at) => [name, row[at] === null ? null : read[at]?.(row[at] as Buffer)])),
-    );
-    const rowCount = columns.length > 0 ? rows.length : affected;
-    return { rows: objects as R[], rowCount, command: '', oid: 0, fields: [] };
+    return resultOf<R>(await this.run(text, values, timeoutMs));
   }
 
   /** Runs one statement, or several in one message. What it began and did not end, for it failed, is rolled back. */
@@ -76,9 +72,10 @@ export class MysqlDatabase {
 
   /** Runs `work` on one connection. */
   async session<T>(work: (session: MysqlSession) => Promise<T>): Promise<T> {
-    return this.#using(this.#statementMs, (connection) =>
-      work({ run: (text, values = []) => this.#send(connection, renderSql(text, values), this.#statementMs) }),
-    );
+    return this.#using(this.#statementMs, async (connection) => {
+      const run: MysqlSession['run'] = (text, values = []) => this.#send(connection, renderSql(text, values), this.#statementMs);
+      return work({ run, query: async (text, values) => resultOf(await run(text, values)) });
+    });
   }
 
   /** As {@link run}, again where it met another transaction: for what is idempotent. */
@@ -188,6 +185,14 @@ function lastRows(results: unknown, fields: unknown): MysqlRows {
   const at = descriptions.findLastIndex((each) => each !== undefined);
   const affected = answers.reduce<number>((sum, each) => sum + ((each as { affectedRows?: number }).affectedRows ?? 0), 0);
   return { rows: at < 0 ? [] : (answers[at] as MysqlRows['rows']), columns: descriptions[at] ?? [], affected };
+}
+
+function resultOf<R extends QueryResultRow>({ rows, columns, affected }: MysqlRows): QueryResult<R> {
+  const read = columns.map((column) => (isInteger(column) ? (isLong(column) ? bigintOf : numberOf) : isBytes(column) ? same : textOf));
+  const objects = rows.map((row) =>
+    Object.fromEntries(columns.map(({ name }, at) => [name, row[at] === null ? null : read[at]?.(row[at] as Buffer)])),
+  );
+  return { rows: objects as R[], rowCount: columns.length > 0 ? rows.length : affected, command: '', oid: 0, fields: [] };
 }
 
 /** The driver hangs the statement, values and all, on its errors. */

@@ -1,0 +1,108 @@
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { batchDocument } from './mysql/batch-document.ts';
+import { KEY_COLUMNS, fencedPacket } from './mysql/fenced-packet.ts';
+import { asMysql } from './shard-database.ts';
+import { beginClosing, commitSide, readSlotMap } from './slot-map-changes.ts';
+import { closeOnShard, openOnShard } from './slot-owners.ts';
+import { untilBlocked } from './testing/blocked.ts';
+import { startCluster, type Cluster } from './testing/cluster.ts';
+import { fenceSuite } from './testing/fence-suite.ts';
+import { FORMS, ITEM_SQL, itemTable, type Form } from './testing/items.ts';
+import { openTransaction } from './testing/open-transaction.ts';
+
+/** Of a closing that no test lets run out. */
+const LONG_MS = 3_600_000;
+
+fenceSuite(() => inject('mysqlUrl'));
+
+let cluster: Cluster;
+beforeAll(async () => {
+  cluster = await startCluster(inject('postgresUrl'), { shardServerUrl: inject('mysqlUrl'), shardCount: 1 });
+  await cluster.shards.shard(0).database.query(itemTable('mysql'));
+});
+afterAll(async () => cluster[Symbol.asyncDispose]());
+
+const contents = async (): Promise<unknown> =>
+  (await cluster.shards.shard(0).database.query('SELECT * FROM item ORDER BY slot, id')).rows;
+
+/** One row of slot 10 under `epoch`: the message and its values. */
+function oneRow(form: Form, epoch: number): { readonly text: string; readonly values: readonly unknown[] } {
+  const document = batchDocument(KEY_COLUMNS, [[10, epoch, form === 'insert' ? 2n : 1n]]);
+  return { text: fencedPacket({ columns: [], ...ITEM_SQL[form].mysql }), values: [document, 4711n] };
+}
+
+/** Ordinal, owned, written of the one row. */
+async function sent(text: string, values: readonly unknown[]): Promise<unknown> {
+  const answer = await asMysql(cluster.shards.shard(0).database)?.run(text, values);
+  return answer?.rows.map((row) => row.slice(0, 3).join(' '));
+}
+
+async function fresh(): Promise<number> {
+  const { database } = cluster.shards.shard(0);
+  await database.query('TRUNCATE TABLE item');
+  await database.query('INSERT INTO item (slot, id, epoch) VALUES (10, 1, 1)');
+  return (await readSlotMap(cluster.control, [10]))[0]?.epoch ?? 0;
+}
+
+test.each(FORMS)('%s: a message that began before a closing and reaches the fence after it writes nothing', async (form) => {
+  const { control, shards } = cluster;
+  const shard = shards.shard(0).database;
+  const epoch = await fresh();
+  const gate = await openTransaction(shard);
+  await gate.query("SELECT GET_LOCK('gate', 60)");
+  // The snapshot of the transaction is taken, then it waits in front of the write, as one does that loses its processor.
+  const { text, values } = oneRow(form, epoch);
+  const stalled = "START TRANSACTION WITH CONSISTENT SNAPSHOT; SELECT * FROM item; DO GET_LOCK('gate', 60), RELEASE_LOCK('gate')";
+  const late = sent(text.replace('START TRANSACTION', stalled), values);
+  const waiting = "SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND state = 'User lock'";
+  while ((await gate.query(waiting)).rowCount === 0);
+  const closing = await beginClosing(control, [10], [epoch], LONG_MS);
+  expect(await closeOnShard(shard, [10], [epoch], closing.seq)).toBe(1);
+  const before = await contents();
+  await gate.query("SELECT RELEASE_LOCK('gate')");
+  expect(await late).toEqual(['1 0 0']);
+  expect(await contents()).toEqual(before);
+  await gate.end('COMMIT');
+  await openOnShard(shard, [10], [epoch + 1], 'target', await commitSide(control, closing, { side: 'target' }));
+});
+
+test.each(FORMS)('%s: a message that meets a closing that is not committed waits for it, and writes nothing', async (form) => {
+  const shard = cluster.shards.shard(0).database;
+  const epoch = await fresh();
+  const closer = await openTransaction(shard);
+  await closer.query("UPDATE slot_owner SET state = 'closing' WHERE slot = 10");
+  const { text, values } = oneRow(form, epoch);
+  const late = sent(text, values);
+  await untilBlocked(shard);
+  const before = await contents();
+  await closer.end('COMMIT');
+  expect(await late).toEqual(['1 0 0']);
+  expect(await contents()).toEqual(before);
+  await shard.query("UPDATE slot_owner SET state = 'open' WHERE slot = 10");
+});
+
+test.each(FORMS)('%s: a closing waits for a message that has passed the fence and is not committed', async (form) => {
+  const { control, shards } = cluster;
+  const shard = shards.shard(0).database;
+  const epoch = await fresh();
+  const writer = await openTransaction(shard);
+  const { text, values } = oneRow(form, epoch);
+  await writer.query(text.replace('START TRANSACTION;', '').replace(/;\s*COMMIT$/, ''), values);
+  const closing = await beginClosing(control, [10], [epoch], LONG_MS);
+  let closed = false;
+  const closer = closeOnShard(shard, [10], [epoch], closing.seq).then(() => (closed = true));
+  await untilBlocked(shard);
+  expect(closed).toBe(false);
+  const before = await contents();
+  await writer.end('COMMIT');
+  await closer;
+  expect(await contents()).not.toEqual(before);
+  await openOnShard(shard, [10], [epoch + 1], 'target', await commitSide(control, closing, { side: 'target' }));
+});
+
+test('a message that is sent again because its answer was lost answers what it has written', async () => {
+  const { text, values } = oneRow('insert', await fresh());
+  for (let i = 0; i < 2; i++) expect(await sent(text, values)).toEqual(['1 1 1']);
+  expect(await sent(text, [values[0], 4712n])).toEqual(['1 1 0']);
+  expect(await contents()).toMatchObject([{ id: 1n }, { id: 2n, writes: 1 }]);
+});

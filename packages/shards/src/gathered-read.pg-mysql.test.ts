@@ -1,0 +1,4 @@
+import { inject } from 'vitest';
+import { gatheredReadSuite } from './testing/gathered-read-suite.ts';
+
+gatheredReadSuite(() => inject('mysqlUrl'));

@@ -1,0 +1,4 @@
+import { inject } from 'vitest';
+import { slotOwnersSuite } from './testing/slot-owners-suite.ts';
+
+slotOwnersSuite(() => inject('mysqlUrl'));
