@@ -142,10 +142,14 @@ export class Authenticator {
       case 'refused':
         return credential.refusal;
       case 'session_token':
-        return this.#safely(credential.kind, () => this.sessions.judgeToken(credential, request, now, peer));
+        return this.#safely(credential.kind, () => this.sessions.judgeUnproved(credential, request, now, peer));
       case 'cookie':
-        // The application has signed it, so nobody can make one up.
-        return this.#safely(credential.kind, () => this.sessions.judge(credential, request.rawHeaders, now));
+        return this.#safely(credential.kind, () =>
+          // What the application has signed nobody can make up.
+          this.#options.cookie?.signed === true
+            ? this.sessions.judge(credential, request.rawHeaders, now)
+            : this.sessions.judgeUnproved(credential, request, now, peer),
+        );
     }
   }
 

@@ -1,9 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ExpressCookie, mintSessionToken } from '@wherry/sessions';
+import { ExpressCookie, SESSION_FORMATS, mintSessionToken, type SessionCookie } from '@wherry/sessions';
 import { credentialOf, ordinaryBearer } from './credential.ts';
 
 const cookie = new ExpressCookie({ secrets: ['keyboard cat'] });
+const phpCookie = SESSION_FORMATS.find(({ name }) => name === 'php')!.cookie({ secrets: [] });
+const plain: SessionCookie = {
+  name: phpCookie.name,
+  signed: phpCookie.signed,
+  read: (header) => phpCookie.read(header),
+  verify: (value) => phpCookie.verify(value),
+  build: (rawId) => phpCookie.build(rawId),
+};
 const signed = cookie.build('abc');
 const { token } = mintSessionToken(7n);
 
@@ -29,6 +37,20 @@ describe('the credential of a request', () => {
   it('is the first cookie of the name, over all lines, as the application picks it', () => {
     expect(of(['cookie', 'a=1', 'Cookie', `${signed}; ${cookie.build('other')}`])).toMatchObject({ rawId: 'abc' });
     expect(of(['cookie', `connect.sid=s%3Abad.sig; ${signed}`])).toEqual({ kind: 'cookie', code: 'session_cookie_invalid' });
+  });
+
+  it('is no cookie without a signature whose id is long, or has signs that no id has', () => {
+    const unsigned = { ...plain, read: (header: string | undefined) => ({ outcome: 'verified', rawId: header ?? '' }) as const };
+    const ask = (rawId: string, by: SessionCookie): object => credentialOf({ rawHeaders: ['cookie', rawId], url: '/auth' }, by);
+    const refused = { refusal: { kind: 'cookie', code: 'session_cookie_invalid' } };
+    for (const rawId of ['x'.repeat(257), 'a b', 'a\u0000', 'é', 'a\n', 'a\u007f']) {
+      expect(ask(rawId, unsigned)).toMatchObject(refused);
+      // The application itself has signed the other one.
+      expect(ask(rawId, { ...unsigned, signed: true })).toMatchObject({ kind: 'cookie', rawId });
+    }
+    expect(ask('x'.repeat(256), unsigned)).toMatchObject({ kind: 'cookie' });
+    expect(ask('PHPSESSID=0123456789abcdef', plain)).toMatchObject({ kind: 'cookie', rawId: '0123456789abcdef' });
+    expect(ask('PHPSESSID=../../etc', plain)).toMatchObject(refused);
   });
 
   it('is the same by the short way and the long one', () => {

@@ -72,6 +72,9 @@ function bearer(token: string): Credential {
   }
 }
 
+/** An id that anybody may have made up goes to a store, so it is short and has nothing in it that any id has no need of. */
+const UNSIGNED_ID = /^[!-~]{1,256}$/;
+
 /** The session that the application's cookie names; the choice among several of the name is the application's own. */
 export function cookieCredential(
   rawHeaders: readonly string[],
@@ -80,6 +83,7 @@ export function cookieCredential(
   const reading = cookie?.read(cookieHeader(rawHeaders)) ?? { outcome: 'absent' };
   switch (reading.outcome) {
     case 'verified':
+      if (cookie?.signed !== true && !UNSIGNED_ID.test(reading.rawId)) return refused('cookie', 'session_cookie_invalid');
       return { kind: 'cookie', key: carriedSessionKey(reading.rawId), rawId: reading.rawId };
     case 'absent':
       return refused('none', 'unauthenticated');

@@ -44,16 +44,21 @@ export class SessionJudge {
   }
 
   /**
-   * By a session token. It is random to whoever looks at it: that there is no such session is known only when a shard has
-   * been asked, which is done within the budget of whoever sends it. Rejects as the stores do.
+   * By a session token, or a cookie that nobody has signed. It is random to whoever looks at it: that there is no such session
+   * is known only when a store has been asked, which is done within the budget of whoever sends it. Rejects as the stores do.
    */
-  judgeToken(credential: SessionCredential, request: AuthorizationSource, now: number, peer: Peer | undefined): Outcome | Promise<Outcome> {
+  judgeUnproved(
+    credential: SessionCredential,
+    request: AuthorizationSource,
+    now: number,
+    peer: Peer | undefined,
+  ): Outcome | Promise<Outcome> {
     const { rawHeaders } = request;
     const remembered = this.cache.recall(credential);
     if (remembered !== undefined) return this.#admit(credential, remembered, rawHeaders, now);
     const { budget, addresses } = this.#options;
     const name = nameOf(credential.key);
-    const examination = budget.enterSession(name, peer === undefined ? undefined : addresses.of(peer, rawHeaders));
+    const examination = budget.enterSession(credential.kind, name, peer === undefined ? undefined : addresses.of(peer, rawHeaders));
     if (examination !== undefined && isRefusal(examination)) return examination;
     const outcome = this.judge(credential, rawHeaders, now);
     if (examination === undefined) return outcome;

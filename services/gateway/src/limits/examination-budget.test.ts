@@ -51,11 +51,11 @@ test('one who is over the budget of all takes nothing of his own', () => {
 test('a session that was not read for another reason than that there is none costs nothing', () => {
   const budget = budgetOf('10/1d', '10/1d');
   for (let n = 0; n < 100; n++) {
-    const examination = budget.enterSession(`s${n}`, ADDRESS);
+    const examination = budget.enterSession('session_token', `s${n}`, ADDRESS);
     expect(examination !== undefined && isRefusal(examination)).toBe(false);
     budget.settleSession(examination as Examination, `s${n}`, n % 2 === 0 ? 'good' : 'neutral');
   }
   // Found a moment ago: not asked any more.
-  expect(budget.enterSession('s98', undefined)).toBeUndefined();
-  expect(budget.enterSession('s99', ADDRESS)).toBeDefined();
+  expect(budget.enterSession('session_token', 's98', undefined)).toBeUndefined();
+  expect(budget.enterSession('session_token', 's99', ADDRESS)).toBeDefined();
 });

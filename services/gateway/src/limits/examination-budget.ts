@@ -80,8 +80,8 @@ export class ExaminationBudget {
    * is taken at once. `name` names the session and holds no secret; one that was found lately is not asked for a budget,
    * since it is read again and again where it may not be remembered.
    */
-  enterSession(name: string, address: string | undefined): Examination | Refusal | undefined {
-    return this.#knownSessions.has(name) ? undefined : this.#enter('session_token', address, WASTED);
+  enterSession(kind: CredentialKind, name: string, address: string | undefined): Examination | Refusal | undefined {
+    return this.#knownSessions.has(name) ? undefined : this.#enter(kind, address, WASTED);
   }
 
   /** What comes of the reading. */
