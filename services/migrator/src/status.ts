@@ -1,6 +1,14 @@
 import type { Queryable } from '@wherry/core/control';
-import { lastDifferences, newestVerification, readMigration, type MigrationStep, type VerificationView } from '@wherry/migration';
+import {
+  lastDifferences,
+  newestVerification,
+  readMigration,
+  viewParts,
+  type MigrationStep,
+  type VerificationView,
+} from '@wherry/migration';
 import { shadowCounts, type ShadowCounts } from '@wherry/sessions';
+import { workStatus, type WorkStatus } from './work-status.ts';
 
 /** Where the migration stands, as plain values. Times in epoch ms. */
 export interface MigrationStatus {
@@ -9,6 +17,13 @@ export interface MigrationStatus {
   readonly goalPercent: number;
   readonly paused: boolean;
   readonly rate: number;
+  /** Sessions read and written at a time; 0: as each process is configured. */
+  readonly batch: number;
+  /** An operator wants an end, which is not reached yet; and when it was. */
+  readonly aborting: boolean;
+  readonly abortedAt: number | null;
+  /** How the copy or the comparison is shared out, and how far it is. */
+  readonly work: WorkStatus;
   readonly verifiedSince: number | null;
   /** When an operator last asked for a verification. */
   readonly verifyAskedAt: number | null;
@@ -26,8 +41,9 @@ export interface MigrationStatus {
 
 /** Reads it from the control database. */
 export async function migrationStatus(control: Queryable): Promise<MigrationStatus> {
-  const { step, goal, goalPercent, paused, rate, verifiedSince, verifyAskedAt } = await readMigration(control);
-  const [slots, repairs, ends, letters, verification, found, shadow, instances] = await Promise.all([
+  const { step, goal, goalPercent, paused, rate, batch, aborting, abortedAt, verifiedSince, verifyAskedAt } = await readMigration(control);
+  const [parts, slots, repairs, ends, letters, verification, found, shadow, instances] = await Promise.all([
+    viewParts(control),
     control.query<{ shard: number; side: string; state: string; count: number }>(
       'SELECT shard, primary_side AS side, state, count(*)::int AS count FROM slot_map GROUP BY 1, 2, 3 ORDER BY 1, 2, 3',
     ),
@@ -50,6 +66,10 @@ export async function migrationStatus(control: Queryable): Promise<MigrationStat
     goalPercent,
     paused,
     rate,
+    batch,
+    aborting,
+    abortedAt,
+    work: workStatus(parts),
     verifiedSince,
     verifyAskedAt,
     slots: slots.rows,

@@ -42,7 +42,7 @@ describe('wherry migrate', () => {
   });
 
   it('prints where it stands, for people and for programs', async () => {
-    expect(await out('status')).toMatch(/^step plan\ngoal .*\nrate unlimited\nslots shard 0: 16384 source\nverified not yet\n/);
+    expect(await out('status')).toMatch(/^step plan\ngoal .*\nrate unlimited\nwork nothing has been shared out yet\nslots shard 0: 16384 source\nverified not yet\n/);
     expect(JSON.parse(await out('status --json'))).toMatchObject({ step: 'plan', paused: false, deadLetters: { undecided: 0 } });
   });
 
@@ -63,8 +63,45 @@ describe('wherry migrate', () => {
       out: '',
       err: 'wherry: percent is 101; allowed is a whole number from 0 to 100',
     });
+    expect(await out('batch 200')).toBe('plan, goal source 100 %, running, rate unlimited, batch 200');
+    expect(await lastAct()).toMatchObject({ details: { batch: 200 } });
+    expect(await out('status')).toMatch(/^rate unlimited, 200 at a time$/m);
+    expect(await wherry('batch 5001')).toMatchObject({
+      err: expect.stringContaining('allowed is a whole number of sessions from 1 to 5000') as string,
+    });
     expect(await wherry('rate fast')).toMatchObject({ code: 2, err: expect.stringContaining('Allowed is a whole number') as string });
     expect(JSON.parse(await out('status --json'))).toMatchObject({ goal: 'source', goalPercent: 100, rate: 0 });
+  });
+
+  it('is aborted at once where nothing has changed sides, and taken up again by a wish', async () => {
+    expect(await out('abort --reason enough')).toMatch(/^aborted: every slot is at the source\./);
+    expect(await lastAct()).toMatchObject({ actor: 'ada', action: 'migration.abort', reason: 'enough' });
+    expect(await out('status')).toMatch(/^step plan \(aborted \S+Z\)$/m);
+    expect(await wherry('abort')).toMatchObject({ code: 1, err: expect.stringContaining('aborted already') as string });
+    await out('rollback');
+    expect(await out('status')).toMatch(/^step plan$/m);
+    await control.query("UPDATE slot_map SET primary_side = 'target' WHERE slot = 7");
+    expect(await out('abort')).toMatch(/^asked for: /);
+    expect(await out('status')).toMatch(/^step plan \(being aborted\)$/m);
+    expect(await wherry('switch 10')).toMatchObject({ code: 1, err: expect.stringContaining('being aborted') as string });
+    await control.query("UPDATE slot_map SET primary_side = 'source' WHERE slot = 7");
+    expect(await out('abort')).toMatch(/^aborted: /);
+    await out('rollback');
+  });
+
+  it('shows how the work is shared out, by part and shard, with what is left of it', async () => {
+    await control.query(`INSERT INTO instance (id, role, started_at, lease_until) VALUES ('w1', 'migrator', 0, wherry_now() + 600000)`);
+    await control.query(`INSERT INTO migration_pass (pass, part, incarnation, worker, claim, expected, counts, rate, pace, done)
+      VALUES ('copy', '0', '', 'w1', 1, 5000, '{"scanned": 3000, "copied": 3000, "shard 0": 3000}', 1000, '{"share": 0.5}', false),
+        ('copy', '1', '', 'gone', 2, 5000, '{"scanned": 0}', 900, '{}', false)`);
+    const text = await out('status');
+    expect(text).toMatch(/^work 0 of 2 parts done, 1,000\/s by 1 worker, about 7 s left$/m);
+    expect(text).toMatch(/^ copy 0 3,000 of about 5,000, 1,000\/s, held at 50 % by slow stores, about 2 s left$/m);
+    expect(text).toMatch(/^ shard 0 3,000 copied, 1,000\/s$/m);
+    // The worker of the other has no lease: the part waits.
+    expect(text).not.toMatch(/^ copy 1/m);
+    expect(JSON.parse(await out('status --json'))).toMatchObject({ work: { workers: 1, rate: 1000, leftMs: 7000 } });
+    await control.query("DELETE FROM migration_pass; DELETE FROM instance WHERE id = 'w1'");
   });
 
   it('asks for another verification once there was one, and says what the newest has found', async () => {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { WherryError } from '@wherry/core';
 import { audit, type Database, type Queryable } from '@wherry/core/control';
+import { requireSourceInUse } from '../retire/retire.ts';
 
 /** The steps, in order. `settled` is where a finished migration rests. */
 export const MIGRATION_STEPS = ['plan', 'mirror', 'copy', 'verify', 'shadow', 'switch', 'settle', 'settled'] as const;
@@ -91,6 +92,7 @@ export async function changeMigration(
 ): Promise<MigrationState> {
   checkChange(change);
   await readMigration(database);
+  if (change.goal === 'source') await requireSourceInUse(database);
   const { rows } = await database.query<Row>(
     `UPDATE migration SET version = version + 1, updated_at = wherry_now(),
        goal = coalesce($1, goal), goal_percent = coalesce($2, goal_percent), paused = coalesce($3, paused), rate = coalesce($4, rate),
@@ -116,6 +118,7 @@ export async function askVerification(
   database: Database,
   by: { readonly actor: string; readonly reason?: string },
 ): Promise<MigrationState> {
+  await requireSourceInUse(database);
   const { rows } = await database.query<Row>(
     `UPDATE migration SET verify_asked_at = wherry_now(), version = version + 1, updated_at = wherry_now()
      WHERE verified_since IS NOT NULL RETURNING ${COLUMNS}`,

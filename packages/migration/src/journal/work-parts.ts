@@ -1,5 +1,5 @@
 import { WherryError } from '@wherry/core';
-import type { Database } from '@wherry/core/control';
+import type { Database, Queryable } from '@wherry/core/control';
 import type { Checkpoint } from './journal.ts';
 
 /** The passes that are shared out. */
@@ -160,7 +160,7 @@ export class WorkParts {
 }
 
 /** The parts as they stand, for status and progress. */
-export async function viewParts(database: Pick<Database, 'query'>, pass?: PassName): Promise<PartView[]> {
+export async function viewParts(database: Queryable, pass?: PassName): Promise<PartView[]> {
   const { rows } = await database.query<Omit<PartView, 'expected' | 'updatedAt'> & { expected: bigint; updated_at: bigint }>(VIEW, [
     pass ?? null,
   ]);

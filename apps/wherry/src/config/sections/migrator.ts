@@ -3,10 +3,16 @@ export interface MigratorSection {
   /** 0: any free one. */
   readonly port: number;
   readonly host: string;
-  /** Sessions copied or compared a second, at most; 0: as the operator's rate says. The lower of both counts. */
+  /** Sessions copied or compared a second by this process, at most; 0: its share of the operator's rate. The lower of both counts. */
   readonly rate: number;
-  /** Sessions read and written at a time. */
+  /** Sessions read and written at a time, where the operator has said nothing. */
   readonly batchSize: number;
+  /** The longest answer of the source to a small question, ms, at which the work goes at full speed; 0: any. */
+  readonly sourceLatencyMs: number;
+  /** The same of the slowest shard. */
+  readonly targetLatencyMs: number;
+  /** How far a replica of a shard may be behind, ms; 0: it is not looked at. */
+  readonly replicaLagMs: number;
 }
 
 export const migratorSchema = {
@@ -26,11 +32,32 @@ export const migratorSchema = {
     rate: {
       type: 'integer',
       description:
-        "Sessions copied or compared a second, at most, also where the operator's rate is higher or unlimited; 0: only that one counts.",
+        "Sessions copied or compared a second by this process, at most, also where its share of the operator's rate is higher; 0: only that one counts.",
       minimum: 0,
       maximum: 10_000_000,
       default: 0,
     },
-    batchSize: { type: 'integer', description: 'Sessions read and written at a time.', minimum: 1, maximum: 5000, default: 1000 },
+    batchSize: {
+      type: 'integer',
+      description: 'Sessions read and written at a time, where the operator has said nothing.',
+      minimum: 1,
+      maximum: 5000,
+      default: 1000,
+    },
+    sourceLatencyMs: {
+      type: 'integer',
+      description: 'The longest answer of the source to a small question, ms, at which the work goes at full speed; 0: any.',
+      minimum: 0,
+      maximum: 60_000,
+      default: 250,
+    },
+    targetLatencyMs: { type: 'integer', description: 'The same of the slowest shard.', minimum: 0, maximum: 60_000, default: 250 },
+    replicaLagMs: {
+      type: 'integer',
+      description: 'How far a replica of a shard may be behind, ms, at full speed; 0: it is not looked at.',
+      minimum: 0,
+      maximum: 3_600_000,
+      default: 0,
+    },
   },
 } as const;
