@@ -35,11 +35,7 @@ async function check({ url }: RunningGateway, cookie: string, from: string): Pro
 
 async function flood(gateway: RunningGateway, cookie: SessionCookie): Promise<Record<string, number>> {
   const codes = await Promise.all(Array.from({ length: 100 }, () => check(gateway, cookie.build(made()), ATTACKER)));
-  return Object.fromEntries(
-    Map.groupBy(codes, (code) => code)
-      .entries()
-      .map(([code, all]) => [code, all.length]),
-  );
+  return Object.fromEntries([...Map.groupBy(codes, (code) => code)].map(([code, all]) => [code, all.length]));
 }
 
 describe('cookies that name no session', () => {
