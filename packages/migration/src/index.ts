@@ -29,6 +29,8 @@ export { reportText } from './plan/report-text.ts';
 export { proposeSchema, type SchemaProposal } from './plan/schema-proposal.ts';
 export { schemaSql, type SqlDialect } from './plan/schema-sql.ts';
 export { ProgressMeter, silentProgress, type Progress, type ProgressListener } from './progress.ts';
+export { archiveSource, openArchive, type Archive, type ArchiveOptions, type ArchivedSession } from './retire/archive.ts';
+export { requireSourceInUse, retireSource, reviveSource, sourceLetGo, type RetireAct } from './retire/retire.ts';
 export { closedGates, type ClosedGate } from './switch/gates.ts';
 export { lastDifferences, newestVerification, type VerificationView } from './verify/differences.ts';
 export type { LatencyLimits, StoreLatencies } from './throttle.ts';

@@ -35,6 +35,7 @@ export { clientIdOf, ownAttributes, siblingOf } from './own-attributes.ts';
 export { carriedSessionKey, compareVersions, sessionIdText, type SessionKey, type SessionRecord, type SessionVersion } from './record.ts';
 export { SessionRuntime, type CarriedOptions, type SessionRuntimeOptions } from './runtime.ts';
 export { parseSourceRefKey, sourceRefKeyFingerprint, sourceRefKeyOf, sourceRefKeyText } from './source-ref-key.ts';
+export { SOURCE_TOPIC, SourceState, setSourceRetired, sourceRetiredSince } from './source/source-state.ts';
 export type {
   SaveIdentity,
   SourceDescription,

@@ -11,6 +11,8 @@ import { ShadowReads } from './carried/shadow.ts';
 import { SourceOffset } from './carried/source-offset.ts';
 import { SourceRefs } from './carried/source-ref.ts';
 import { SourceTouches } from './carried/source-touches.ts';
+import { RetirableSource } from './source/retirable-source.ts';
+import { SourceState } from './source/source-state.ts';
 import { SqlSessions } from './sql/sql-sessions.ts';
 import { sourceRefKeyOf } from './source-ref-key.ts';
 import type { SourceStore } from './source/contract.ts';
@@ -83,6 +85,8 @@ export class SessionRuntime implements Component {
   readonly repairs: Repairs;
   readonly refs: SourceRefs;
   readonly shadow: ShadowReads;
+  /** Whether the source is in use. */
+  readonly sourceState: SourceState;
   readonly control: Database;
   readonly shards: ShardSet;
   /** Life in all of a session that is born here, ms. */
@@ -111,10 +115,11 @@ export class SessionRuntime implements Component {
       ...(options.shadowGraceMs === undefined ? {} : { graceMs: options.shadowGraceMs }),
       log,
     });
+    this.sourceState = new SourceState(control);
     this.instance = new Instance({
       database: control,
       role: options.role,
-      topics: [this.#slotTopic(), this.ended, this.shadow, ...(options.topics ?? [])],
+      topics: [this.#slotTopic(), this.ended, this.shadow, this.sourceState, ...(options.topics ?? [])],
       log,
       clock: this.#clock,
       ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
@@ -149,7 +154,8 @@ export class SessionRuntime implements Component {
 
   /** The carried-over sessions of a source, on both sides. */
   carry(options: CarriedOptions): CarriedSessions {
-    const { source, decode } = options;
+    const { decode } = options;
+    const source = new RetirableSource(options.source, this.sourceState);
     const sourceTouches = new SourceTouches({
       source,
       slots: this.slots,

@@ -1,2 +1,3 @@
+export { redisLastUse, type LastUse } from './last-use.ts';
 export type { RedisClient, RedisClusterCommander, RedisCommander, RedisSentinelCommander } from './routes.ts';
 export { createRedisSource, type RedisSourceOptions } from './source.ts';
