@@ -17,7 +17,8 @@ local function life()
 end
 `;
 
-const PRELUDE = `${LIFE}
+/** What every script on sessions begins with. */
+export const PRELUDE: string = `${LIFE}
 local wanted = ARGV[#ARGV]
 if wanted ~= '' then
   local here = life()

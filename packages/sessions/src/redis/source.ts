@@ -18,11 +18,12 @@ import { clusterSlot } from './cluster-slot.ts';
 import { checkPrefix, companionKey, isCompanion, keyPattern } from './companion-key.ts';
 import { RedisConnection } from './connection.ts';
 import { KnownLives } from './known-lives.ts';
+import { TEXT_LAYOUT, type RedisLayout } from './layout.ts';
 import { openClient, type OwnClient } from './own-client.ts';
 import { Places } from './places.ts';
 import { readSessions, saveOf, touchOf, writeOf } from './replies.ts';
 import { isCluster, routesOf, type RedisClient } from './routes.ts';
-import { CLOCK, END, KEYS, PUT, READ, SAVE, SCAN, TOUCH } from './scripts.ts';
+import { CLOCK, KEYS, SCAN } from './scripts.ts';
 
 /** Options of {@link createRedisSource}: a client or a URL is needed. */
 export interface RedisSourceOptions {
@@ -59,21 +60,23 @@ const PAGE_STEPS = 20;
  * Redis 6.2 or newer: one server, a cluster, or a group under sentinels. Keys under the prefix that hold no string are no sessions.
  */
 export function createRedisSource(options: RedisSourceOptions): SourceStore {
-  const source = openSource(options);
+  const source = openRedisSource(options, TEXT_LAYOUT);
   return options.bytes === true ? byteSource(source) : source;
 }
 
-function openSource(options: RedisSourceOptions): SourceStore {
+/** Sessions of any layout, under the same rules; each layout says what its texts are. */
+export function openRedisSource(options: RedisSourceOptions, layout: RedisLayout): SourceStore {
   const { client, url } = options;
   checkPrefix(options.prefix ?? 'sess:');
-  if (client !== undefined) return new RedisSource(options, Promise.resolve(client), isCluster(client), undefined);
+  if (client !== undefined) return new RedisSource(options, layout, Promise.resolve(client), isCluster(client), undefined);
   if (url === undefined) throw new WherryError('config_invalid', 'a Redis source needs a client or a URL');
   const own = openClient(url);
-  return new RedisSource(options, own.connected, own.isCluster, own);
+  return new RedisSource(options, layout, own.connected, own.isCluster, own);
 }
 
 class RedisSource implements SourceStore {
   readonly lives: SourceLives;
+  readonly #layout: RedisLayout;
   readonly #prefix: string;
   readonly #location: string;
   readonly #margin: string;
@@ -84,8 +87,15 @@ class RedisSource implements SourceStore {
   readonly #known = new KnownLives();
   readonly #own: OwnClient | undefined;
 
-  constructor(options: RedisSourceOptions, connected: Promise<RedisClient>, sharded: boolean, own: OwnClient | undefined) {
+  constructor(
+    options: RedisSourceOptions,
+    layout: RedisLayout,
+    connected: Promise<RedisClient>,
+    sharded: boolean,
+    own: OwnClient | undefined,
+  ) {
     const { prefix = 'sess:', bytes = false } = options;
+    this.#layout = layout;
     this.#encoding = bytes ? 'latin1' : 'utf8';
     this.#sharded = sharded;
     this.#prefix = bytes ? Buffer.from(prefix).toString('latin1') : prefix;
@@ -98,7 +108,7 @@ class RedisSource implements SourceStore {
   }
 
   describe(): SourceDescription {
-    return { kind: 'redis', layout: 'connect-redis', location: this.#location };
+    return { kind: 'redis', layout: this.#layout.name, location: this.#location };
   }
 
   /** Of several servers that one's which is furthest from ours, so that whoever bounds the difference sees the worst. */
@@ -167,20 +177,20 @@ class RedisSource implements SourceStore {
 
   async save(rawId: string, value: string, ttlMs: number | null, epoch: number, identity?: SaveIdentity): Promise<SourceSave> {
     const marks = [identity?.mark ?? '', identity?.over === undefined ? '' : `=${identity.over}`];
-    return saveOf(await this.#change(SAVE, rawId, [value, checkLife(ttlMs), String(epoch), this.#margin, ...marks]));
+    return saveOf(await this.#change(this.#layout.scripts.save, rawId, [value, checkLife(ttlMs), String(epoch), this.#margin, ...marks]));
   }
 
   async touch(rawId: string, ttlMs: number | null, epoch: number): Promise<SourceTouch> {
-    return touchOf(await this.#change(TOUCH, rawId, [checkLife(ttlMs), String(epoch), this.#margin]));
+    return touchOf(await this.#change(this.#layout.scripts.touch, rawId, [checkLife(ttlMs), String(epoch), this.#margin]));
   }
 
   async end(rawId: string, keepMs: number, epoch: number): Promise<void> {
-    await this.#change(END, rawId, [checkLife(keepMs), String(epoch)]);
+    await this.#change(this.#layout.scripts.end, rawId, [checkLife(keepMs), String(epoch)]);
   }
 
   async put(rawId: string, value: string, expireTime: number | null, { epoch, n }: SessionVersion): Promise<SourceWrite> {
     return writeOf(
-      await this.#change(PUT, rawId, [value, checkExpiry(expireTime), String(epoch), String(n), this.#margin]),
+      await this.#change(this.#layout.scripts.put, rawId, [value, checkExpiry(expireTime), String(epoch), String(n), this.#margin]),
     );
   }
 
@@ -205,8 +215,9 @@ class RedisSource implements SourceStore {
     return this.#sharded ? clusterSlot(key, this.#encoding) : 0;
   }
 
-  /** Only with an empty prefix may a key be both. */
+  /** Only with an empty prefix may a key be a companion too. */
   #isSession(key: string): boolean {
+    if (!this.#layout.isId(key.slice(this.#prefix.length))) return false;
     return this.#prefix !== '' || !isCompanion(key, this.#encoding);
   }
 
@@ -247,7 +258,7 @@ class RedisSource implements SourceStore {
     while (sessions.length < keys.length) {
       const rest = keys.slice(sessions.length);
       const companions = rest.map((key) => companionKey(key, this.#encoding));
-      const reply = await this.#bound(READ, [...rest, ...companions], [String(READ_BYTES)]);
+      const reply = await this.#bound(this.#layout.scripts.read, [...rest, ...companions], [String(READ_BYTES)]);
       sessions.push(...readSessions(reply, rest, this.#prefix.length));
     }
     return sessions;

@@ -1,0 +1,94 @@
+import { WherryError } from '@wherry/core';
+import { fieldsOfText, textOfFields } from '../../legacy/spring/fields-text.ts';
+import { indexedNameOf } from '../../legacy/spring/spring-decoder.ts';
+import type { SourceSave, SourceSession, SourceStore } from '../../source/contract.ts';
+import { parseRedisUrl } from '../redis-url.ts';
+import { isCluster } from '../routes.ts';
+import { openRedisSource, type RedisSourceOptions } from '../source.ts';
+import { springScripts } from './hash-scripts.ts';
+import { packFields, unpackFields } from './packed-fields.ts';
+
+/** Options of {@link createSpringRedisSource}. */
+export interface SpringRedisSourceOptions extends Omit<RedisSourceOptions, 'bytes'> {
+  /** What the keys of the sessions start with; default `spring:session:sessions:`. The namespace is what stands before `sessions:`. */
+  readonly prefix?: string;
+  /** True: written by `RedisIndexedSessionRepository`; false: by `RedisSessionRepository`. */
+  readonly indexed: boolean;
+}
+
+const PREFIX = 'spring:session:sessions:';
+
+/**
+ * Sessions of Spring Session 2 and 3 in Redis: a hash for each, and in the indexed layout the keys beside it. Values are
+ * texts of `textOfFields`. A session ends by Spring's rules: with its key, in the indexed layout five minutes before
+ * that; a minute after its idle time has passed since the last access at the latest; at once where its idle time is 0. A hash that lacks one of its
+ * times is none: a late request left it of a deleted session. Errors: `config_invalid` for a prefix that does not end in
+ * `sessions:`, and for the indexed layout in a cluster, where its keys lie on several nodes; `source_refused` for a value
+ * of another form.
+ */
+export function createSpringRedisSource(options: SpringRedisSourceOptions): SourceStore {
+  const { indexed, prefix = PREFIX, client, ...rest } = options;
+  if (!prefix.endsWith('sessions:')) throw new WherryError('config_invalid', 'the prefix of the sessions of Spring ends in "sessions:"');
+  const cluster = client === undefined ? parseRedisUrl(rest.url ?? '')?.form === 'cluster' : isCluster(client);
+  if (indexed && cluster) throw clustered();
+  const scripts = springScripts({ prefix: Buffer.from(prefix).toString('latin1'), indexed });
+  const store = openRedisSource(
+    { ...rest, ...(client === undefined ? {} : { client }), prefix, bytes: true },
+    {
+      name: indexed ? 'spring-redis-indexed' : 'spring-redis',
+      scripts,
+      // Shadows of sessions, and the set of expirations that newer versions can keep.
+      isId: (rawId) => !rawId.startsWith('expires:') && rawId !== 'expirations',
+    },
+  );
+  return fieldsSource(store);
+}
+
+/** Hands values over as texts of fields, and takes them apart again. `source` speaks in texts with one character for each byte. */
+function fieldsSource(source: SourceStore): SourceStore {
+  const found = (session: SourceSession): SourceSession => ({
+    ...session,
+    rawId: Buffer.from(session.rawId, 'latin1').toString('utf8'),
+    value: session.ended ? '' : handedOver(session.value),
+  });
+  return {
+    ...(source.lives === undefined ? {} : { lives: source.lives }),
+    describe: () => source.describe(),
+    now: () => source.now(),
+    partitions: () => source.partitions(),
+    count: () => source.count(),
+    close: () => source.close(),
+    async scan(partition, cursor, limit, signal) {
+      const page = await source.scan(partition, cursor, limit, signal);
+      return { ...page, sessions: page.sessions.map(found) };
+    },
+    async get(rawIds) {
+      return (await source.get(rawIds.map(bytes))).map((session) => (session === undefined ? undefined : found(session)));
+    },
+    async save(rawId, value, ttlMs, epoch, identity): Promise<SourceSave> {
+      const saved = await source.save(bytes(rawId), stored(value), ttlMs, epoch, identity);
+      return saved.outcome === 'differs' ? { ...saved, value: handedOver(saved.value) } : saved;
+    },
+    touch: (rawId, ttlMs, epoch) => source.touch(bytes(rawId), ttlMs, epoch),
+    end: (rawId, keepMs, epoch) => source.end(bytes(rawId), keepMs, epoch),
+    put: async (rawId, value, expireTime, version) => source.put(bytes(rawId), stored(value), expireTime, version),
+  };
+}
+
+function handedOver(packed: string): string {
+  return textOfFields(unpackFields(Buffer.from(packed, 'latin1')));
+}
+
+function stored(value: string): string {
+  const fields = fieldsOfText(value);
+  if (fields === undefined) throw new WherryError('source_refused', 'the value is not one of a session of Spring');
+  return packFields(indexedNameOf(fields) ?? '', fields).toString('latin1');
+}
+
+function bytes(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
+function clustered(): WherryError {
+  return new WherryError('config_invalid', 'indexed sessions of Spring lie in keys of several slots, which no cluster changes together');
+}
