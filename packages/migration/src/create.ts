@@ -1,5 +1,7 @@
 import { WherryError, silentLogger, type Logger } from '@wherry/core';
-import { SourceOffset, type SessionDecoder, type SessionRuntime, type SourceStore } from '@wherry/sessions';
+import { SourceOffset, type SessionDecoder, type SessionRuntime, type SourceChangeFeed, type SourceStore } from '@wherry/sessions';
+import { Capture } from './capture/capture.ts';
+import { labelledSource } from './capture/labelled-source.ts';
 import type { MigrationContext } from './context.ts';
 import { Journal } from './journal/journal.ts';
 import type { JournalPoint } from './journal/points.ts';
@@ -15,8 +17,13 @@ export interface MigrationOptions {
   readonly runtime: SessionRuntime;
   readonly source: SourceStore;
   readonly decode: SessionDecoder;
-  /** `instrumented`: applications whose store is wrapped write while it runs. `none`: nobody writes to the source. */
-  readonly writers: 'instrumented' | 'none';
+  /**
+   * `instrumented`: applications whose store is wrapped write while it runs. `captured`: others write past us, and `capture`
+   * tells what; then no slot leaves the source. `none`: nobody writes to the source.
+   */
+  readonly writers: 'instrumented' | 'captured' | 'none';
+  /** The source's changes. Needed from the first `captured` run until the last slot is at the target; closed with the migrator. */
+  readonly capture?: SourceChangeFeed;
   /** Ends it at the next safe place. */
   readonly signal: AbortSignal;
   /** Life of a session without an idle time of its own; default one day. */
@@ -27,6 +34,8 @@ export interface MigrationOptions {
   readonly batchSize?: number;
   /** Sessions a second of this process at most, whatever its share of the operator's rate; 0, the default: only that one counts. */
   readonly maxRate?: number;
+  /** How long a store that is away is waited for before a part is left to other workers; default 10000. */
+  readonly patienceMs?: number;
   /** How slow the stores may become before the work slows down; default: not looked at. */
   readonly limits?: LatencyLimits;
   /** Grace after which a difference is looked at again; default 2000. */
@@ -47,9 +56,15 @@ export interface Migration {
 
 const DAY_MS = 86_400_000;
 
-/** Puts a migration together on a running session side. Throws `source_unavailable` when the source's clock cannot be read. */
+/**
+ * Puts a migration together on a running session side. Errors: `source_unavailable` when the source's clock cannot be read;
+ * `config_invalid` for writers that are captured by nothing.
+ */
 export async function createMigration(options: MigrationOptions): Promise<Migration> {
-  const { runtime, source, signal } = options;
+  if (options.writers === 'captured' && options.capture === undefined)
+    throw new WherryError('config_invalid', 'writers are to be captured, and nothing is configured that could: migrator.capture is "off"');
+  const { runtime, signal } = options;
+  const { source, doubted } = runtime.watch(options.source);
   const progress = options.progress ?? silentProgress;
   const log = options.log ?? silentLogger;
   const offset = new SourceOffset(source, runtime.now);
@@ -60,9 +75,9 @@ export async function createMigration(options: MigrationOptions): Promise<Migrat
     log,
     ...(options.at === undefined ? {} : { at: options.at }),
   });
-  const context: MigrationContext = {
+  const shared: Omit<MigrationContext, 'capture'> = {
     control: runtime.control,
-    source,
+    source: labelledSource(source, runtime.control, runtime.slots),
     decode: options.decode,
     refs: runtime.refs,
     defaultIdleMs: options.defaultIdleMs ?? DAY_MS,
@@ -81,6 +96,7 @@ export async function createMigration(options: MigrationOptions): Promise<Migrat
       maxRate: options.maxRate ?? 0,
       batchSize: options.batchSize ?? 1000,
       limits: options.limits ?? NO_LIMITS,
+      patienceMs: options.patienceMs ?? 10_000,
       look: (limits) => lookAtStores({ source, shards: runtime.shards, limits, signal }),
     }),
     worker: {
@@ -90,10 +106,28 @@ export async function createMigration(options: MigrationOptions): Promise<Migrat
     },
     now: runtime.now,
     sourceOffsetMs: offset.ms,
+    sourceDoubted: doubted,
     graceMs: options.graceMs ?? 2000,
     progress,
     log,
   };
-  const migrator = new Migrator({ context, instance: runtime.instance, writers: options.writers, shadowMs: options.shadowMs ?? 10_000 });
+  const capture =
+    options.capture === undefined
+      ? undefined
+      : new Capture({
+          context: { ...shared, source },
+          feed: options.capture,
+          released: options.writers !== 'captured',
+          instance: () => runtime.instance.id,
+          log,
+        });
+  const context: MigrationContext = capture === undefined ? shared : { ...shared, capture };
+  const migrator = new Migrator({
+    context,
+    ...(capture === undefined ? {} : { capture }),
+    instance: runtime.instance,
+    writers: options.writers,
+    shadowMs: options.shadowMs ?? 10_000,
+  });
   return { migrator, context };
 }

@@ -21,6 +21,8 @@ export interface PaceOptions {
   readonly batchSize?: number;
   /** How slow the stores may become before the work slows down; default: not looked at. */
   readonly limits?: LatencyLimits;
+  /** How long a store that is away is waited for before a part is left to others, who may reach it; default 10 s. */
+  readonly patienceMs?: number;
   /** Looks at the stores, where there are limits. */
   readonly look?: (limits: LatencyLimits) => Promise<StoreLatencies>;
 }
@@ -38,9 +40,6 @@ export interface UnitOptions {
   /** How long an outage is waited for; then its error is thrown. Default: for ever. */
   readonly patienceMs?: number;
 }
-
-/** How long a worker waits for a store that is away before it leaves its part to others, who may reach it. */
-export const PATIENCE_MS = 10_000;
 
 const READ_EVERY_MS = 250;
 const LOOK_EVERY_MS = 500;
@@ -84,6 +83,11 @@ export class Pace {
   get batchSize(): number {
     const wished = this.#order?.batch ?? 0;
     return wished === 0 ? (this.#options.batchSize ?? 1000) : wished;
+  }
+
+  /** For units of a part: another worker may reach the store that this one does not. */
+  get ofPart(): UnitOptions {
+    return { patienceMs: this.#options.patienceMs ?? 10_000 };
   }
 
   /** What holds the work back now. */

@@ -2,7 +2,6 @@ import type { SourcePartition } from '@wherry/sessions';
 import type { MigrationContext } from '../context.ts';
 import type { Checkpoint } from '../journal/journal.ts';
 import type { Claim } from '../journal/work-parts.ts';
-import { PATIENCE_MS } from '../pace.ts';
 import { RateWindow } from '../rate-window.ts';
 import { workThrough } from '../work-through.ts';
 import { convertPage, type ConvertedPage } from './convert-page.ts';
@@ -55,7 +54,7 @@ export async function copyPart(context: MigrationContext, claim: Claim, tell: ()
   let limit = Math.min(FIRST_PAGE, pace.batchSize);
   const scan = async (cursor: string | null): Promise<ConvertedPage> => {
     const mapVersion = slots.version;
-    const found = await pace.unit(limit, () => source.scan(partition, cursor, limit, pace.signal), { patienceMs: PATIENCE_MS });
+    const found = await pace.unit(limit, () => source.scan(partition, cursor, limit, pace.signal), pace.ofPart);
     const page = convertPage(context, found, mapVersion);
     const largest = page.size === 0 ? pace.batchSize : Math.max(1, Math.floor((PAGE_SIZE / page.size) * page.scanned));
     limit = Math.min(pace.batchSize, largest);
@@ -82,7 +81,7 @@ export async function copyPart(context: MigrationContext, claim: Claim, tell: ()
       const current: ConvertedPage = page;
       await journal.reach('copy.page-read');
       const ahead = current.next === null ? undefined : scan(current.next);
-      writing = pace.unit(0, () => writePage(context, claim, current), { patienceMs: PATIENCE_MS });
+      writing = pace.unit(0, () => writePage(context, claim, current), pace.ofPart);
       // Awaited below, also when something else fails first.
       for (const promise of [ahead, writing]) promise?.catch(() => undefined);
       // Its checkpoint stands for all pages before it, so it comes after theirs.

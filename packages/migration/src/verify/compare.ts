@@ -52,7 +52,8 @@ export function isInUse(before: SideView, primary: SideView, other: SideView): b
   if (before.state !== primary.state) return true;
   if (before.state !== 'live' || primary.state !== 'live' || other.state !== 'live') return false;
   const [then, now, there] = [before.record, primary.record, other.record];
-  const moved = now.expireTime !== then.expireTime || compareVersions(now.version, then.version) !== 0;
+  // By its meaning: where writers past us are captured, each reading has a version of its own.
+  const moved = now.expireTime !== then.expireTime || firstDifference(now, then) !== undefined;
   return moved && (firstDifference(now, there) === 'expiry' || compareVersions(now.version, there.version) !== 0);
 }
 

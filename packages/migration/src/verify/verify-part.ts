@@ -4,7 +4,6 @@ import type { MigrationContext } from '../context.ts';
 import { addCounts } from '../copy/counts.ts';
 import type { Checkpoint, Verification } from '../journal/journal.ts';
 import type { Claim } from '../journal/work-parts.ts';
-import { PATIENCE_MS } from '../pace.ts';
 import { RateWindow } from '../rate-window.ts';
 import { repairSession } from '../repair/repair-session.ts';
 import { compareSides, isInUse } from './compare.ts';
@@ -71,7 +70,7 @@ async function compareSource(context: MigrationContext, claim: Claim, cursor: st
   const { sessions, next } = await pace.unit(batchSize, () => source.scan(partition, cursor, batchSize, pace.signal), {
     patienceMs: PATIENCE_MS,
   });
-  await pace.unit(0, () => compareSourcePage(context, sessions, suspects), { patienceMs: PATIENCE_MS });
+  await pace.unit(0, () => compareSourcePage(context, sessions, suspects), pace.ofPart);
   return { scanned: sessions.length, next };
 }
 
@@ -103,7 +102,7 @@ async function compareTarget(
     patienceMs: PATIENCE_MS,
   });
   const sessions = found.sessions.filter((session) => keyOf(session).slot < range.to);
-  await pace.unit(0, () => compareTargetPage(context, sessions, suspects), { patienceMs: PATIENCE_MS });
+  await pace.unit(0, () => compareTargetPage(context, sessions, suspects), pace.ofPart);
   return { scanned: sessions.length, next: cursorBehind(range, found.next) };
 }
 
@@ -143,12 +142,12 @@ async function lookAgain(
       const primary = primaryOf(context, key, here, target);
       return found !== undefined && isInUse(before, primary, primary === here ? target : here) ? { inUse: primary } : found;
     },
-    { patienceMs: PATIENCE_MS },
+    pace.ofPart,
   );
   if (difference === undefined || 'inUse' in difference) return difference;
   if (difference.class !== 'expired_in_flight') {
-    const repaired = await pace.unit(0, () => repairUntilDone(context, key, rawId), { patienceMs: PATIENCE_MS });
-    await pace.unit(0, () => recordDifference(control, verification, key, difference, repaired), { patienceMs: PATIENCE_MS });
+    const repaired = await pace.unit(0, () => repairUntilDone(context, key, rawId), pace.ofPart);
+    await pace.unit(0, () => recordDifference(control, verification, key, difference, repaired), pace.ofPart);
     await journal.reach('verify.repaired', { class: difference.class, detail: difference.detail });
   }
   return difference;
