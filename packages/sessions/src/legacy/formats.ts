@@ -1,4 +1,5 @@
 import { connectDynamodb, connectRedis } from './express/formats.ts';
+import { connectMongo } from './mongo/formats.ts';
 import { djangoCache, djangoSigned } from './django/formats.ts';
 import { php, phpBinary, phpSerialize } from './php/formats.ts';
 import type { SessionFormat } from './format.ts';
@@ -8,6 +9,7 @@ import { springRedis, springRedisIndexed } from './spring/formats.ts';
 export const SESSION_FORMATS: readonly SessionFormat[] = [
   connectRedis,
   connectDynamodb,
+  connectMongo,
   php,
   phpSerialize,
   phpBinary,

@@ -17,6 +17,7 @@ const DRIFT = 1e-4;
 export class ServerClock {
   #best: Look | undefined;
   #lookedAt = -Infinity;
+  #last = -Infinity;
 
   /** True where an answer is due. */
   get isStale(): boolean {
@@ -32,8 +33,10 @@ export class ServerClock {
     this.#lookedAt = now;
   }
 
-  /** Whole epoch ms; NaN where nothing was learnt yet. */
+  /** Whole epoch ms, never less than before: what has run out does not come back by a better look. NaN where nothing was learnt yet. */
   now(): number {
-    return this.#best === undefined ? Number.NaN : Math.round(this.#best.serverTime + performance.now() - this.#best.at);
+    if (this.#best === undefined) return Number.NaN;
+    this.#last = Math.max(this.#last, Math.round(this.#best.serverTime + performance.now() - this.#best.at));
+    return this.#last;
   }
 }

@@ -8,6 +8,7 @@ import { describeSourceConformance } from '../testing/source-conformance.ts';
 import type { SourceFixture } from '../testing/source-fixture.ts';
 import { webCryptoCipher } from './cipher.ts';
 import { createMongoSource, type MongoSourceOptions } from './source.ts';
+import { fromStoredText } from './stored-text.ts';
 
 async function fixture(options: MongoSourceOptions, theirs: ConnectMongoOptions, byUrl = false): Promise<SourceFixture> {
   const { client, database, store, drop } = await createMongoSessionStore(inject('mongoUrl'), theirs);
@@ -31,7 +32,7 @@ describeSourceConformance(
       { layout: 'document', collection: 'app.sessions', prefix: 'app/', sealer: new Sealer(randomBytes(32), 'cursor') },
       { stringify: false, collectionName: 'app.sessions', transformId: (id) => `app/${id}`, touchAfter: 3600 },
     ),
-  capabilities,
+  { ...capabilities, plain: (value) => JSON.parse(JSON.stringify(fromStoredText(value))) as unknown },
 );
 describeSourceConformance(
   'MongoDB, sessions encrypted by Web Crypto',

@@ -1,6 +1,7 @@
 import { BSON, type BSONSerializeOptions } from 'mongodb';
 import { depthWithin } from '../legacy/json-depth.ts';
-import { fromTypedJson, toTypedJson, type Json } from './typed-json.ts';
+import { wrapperOf, type Json } from '../legacy/mongo/typed-json.ts';
+import { fromTypedJson, toTypedJson } from './typed-json.ts';
 
 /** Reads documents with every type as it is stored. */
 export const TYPES_KEPT = {
@@ -32,11 +33,12 @@ export function documentText(document: object): string {
   return JSON.stringify(toTypedJson(document));
 }
 
-/** The document that a text stands for; undefined: it is no object of JSON. */
+/** The document that a text stands for; undefined: it stands for none. */
 export function documentOf(text: string): object | undefined {
   if (!text.startsWith('{') || !depthWithin(text, MAX_DEPTH)) return undefined;
   try {
-    return fromTypedJson(JSON.parse(text) as Json) as object;
+    const json = JSON.parse(text) as object;
+    return wrapperOf(json) === undefined ? (fromTypedJson(json as Json) as object) : undefined;
   } catch {
     return undefined;
   }

@@ -1,26 +1,7 @@
 import { BSON, type Document } from 'mongodb';
+import { mapMembers, ownName, wrapperOf, type Json } from '../legacy/mongo/typed-json.ts';
 
 const { EJSON } = BSON;
-
-/** A value of JSON. */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
-
-/** The wrappers of MongoDB's Extended JSON v2 that are written here, by their first member. */
-const WRAPPERS = new Set([
-  '$numberLong',
-  '$numberDouble',
-  '$numberDecimal',
-  '$date',
-  '$oid',
-  '$binary',
-  '$regularExpression',
-  '$timestamp',
-  '$symbol',
-  '$code',
-  '$minKey',
-  '$maxKey',
-  '$undefined',
-]);
 const INT32 = 0x8000_0000;
 
 /**
@@ -31,77 +12,41 @@ const INT32 = 0x8000_0000;
 export function toTypedJson(value: unknown): Json {
   if (value === undefined) return { $undefined: true };
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
-  if (typeof value === 'number') return plainNumber(value);
   if (typeof value !== 'object') return null;
   if (Array.isArray(value)) return value.map(toTypedJson);
   if (value instanceof Date) return { $date: { $numberLong: String(value.getTime()) } };
   switch (bsonTypeOf(value)) {
     case undefined:
+      return members(value);
     case 'DBRef':
-      return members('toJSON' in value && bsonTypeOf(value) === 'DBRef' ? (value.toJSON as () => object).call(value) : value);
+      // A reference is a document whose first member is called "$ref", and nothing else.
+      return members((value as { toJSON(): object }).toJSON());
     case 'Int32':
       return Number(value.valueOf());
     case 'Double':
-      return plainNumber(Number(value.valueOf()));
+      return double(Number(value.valueOf()));
     default:
       return EJSON.serialize(value, { relaxed: false }) as Json;
   }
 }
 
-/** The document that {@link toTypedJson} made JSON of. What is no wrapper of its own is data. */
+/** The document that {@link toTypedJson} made JSON of. What is no wrapper of its own is data. Throws where a wrapper holds what it cannot. */
 export function fromTypedJson(json: Json): unknown {
   if (typeof json !== 'object' || json === null) return json;
   if (Array.isArray(json)) return json.map(fromTypedJson);
-  const [first] = Object.keys(json);
-  if (first !== undefined && WRAPPERS.has(first)) return EJSON.deserialize(json as Document, { relaxed: false });
-  const object = {};
-  for (const [name, member] of Object.entries(json)) define(object, name.startsWith('$$') ? name.slice(1) : name, fromTypedJson(member));
-  return object;
+  if (wrapperOf(json) !== undefined) return EJSON.deserialize(json as Document, { relaxed: false });
+  return mapMembers(json, ownName, fromTypedJson);
 }
 
-/** What a document says as plain JSON, for reports and for finding out whose session it is: wrappers are replaced by what they hold. */
-export function withoutTypes(json: Json): Json {
-  if (typeof json !== 'object' || json === null) return json;
-  if (Array.isArray(json)) return json.map(withoutTypes);
-  const [first] = Object.keys(json);
-  if (first !== undefined && WRAPPERS.has(first)) return plainContent(first, (json as Record<string, Json>)[first] ?? null);
-  const object = {};
-  for (const [name, member] of Object.entries(json)) define(object, name.startsWith('$$') ? name.slice(1) : name, withoutTypes(member));
-  return object as Json;
-}
-
-function plainContent(wrapper: string, content: Json): Json {
-  switch (wrapper) {
-    case '$numberLong':
-    case '$numberDouble': {
-      const number = Number(content);
-      return Number.isSafeInteger(number) || wrapper === '$numberDouble' ? number : content;
-    }
-    case '$date': {
-      const date = new Date(Number((content as { readonly $numberLong?: string } | null)?.$numberLong ?? Number.NaN));
-      return Number.isNaN(date.getTime()) ? null : date.toISOString();
-    }
-    default:
-      return typeof content === 'string' ? content : { [wrapper]: content };
-  }
-}
-
-/** A number as a JavaScript program would store it again, or its type with it: it stores whole numbers of 32 bits as such, not as doubles. */
-function plainNumber(value: number): Json {
-  const kept = Number.isFinite(value) && !(Number.isInteger(value) && value >= -INT32 && value < INT32);
-  if (kept) return value;
+/** A JavaScript program stores whole numbers of 32 bits as such: a double that is one has its type with it. */
+function double(value: number): Json {
+  const isInt32 = Number.isInteger(value) && value >= -INT32 && value < INT32;
+  if (Number.isFinite(value) && !isInt32) return value;
   return { $numberDouble: Object.is(value, -0) ? '-0.0' : String(value) };
 }
 
 function members(value: object): Json {
-  const object = {};
-  for (const [name, member] of Object.entries(value)) define(object, name.startsWith('$') ? `$${name}` : name, toTypedJson(member));
-  return object as Json;
-}
-
-/** `__proto__` is a name like any other. */
-function define(object: object, name: string, value: unknown): void {
-  Object.defineProperty(object, name, { value, enumerable: true, writable: true, configurable: true });
+  return mapMembers(value, (name) => (name.startsWith('$') ? `$${name}` : name), toTypedJson);
 }
 
 function bsonTypeOf(value: object): unknown {

@@ -13,6 +13,6 @@ export function describeSourceConformance(name: string, make: MakeSource, capabi
     describeWrites(make);
     describeRaces(make);
     describeScans(make);
-    describeLegacyPeer(make);
+    describeLegacyPeer(make, capabilities);
   });
 }

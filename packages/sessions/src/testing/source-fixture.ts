@@ -28,6 +28,8 @@ export interface SourceFixture {
 export interface SourceCapabilities {
   /** Longest value that the store takes, in bytes, below which the suite stays. */
   readonly maxValueBytes: number;
+  /** What a value says to the application, as JSON would keep it; default: what its JSON says. */
+  readonly plain?: (value: string) => unknown;
 }
 
 /** Makes a fixture. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { HOUR, expectLife, newRawId, read, sessionValue, useFixture, type LegacySession, type MakeSource } from './source-fixture.ts';
+import { HOUR, expectLife, newRawId, read, sessionValue, useFixture, type LegacySession, type MakeSource, type SourceCapabilities } from './source-fixture.ts';
 
 /** The application's own store reads what is written here, and what it writes is read here. */
-export function describeLegacyPeer(make: MakeSource): void {
+export function describeLegacyPeer(make: MakeSource, { plain = JSON.parse }: SourceCapabilities): void {
   describe('beside the application', () => {
     const fixture = useFixture(make);
 
@@ -13,7 +13,7 @@ export function describeLegacyPeer(make: MakeSource): void {
       const session = legacySession(HOUR, { user: { id: 7, name: 'Zoë "😀"\n' } });
       await legacy.set(rawId, session);
       const found = await read(source, rawId);
-      expect(JSON.parse(found?.value ?? '')).toEqual(JSON.parse(JSON.stringify(session)));
+      expect(plain(found?.value ?? '')).toEqual(JSON.parse(JSON.stringify(session)));
       expect(found).toMatchObject({ rawId, version: { epoch: 0, n: 0 }, ended: false });
       expectLife(found, before, HOUR);
     });
