@@ -36,8 +36,12 @@ export interface MigrationContext {
   readonly now: () => number;
   /** Target's clock less the source's, ms. */
   readonly sourceOffsetMs: () => number;
+  /** What brings over writes that do not pass through us; absent where this process captures none. */
+  readonly capture?: { caughtUp(): Promise<boolean> };
   /** This process as a worker: whether it may still write. */
   readonly worker: Worker;
+  /** True while the source may lack what it had acknowledged, after a restart or a failover. */
+  readonly sourceDoubted: () => boolean;
   /** Grace after which a difference is looked at again, ms. */
   readonly graceMs: number;
   readonly progress: ProgressListener;

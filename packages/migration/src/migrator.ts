@@ -25,6 +25,8 @@ const FAULT_EVERY_MS = 2000;
 /** Options of {@link Migrator}. */
 export interface MigratorOptions extends StepOptions {
   readonly context: MigrationContext;
+  /** Runs beside the steps, from the start on. */
+  readonly capture?: Component;
 }
 
 /**
@@ -44,9 +46,9 @@ export class Migrator implements Component {
   }
 
   async run(): Promise<void> {
+    await this.#options.capture?.run?.();
     this.#driving = this.#drive();
     this.#repairing = this.#repair();
-    await Promise.resolve();
   }
 
   /** What keeps the step from going on although every store answers; undefined while all is well. It is tried again all the same. */
@@ -60,7 +62,7 @@ export class Migrator implements Component {
   }
 
   async stop(): Promise<void> {
-    await Promise.allSettled([this.#driving, this.#repairing]);
+    await Promise.allSettled([this.#driving, this.#repairing, this.#options.capture?.stop?.()]);
     await this.#options.context.journal.yieldLead().catch(() => undefined);
   }
 

@@ -1,6 +1,7 @@
 import { pause } from '@wherry/core';
 import type { Instance } from '@wherry/core/control';
-import { forgetDeadLettersBefore } from '@wherry/sessions';
+import { forgetDeadLettersBefore, sourceCompared } from '@wherry/sessions';
+import { readCapture } from './capture/capture-row.ts';
 import { copySessions } from './copy/copy.ts';
 import type { MigrationContext } from './context.ts';
 import type { MigrationState, MigrationStep } from './journal/state.ts';
@@ -18,8 +19,8 @@ const LOOKS = 10;
 /** What the steps need beside the context. */
 export interface StepOptions {
   readonly instance: Instance;
-  /** `instrumented`: wait for a live one before copying. `none`: nobody writes to the source. */
-  readonly writers: 'instrumented' | 'none';
+  /** `instrumented`: wait for a live one before copying. `captured`: for the capture. `none`: nobody writes to the source. */
+  readonly writers: 'instrumented' | 'captured' | 'none';
   /** How long shadow reads run at least, ms. */
   readonly shadowMs: number;
 }
@@ -76,6 +77,7 @@ export async function verifyUntilEqual(context: MigrationContext): Promise<void>
     await context.pace.unit(0, async () => {
       const equal = found === 0;
       if (equal) await settleLapsed(context, since);
+      if (equal) await sourceCompared(context.control, since);
       await context.journal.endVerification(verification, { compared: counts.compared, differences, equal });
     });
     if (found === 0) return;
@@ -83,9 +85,20 @@ export async function verifyUntilEqual(context: MigrationContext): Promise<void>
 }
 
 async function waitForWriters(context: MigrationContext, writers: StepOptions['writers']): Promise<void> {
+  if (writers === 'captured') return waitForCapture(context);
   let told = false;
   while (writers === 'instrumented' && !(await context.pace.unit(0, () => hasLiveWriter(context)))) {
     if (!told) context.progress.note('waiting for an application whose session store is wrapped');
+    told = true;
+    await pause(LOOK_EVERY_MS, context.pace.signal);
+  }
+}
+
+/** What is written past us from then on is told; what was written before the copy reads. */
+async function waitForCapture(context: MigrationContext): Promise<void> {
+  let told = false;
+  while ((await context.pace.unit(0, () => readCapture(context.control)))?.state !== 'live') {
+    if (!told) context.progress.note('waiting for the capture of writes that do not pass through us');
     told = true;
     await pause(LOOK_EVERY_MS, context.pace.signal);
   }

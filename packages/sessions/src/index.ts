@@ -29,11 +29,17 @@ export { expressJsonDecoder } from './legacy/express/express-json.ts';
 export type { DecoderOptions, SessionFormat } from './legacy/format.ts';
 export { SESSION_FORMATS, formatsOf } from './legacy/formats.ts';
 export type { IdentityMapping } from './legacy/identity-mapping.ts';
+export { mappedFormat, MAPPED } from './legacy/mapped/mapped-format.ts';
+export { MAPPED_COOKIES, MAPPED_LENGTHS, MAPPED_MOMENTS, MAPPED_VALUES, type SessionMapping } from './legacy/mapped/mapping.ts';
 export type { CookieReading, SessionCookie, SessionCookieOptions } from './legacy/session-cookie.ts';
 export { nativeTouch } from './native-touch.ts';
 export { clientIdOf, ownAttributes, siblingOf } from './own-attributes.ts';
 export { carriedSessionKey, compareVersions, sessionIdText, type SessionKey, type SessionRecord, type SessionVersion } from './record.ts';
+export type { FeedEvent, FeedPosition, FollowedFeed, SourceChange, SourceChangeFeed, SourceChangeKind } from './source/change-feed.ts';
+export { changeBetween, identityOf, type Identity } from './carried/identity.ts';
+export { isForgotten } from './carried/read.ts';
 export { SessionRuntime, type CarriedOptions, type SessionRuntimeOptions } from './runtime.ts';
+export { sourceCompared } from './source/source-history.ts';
 export { parseSourceRefKey, sourceRefKeyFingerprint, sourceRefKeyOf, sourceRefKeyText } from './source-ref-key.ts';
 export { SOURCE_TOPIC, SourceState, setSourceRetired, sourceRetiredSince } from './source/source-state.ts';
 export type {

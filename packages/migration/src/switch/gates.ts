@@ -1,10 +1,12 @@
 import { undecidedDeadLetters } from '@wherry/sessions';
+import { captureObjections, type CaptureObjection } from '../capture/capture-gates.ts';
+import { readCapture } from '../capture/capture-row.ts';
 import type { MigrationContext } from '../context.ts';
 import { isVerificationWanted } from '../journal/state.ts';
 
 /** Why the primary side may not change now. */
 export interface ClosedGate {
-  readonly gate: 'dead_letters' | 'repairs' | 'ends' | 'not_verified' | 'lapsed_writer' | 'clock_offset';
+  readonly gate: 'dead_letters' | 'repairs' | 'ends' | 'not_verified' | 'lapsed_writer' | 'clock_offset' | CaptureObjection['gate'];
   readonly count: number;
   /** For people: what is wrong and what helps. */
   readonly detail: string;
@@ -20,12 +22,13 @@ const MAX_OFFSET_MS = 1000;
  * its end.
  */
 export async function closedGates(context: MigrationContext, slots?: readonly number[]): Promise<ClosedGate[]> {
-  const [letters, repairs, ends, state, lapsed] = await Promise.all([
+  const [letters, repairs, ends, state, lapsed, capture] = await Promise.all([
     undecidedDeadLetters(context.control),
     context.repairs.count(slots),
     context.revocations.undrained(slots, 1000),
     context.journal.read(),
     lapsedInstances(context),
+    readCapture(context.control),
   ]);
   const gates: ClosedGate[] = [];
   const close = (gate: ClosedGate['gate'], count: number, detail: string): void => {
@@ -37,6 +40,7 @@ export async function closedGates(context: MigrationContext, slots?: readonly nu
   close('not_verified', state.verifiedSince === null ? 1 : 0, 'no verification has found the two sides equal yet');
   if (state.verifiedSince !== null) close('not_verified', isVerificationWanted(state) ? 1 : 0, 'an operator asked for a verification');
   close('lapsed_writer', lapsed, `${lapsed} processes ended without giving their lease back; a verification makes up for them`);
+  for (const { gate, detail } of captureObjections(capture, state.verifiedSince)) close(gate, 1, detail);
   const offset = Math.abs(context.sourceOffsetMs());
   close(
     'clock_offset',

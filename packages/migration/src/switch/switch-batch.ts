@@ -2,6 +2,7 @@ import { isWherryError } from '@wherry/core';
 import type { Instance } from '@wherry/core/control';
 import { abortClosing, beginClosing, closeOnShard, commitSide, openOnShard, type Closing, type PrimarySide } from '@wherry/shards';
 import { undecidedDeadLetters } from '@wherry/sessions';
+import { nothingUnderWay } from '../capture/capture-gates.ts';
 import type { MigrationContext } from '../context.ts';
 import { lapsedInstances } from './gates.ts';
 
@@ -67,14 +68,15 @@ async function tryBatch(
   await journal.reach('switch.acknowledged');
   if (!(await closeShards(context, closing))) return 'conflict';
   await journal.reach('switch.shards-closed');
-  const [lapsed, repairs, ends, letters] = await Promise.all([
+  const [captured, lapsed, repairs, ends, letters] = await Promise.all([
+    nothingUnderWay(context),
     lapsedInstances(context),
     context.repairs.count(slots),
     context.revocations.undrained(slots, 1),
     undecidedDeadLetters(control),
   ]);
   if (lapsed > 0) return 'lapsed_writer';
-  if (repairs > 0 || ends.length > 0 || letters > 0) return 'dirty';
+  if (!captured || repairs > 0 || ends.length > 0 || letters > 0) return 'dirty';
   await journal.reach('switch.checked');
   let seq: bigint;
   try {

@@ -144,9 +144,10 @@ async function* stream(
   const { reader } = link;
   const begun = reader.count;
   let changes: SourceChange[] = [];
-  let position: FeedPosition | undefined;
+  let position: FeedPosition | undefined = { history, at: offset, detail: String(sessions.database) };
   for (;;) {
-    if (position !== undefined && (reader.available === 0 || changes.length >= BATCH)) {
+    // The first of all says only that the stream has begun.
+    if (position !== undefined && (reader.available === 0 || changes.length >= BATCH || position.at === offset)) {
       yield { type: 'changes', changes, position };
       changes = [];
       position = undefined;
