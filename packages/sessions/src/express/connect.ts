@@ -4,13 +4,15 @@ import { ShardSet } from '@wherry/shards';
 import type { Store } from 'express-session';
 import { expressJsonDecoder } from '../legacy/express/express-json.ts';
 import type { IdentityMapping } from '../legacy/identity-mapping.ts';
+import { mongoSessionDecoder } from '../legacy/mongo/mongo-session.ts';
 import { SessionRuntime } from '../runtime.ts';
 import { parseSourceRefKey } from '../source-ref-key.ts';
 import type { SourceStore } from '../source/contract.ts';
 import { identityFrom, refuseMasterKey, secretFrom, shardsFrom, sourceRefKeyFrom } from './environment.ts';
+import { mongoText } from './recognise-mongo.ts';
 import { recogniseStore, type RecognisedStore } from './recognise-store.ts';
 import { loadStoreDrivers, type StoreDrivers } from './store-drivers.ts';
-import { WrappedStore } from './wrap-store.ts';
+import { WrappedStore, type SessionText } from './wrap-store.ts';
 
 /** What {@link connectWherry} needs; what is absent is taken from the environment, secrets also from the file that the variable with `_FILE` at its end names. */
 export interface ConnectOptions {
@@ -59,17 +61,20 @@ export async function connectWherry(options: ConnectOptions = {}): Promise<Wherr
 }
 
 /**
- * The one line that an application changes: its own store, wrapped. connect-redis 10 and connect-dynamodb 3 are
- * recognised; another store is refused with `config_invalid`.
+ * The one line that an application changes: its own store, wrapped. connect-redis 10, connect-dynamodb 3 and
+ * connect-mongo 6 are recognised; another store is refused with `config_invalid`.
  */
 export function wrapStore(theirs: Store, { runtime, identity, drivers }: WherryHandle): Store {
   const store = recogniseStore(theirs);
   const source = sourceOf(store, drivers);
-  const sessions = runtime.carry({ source, decode: expressJsonDecoder({ identity }), defaultIdleMs: store.defaultIdleMs });
-  return new WrappedStore({ sessions, life: store.life, disableTouch: store.layout === 'connect-redis' && store.disableTouch });
+  const decode = store.layout === 'connect-mongo' ? mongoSessionDecoder({ identity }) : expressJsonDecoder({ identity });
+  const sessions = runtime.carry({ source, decode, defaultIdleMs: store.defaultIdleMs });
+  const disableTouch = store.layout === 'connect-redis' && store.disableTouch;
+  const text = textOf(store, drivers);
+  return new WrappedStore({ sessions, life: store.life, disableTouch, ...(text === undefined ? {} : { text }) });
 }
 
-function sourceOf(store: RecognisedStore, { redis, dynamodb }: StoreDrivers): SourceStore {
+function sourceOf(store: RecognisedStore, { redis, dynamodb, mongodb }: StoreDrivers): SourceStore {
   switch (store.layout) {
     case 'connect-redis':
       return (redis ?? notInstalled('redis')).createRedisSource({ client: store.client, prefix: store.prefix });
@@ -77,7 +82,23 @@ function sourceOf(store: RecognisedStore, { redis, dynamodb }: StoreDrivers): So
       const { client, table, prefix, hashKey } = store;
       return (dynamodb ?? notInstalled('@aws-sdk/client-dynamodb')).createDynamoSource({ client, table, prefix, hashKey });
     }
+    case 'connect-mongo': {
+      const { client, database, collection, prefix, payload: layout, cipher } = store;
+      return (mongodb ?? notInstalled('mongodb')).createMongoSource({
+        client,
+        collection,
+        prefix,
+        layout,
+        ...(database === undefined ? {} : { database }),
+        ...(cipher === undefined ? {} : { cipher }),
+      });
+    }
   }
+}
+
+/** undefined: JSON. */
+function textOf(store: RecognisedStore, { mongodb }: StoreDrivers): SessionText | undefined {
+  return store.layout === 'connect-mongo' ? mongoText(store, mongodb ?? notInstalled('mongodb')) : undefined;
 }
 
 function notInstalled(name: string): never {

@@ -1,6 +1,7 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { WherryError } from '@wherry/core';
 import type { SessionData, Store } from 'express-session';
+import { isConnectMongo, recogniseMongo, type RecognisedMongo } from './recognise-mongo.ts';
 import type { RedisCommander } from '../redis/index.ts';
 import type { StoreLife } from './ttl.ts';
 
@@ -24,7 +25,8 @@ export type RecognisedStore =
       readonly hashKey: string;
       readonly life: StoreLife;
       readonly defaultIdleMs: number;
-    };
+    }
+  | RecognisedMongo;
 
 /** The public fields of connect-redis 10. */
 interface ConnectRedis {
@@ -60,7 +62,8 @@ export function recogniseStore(store: Store): RecognisedStore {
       throw new WherryError('config_invalid', 'the connect-dynamodb store has specialKeys; they cannot be carried over');
     return { layout: 'connect-dynamodb', client, table, prefix, hashKey, defaultIdleMs: DAY_MS, life: { layout: 'connect-dynamodb' } };
   }
-  throw new WherryError('config_invalid', 'the session store is not known; connect-redis 10 and connect-dynamodb 3 can be wrapped');
+  if (isConnectMongo(store)) return recogniseMongo(store);
+  throw new WherryError('config_invalid', 'the session store is not known; connect-redis 10, connect-dynamodb 3 and connect-mongo 6 can be wrapped');
 }
 
 function isConnectRedis(store: object): store is ConnectRedis {

@@ -16,8 +16,8 @@ async function loadedWithout(...missing: readonly string[]): Promise<unknown> {
   const script = `
     await import(${JSON.stringify(new URL('index.ts', import.meta.url).href)});
     const { loadStoreDrivers } = await import(${JSON.stringify(new URL('store-drivers.ts', import.meta.url).href)});
-    const { redis, dynamodb } = await loadStoreDrivers();
-    console.log(JSON.stringify([redis !== undefined, dynamodb !== undefined]));`;
+    const { redis, dynamodb, mongodb } = await loadStoreDrivers();
+    console.log(JSON.stringify([redis, dynamodb, mongodb].map((driver) => driver !== undefined)));`;
   const { stdout } = await promisify(execFile)(process.execPath, [
     '--conditions=source',
     `--import=data:text/javascript,${encodeURIComponent(hooks)}`,
@@ -29,12 +29,13 @@ async function loadedWithout(...missing: readonly string[]): Promise<unknown> {
 }
 
 test.each([
-  [[], [true, true]],
-  [['redis'], [false, true]],
-  [['@aws-sdk/client-dynamodb'], [true, false]],
+  [[], [true, true, true]],
+  [['redis'], [false, true, true]],
+  [['@aws-sdk/client-dynamodb'], [true, false, true]],
+  [['mongodb'], [true, true, false]],
   [
-    ['redis', '@aws-sdk/client-dynamodb'],
-    [false, false],
+    ['redis', '@aws-sdk/client-dynamodb', 'mongodb'],
+    [false, false, false],
   ],
 ])('an application without %j loads what it has', async (missing, loaded) => {
   expect(await loadedWithout(...missing)).toEqual(loaded);

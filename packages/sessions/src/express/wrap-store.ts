@@ -4,12 +4,23 @@ import type { CarriedSessions } from '../carried/carried-sessions.ts';
 import type { CarriedRead } from '../carried/read.ts';
 import { sessionTtlMs, type StoreLife } from './ttl.ts';
 
+/** How an application's sessions are told as text. */
+export interface SessionText {
+  write(session: SessionData): string;
+  /** Errors: whatever a text that was not written so causes. */
+  read(text: string): SessionData;
+}
+
+const JSON_TEXT: SessionText = { write: (session) => JSON.stringify(session), read: (text) => JSON.parse(text) as SessionData };
+
 /** What a wrapped store works with. */
 export interface WrappedStoreOptions {
   readonly sessions: CarriedSessions;
   readonly life: StoreLife;
   /** connect-redis' `disableTouch`: requests do not extend a session. */
   readonly disableTouch?: boolean;
+  /** Default: JSON. */
+  readonly text?: SessionText;
 }
 
 /** A request as express-session hands it to its stores. */
@@ -23,14 +34,16 @@ type Done = (error?: unknown) => void;
  */
 export class WrappedStore extends Store {
   readonly #options: WrappedStoreOptions;
+  readonly #text: SessionText;
 
   constructor(options: WrappedStoreOptions) {
     super();
     this.#options = options;
+    this.#text = options.text ?? JSON_TEXT;
   }
 
   override get(sid: string, callback: (error: unknown, session?: SessionData | null) => void): void {
-    settle(this.#options.sessions.read(sid).then(sessionOf), callback);
+    settle(this.#options.sessions.read(sid).then((read) => sessionOf(read, this.#text)), callback);
   }
 
   override set(sid: string, session: SessionData, callback?: Done): void {
@@ -65,7 +78,7 @@ export class WrappedStore extends Store {
       return;
     }
     // `ended`: a log-out has overtaken this request; the session stays ended, and the request has nothing to say about it.
-    await this.#options.sessions.save(sid, JSON.stringify(session), ttlMs);
+    await this.#options.sessions.save(sid, this.#text.write(session), ttlMs);
   }
 
   async #touch(sid: string, session: SessionData): Promise<void> {
@@ -75,12 +88,12 @@ export class WrappedStore extends Store {
   }
 }
 
-function sessionOf(read: CarriedRead): SessionData | null {
+function sessionOf(read: CarriedRead, text: SessionText): SessionData | null {
   switch (read.state) {
     case 'live':
-      return JSON.parse(read.attributes) as SessionData;
+      return text.read(read.attributes);
     case 'undecodable':
-      return parsedOrNothing(read.value);
+      return readOrNothing(read.value, text);
     case 'absent':
     case 'ended':
       return null;
@@ -88,11 +101,11 @@ function sessionOf(read: CarriedRead): SessionData | null {
 }
 
 /** What the migration cannot make sense of may well make sense to the application. */
-function parsedOrNothing(value: string): SessionData {
+function readOrNothing(value: string, text: SessionText): SessionData {
   try {
-    return JSON.parse(value) as SessionData;
+    return text.read(value);
   } catch (cause) {
-    throw new WherryError('session_undecodable', 'the stored session is not JSON', { cause });
+    throw new WherryError('session_undecodable', 'the stored session is not what its store writes', { cause });
   }
 }
 

@@ -8,9 +8,9 @@ test('express-session JSON is told by the store that it lies in', () => {
   const entries = [{ rawId, value: session({ user: { id: 1, roles: ['a', 'b'] } }) }];
   expect(detectLayout({ store: 'redis', entries })).toMatchObject({ layout: 'connect-redis', sampled: 1, matching: 1, faults: {} });
   expect(detectLayout({ store: 'dynamodb', entries }).layout).toBe('connect-dynamodb');
-  const unknown = detectLayout({ store: 'mongodb', entries });
+  const unknown = detectLayout({ store: 'files', entries });
   expect(unknown.layout).toBe('unknown');
-  expect(unknown.reasons).toContain('no layout is known for the store "mongodb"');
+  expect(unknown.reasons).toContain('no layout is known for the store "files"');
 });
 
 test('too many values of another form: unknown, with the counts', () => {
