@@ -13,11 +13,15 @@ export async function* sessionKeysOfUser(shard: Shard, userId: string, belowGene
   } while (after !== undefined);
 }
 
+const LIVING = 'SELECT slot, id, session_id FROM user_session WHERE user_id = $1 AND user_generation < $2 AND deleted_at IS NULL';
+
 async function page(shard: Shard, values: unknown[]): Promise<SessionKey[]> {
   const { rows } = await shard.query<{ slot: number; id: bigint; session_id: Buffer }>({
     name: 'session-of-user',
-    text: `SELECT slot, id, session_id FROM user_session
-      WHERE user_id = $1 AND user_generation < $2 AND deleted_at IS NULL AND (slot, id) > ($3::int, $4::bigint) ORDER BY slot, id LIMIT $5`,
+    text: {
+      postgres: `${LIVING} AND (slot, id) > ($3::int, $4::bigint) ORDER BY slot, id LIMIT $5`,
+      mysql: `${LIVING} AND (slot > $3 OR (slot = $3 AND id > $4)) ORDER BY slot, id LIMIT $5`,
+    },
     values,
   });
   return rows.map((row) => ({ slot: row.slot, id: row.id, digest: row.session_id }));

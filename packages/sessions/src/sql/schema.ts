@@ -1,4 +1,8 @@
-import type { SchemaPart } from '@wherry/core/control';
+import type { ShardSchemaPart } from '@wherry/shards';
 
 /** The table of login records, on every shard. Needs the tables of `shardSchema`. */
-export const sessionsShardSchema: SchemaPart = { part: 'sessions', folder: new URL('../../sql/shard/', import.meta.url) };
+export const sessionsShardSchema: ShardSchemaPart = {
+  part: 'sessions',
+  folder: new URL('../../sql/shard/', import.meta.url),
+  mysqlFolder: new URL('../../sql/shard-mysql/', import.meta.url),
+};

@@ -1,4 +1,4 @@
-import type { BinaryRow } from '@wherry/shards';
+import type { BinaryRow, ByDialect } from '@wherry/shards';
 import type { SessionKey } from '../record.ts';
 import type { StoredSession } from './stored-session.ts';
 
@@ -8,30 +8,27 @@ export type LookUp = SessionKey | (Omit<SessionKey, 'digest'> & { readonly diges
 /** Length of a digest. Behind it in the first column come {@link NUMBERS}, 8 bytes each, and then the sealed id. */
 const DIGEST_BYTES = 32;
 
-const NUMBERS = [
-  't.create_time',
-  't.last_access_time',
-  't.user_generation',
-  't.epoch',
-  't.version',
-  't.touch_version',
-  `coalesce(t.expire_time, ${String(-(2n ** 63n))})`,
-  `coalesce(t.deleted_at, ${String(-(2n ** 63n))})`,
-] as const;
+const NUMBERS = ['create_time', 'last_access_time', 'user_generation', 'epoch', 'version', 'touch_version', 'expire_time', 'deleted_at'] as const;
+/** Of them, those that may be missing. */
+const NULLABLE: ReadonlySet<string> = new Set(['expire_time', 'deleted_at']);
 const REF_AT = DIGEST_BYTES + NUMBERS.length * 8;
+
+const TEXTS = ['t.user_id', 't.username', 't.role', 't.authorities', 't.attributes'];
+
+const POSTGRES_NUMBERS = NUMBERS.map((name) => `int8send(${NULLABLE.has(name) ? `coalesce(t.${name}, ${String(-(2n ** 63n))})` : `t.${name}`})`);
+const MYSQL_NUMBERS = NUMBERS.map((name) => {
+  const hex = `LPAD(HEX(t.${name}), 16, '0')`;
+  return NULLABLE.has(name) ? `COALESCE(${hex}, '8000000000000000')` : hex;
+});
 
 /**
  * Expressions over a row `t` of user_session, for {@link storedSession}. What needs no escaping is joined, in bytes: both
  * sides pay for each value of a row, and this makes six of fifteen.
  */
-export const SESSION_COLUMNS: readonly string[] = [
-  `t.session_id || ${NUMBERS.map((number) => `int8send(${number})`).join(' || ')} || coalesce(t.source_ref, '')`,
-  't.user_id',
-  't.username',
-  't.role',
-  't.authorities',
-  't.attributes',
-];
+export const SESSION_COLUMNS: ByDialect<readonly string[]> = {
+  postgres: [`t.session_id || ${POSTGRES_NUMBERS.join(' || ')} || coalesce(t.source_ref, '')`, ...TEXTS],
+  mysql: [`CONCAT(t.session_id, UNHEX(CONCAT(${MYSQL_NUMBERS.join(', ')})), COALESCE(t.source_ref, ''))`, ...TEXTS],
+};
 
 /**
  * The session in a row of {@link SESSION_COLUMNS}; undefined where its digest is not that of `key`, which is compared in

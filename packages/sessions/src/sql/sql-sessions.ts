@@ -10,23 +10,11 @@ import {
   type WriteOutcome,
 } from '@wherry/shards';
 import type { SessionKey, SessionRecord, SessionVersion } from '../record.ts';
+import { recordItem, touchItem, type EndItem, type RecordItem, type ReplacedIdentity, type TouchItem } from './batch-items.ts';
 import { sessionKeysOfUser } from './by-user.ts';
 import { countSessions, scanSessions, type ScanOptions, type SessionCounts, type SessionScanPage } from './scan.ts';
 import { SESSION_COLUMNS, storedSession, type LookUp } from './session-row.ts';
-import {
-  createStatement,
-  endStatement,
-  putStatement,
-  recordItem,
-  restoreStatement,
-  saveStatement,
-  touchItem,
-  touchStatement,
-  type EndItem,
-  type RecordItem,
-  type ReplacedIdentity,
-  type TouchItem,
-} from './statements.ts';
+import { createStatement, endStatement, putStatement, restoreStatement, saveStatement, touchStatement } from './statements.ts';
 import type { SessionRead, SessionTouch } from './stored-session.ts';
 import { TouchBuffer } from './touch-buffer.ts';
 
@@ -163,7 +151,7 @@ export class SqlSessions implements Component {
    */
   async save(record: SessionRecord, epoch: number, over?: ReplacedIdentity): Promise<SaveResult> {
     const { outcome, row } = await this.#save.underEpoch({ ...recordItem(record), ...(over === undefined ? {} : { over }) }, epoch);
-    if (outcome === 'older' && row[ANSWER_OFFSET + 2] === true) return { outcome: 'differs', version: record.version };
+    if (outcome === 'older' && Number(row[ANSWER_OFFSET + 2]) === 1) return { outcome: 'differs', version: record.version };
     if (outcome !== 'applied') return { outcome, version: record.version };
     return { outcome, version: { epoch: row[ANSWER_OFFSET] as number, n: row[ANSWER_OFFSET + 1] as number } };
   }

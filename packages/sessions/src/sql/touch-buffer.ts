@@ -1,7 +1,7 @@
 import { silentLogger, type Logger } from '@wherry/core';
 import type { FencedWrite, SlotMap, SlotPassage, WriteOutcome } from '@wherry/shards';
 import type { SessionKey } from '../record.ts';
-import { touchItem, type TouchItem } from './statements.ts';
+import { touchItem, type TouchItem } from './batch-items.ts';
 import type { SessionTouch } from './stored-session.ts';
 
 /** Options of {@link TouchBuffer}. */

@@ -16,14 +16,22 @@ export interface SessionClusterOptions extends Partial<Omit<SqlSessionsOptions, 
   readonly shard?: ShardOptions;
   /** Primary side of all slots; default source. */
   readonly side?: PrimarySide;
+  /** Where the shards live, if elsewhere: PostgreSQL or MySQL. */
+  readonly shardServerUrl?: string;
   /** Where the second shard lives, if elsewhere. */
   readonly secondServerUrl?: string;
 }
 
 /** Creates the databases, applies the schemas and spreads the slots. A slot is waited for as long as a busy machine needs. */
 export async function startSessionCluster(serverUrl: string, options: SessionClusterOptions = {}): Promise<SessionCluster> {
-  const { shard, side = 'source', secondServerUrl = serverUrl, ...own } = options;
-  const cluster = await startCluster(serverUrl, { ...shard, side, shardSchema: [sessionsShardSchema], lastServerUrl: secondServerUrl });
+  const { shard, side = 'source', shardServerUrl = serverUrl, secondServerUrl = shardServerUrl, ...own } = options;
+  const cluster = await startCluster(serverUrl, {
+    ...shard,
+    side,
+    shardSchema: [sessionsShardSchema],
+    shardServerUrl,
+    lastServerUrl: secondServerUrl,
+  });
   const sessions = new SqlSessions({ deadlineMs: PATIENT_MS, ...own, shards: cluster.shards, map: cluster.map });
   return {
     ...cluster,

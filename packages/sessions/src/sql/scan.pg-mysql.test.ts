@@ -1,0 +1,4 @@
+import { inject } from 'vitest';
+import { scanSuite } from './testing/scan-suite.ts';
+
+scanSuite(() => inject('mysqlUrl'));

@@ -1,0 +1,4 @@
+import { inject } from 'vitest';
+import { switchingSuite } from './testing/switching-suite.ts';
+
+switchingSuite(() => inject('mysqlUrl'));
