@@ -11,8 +11,7 @@ const LIFE_MS = 60_000;
 export async function sendCanary(context: MigrationContext): Promise<void> {
   const rawId = `wherry-canary-${randomBytes(16).toString('base64url')}`;
   const expireTime = (await context.source.now()) + LIFE_MS;
-  const cookie = { originalMaxAge: LIFE_MS, expires: new Date(expireTime).toISOString(), httpOnly: true, path: '/' };
-  const value = JSON.stringify({ cookie, canary: 'ä\u0000"\\ 🚢' });
+  const value = (await context.source.canary?.()) ?? expressCanary(expireTime);
   await context.source.put(rawId, value, expireTime, { epoch: 1, n: 1 });
   try {
     const [found] = await context.source.get([rawId]);
@@ -22,4 +21,9 @@ export async function sendCanary(context: MigrationContext): Promise<void> {
   } finally {
     await context.source.end(rawId, LIFE_MS, 1);
   }
+}
+
+function expressCanary(expireTime: number): string {
+  const cookie = { originalMaxAge: LIFE_MS, expires: new Date(expireTime).toISOString(), httpOnly: true, path: '/' };
+  return JSON.stringify({ cookie, canary: 'ä\u0000"\\ 🚢' });
 }

@@ -98,6 +98,11 @@ export interface SourceStore {
   get(rawIds: readonly string[]): Promise<readonly (SourceSession | undefined)[]>;
   /** About how many sessions there are, and how (an estimate may be rough). */
   count(): Promise<number>;
+  /**
+   * A session of nobody's in the form of those that lie here, for a proof of the way back: what the application would take
+   * for one of its own. Absent: a session of express-session is one.
+   */
+  canary?(): Promise<string>;
 
   /**
    * Writes as the primary side: the next version is made in the store, `n + 1` in `epoch`. `ttlMs` null: never expires.

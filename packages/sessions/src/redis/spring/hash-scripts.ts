@@ -1,4 +1,5 @@
 import { PRELUDE } from '../scripts.ts';
+import { INTEGER_STREAM, LONG_STREAM } from './number-streams.ts';
 
 /** What differs between the two repositories of Spring Session. */
 export interface SpringLayout {
@@ -10,11 +11,6 @@ export interface SpringLayout {
 
 /** Ends of the namespace's keys in the indexed layout. */
 const PRINCIPALS = 'index:org.springframework.session.FindByIndexNameSessionRepository.PRINCIPAL_NAME_INDEX_NAME:';
-/** Streams of `java.lang.Long` and `java.lang.Integer` up to the number itself. */
-const LONG =
-  'aced00057372000e6a6176612e6c616e672e4c6f6e673b8be490cc8f23df0200014a000576616c7565787200106a6176612e6c616e672e4e756d62657286ac951d0b94e08b0200007870';
-const INTEGER =
-  'aced0005737200116a6176612e6c616e672e496e746567657212e2a0a4f781873802000149000576616c7565787200106a6176612e6c616e672e4e756d62657286ac951d0b94e08b0200007870';
 
 /** Spring keeps an indexed session for five minutes more, in which it tells the application of the end. */
 const GRACE_MS = 300_000;
@@ -35,7 +31,7 @@ function keysOf({ prefix, indexed }: SpringLayout): string {
   return `
 local PREFIX, NAMESPACE = ${luaText(prefix)}, ${luaText(prefix.slice(0, -'sessions:'.length))}
 local INDEXED, GRACE, SLACK, FOREVER = ${indexed}, ${indexed ? GRACE_MS : 0}, ${CLOCK_SLACK_MS}, ${FOREVER}
-local LONG, INTEGER = ${luaText(Buffer.from(LONG, 'hex').toString('latin1'))}, ${luaText(Buffer.from(INTEGER, 'hex').toString('latin1'))}
+local LONG, INTEGER = ${luaText(LONG_STREAM.toString('latin1'))}, ${luaText(INTEGER_STREAM.toString('latin1'))}
 
 local function number(text)
   if #text == #LONG + 8 and string.sub(text, 1, #LONG) == LONG then return (struct.unpack('>i8', text, #LONG + 1)) end

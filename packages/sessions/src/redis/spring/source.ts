@@ -7,6 +7,7 @@ import { isCluster } from '../routes.ts';
 import { openRedisSource, type RedisSourceOptions } from '../source.ts';
 import { springScripts } from './hash-scripts.ts';
 import { packFields, unpackFields } from './packed-fields.ts';
+import { springCanary } from './spring-canary.ts';
 
 /** Options of {@link createSpringRedisSource}. */
 export interface SpringRedisSourceOptions extends Omit<RedisSourceOptions, 'bytes'> {
@@ -57,6 +58,10 @@ function fieldsSource(source: SourceStore): SourceStore {
     now: () => source.now(),
     partitions: () => source.partitions(),
     count: () => source.count(),
+    canary: () =>
+      firstSession(source).then((session) =>
+        springCanary(session === undefined ? undefined : unpackFields(Buffer.from(session.value, 'latin1'))),
+      ),
     close: () => source.close(),
     async scan(partition, cursor, limit, signal) {
       const page = await source.scan(partition, cursor, limit, signal);
@@ -73,6 +78,15 @@ function fieldsSource(source: SourceStore): SourceStore {
     end: (rawId, keepMs, epoch) => source.end(bytes(rawId), keepMs, epoch),
     put: async (rawId, value, expireTime, version) => source.put(bytes(rawId), stored(value), expireTime, version),
   };
+}
+
+/** Any session at all; undefined: the first page of none of the parts has one. */
+async function firstSession(source: SourceStore): Promise<SourceSession | undefined> {
+  for (const partition of await source.partitions()) {
+    const [session] = (await source.scan(partition, null, 1)).sessions;
+    if (session !== undefined) return session;
+  }
+  return undefined;
 }
 
 function handedOver(packed: string): string {

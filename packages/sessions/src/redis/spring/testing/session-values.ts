@@ -1,28 +1,25 @@
 import { fieldsOfText, textOfFields } from '../../../legacy/spring/fields-text.ts';
 import { readJavaObject } from '../../../legacy/java/object-stream.ts';
+import { INTEGER_STREAM, LONG_STREAM } from '../number-streams.ts';
 import type { SourceSave, SourceSession, SourceStore } from '../../../source/contract.ts';
 
 /** How the fields of a session are serialised. */
 export type Values = 'jdk' | 'json';
 
-const LONG =
-  'aced00057372000e6a6176612e6c616e672e4c6f6e673b8be490cc8f23df0200014a000576616c7565787200106a6176612e6c616e672e4e756d62657286ac951d0b94e08b0200007870';
-const INTEGER =
-  'aced0005737200116a6176612e6c616e672e496e746567657212e2a0a4f781873802000149000576616c7565787200106a6176612e6c616e672e4e756d62657286ac951d0b94e08b0200007870';
 const TEXT = 'sessionAttr:text';
 const CREATED = 1_700_000_000_000n;
 const IDLE_SECONDS = 1800;
 
 export function longField(values: Values, value: bigint): Buffer {
   if (values === 'json') return Buffer.from(String(value));
-  const field = Buffer.from(`${LONG}${'00'.repeat(8)}`, 'hex');
+  const field = Buffer.concat([LONG_STREAM, Buffer.alloc(8)]);
   field.writeBigInt64BE(value, field.length - 8);
   return field;
 }
 
 export function integerField(values: Values, value: number): Buffer {
   if (values === 'json') return Buffer.from(String(value));
-  const field = Buffer.from(`${INTEGER}${'00'.repeat(4)}`, 'hex');
+  const field = Buffer.concat([INTEGER_STREAM, Buffer.alloc(4)]);
   field.writeInt32BE(value, field.length - 4);
   return field;
 }
