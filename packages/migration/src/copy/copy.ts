@@ -66,9 +66,7 @@ export async function copyPart(context: MigrationContext, claim: Claim, tell: ()
     rate.add(scanned);
     await journal.reach('copy.page-written');
     const checkpoint: Checkpoint = { incarnation, cursor: next, done: next === null, counts };
-    await pace.unit(0, () => journal.parts.save(claim, checkpoint, { rate: rate.perSecond, pace: { ...pace.report } }), {
-      patienceMs: PATIENCE_MS,
-    });
+    await pace.unit(0, () => journal.parts.save(claim, checkpoint, { rate: rate.perSecond, pace: { ...pace.report } }), pace.ofPart);
     await journal.reach('copy.checkpoint');
     await tell();
   };

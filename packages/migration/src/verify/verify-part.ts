@@ -40,9 +40,7 @@ export async function verifyPart(context: MigrationContext, claim: Claim, tell: 
   const save = async (done: boolean): Promise<void> => {
     const counts = addCounts(addCounts({ ...claim.checkpoint.counts }, { scanned }), suspects.counts);
     const checkpoint: Checkpoint = { incarnation, cursor, done, counts };
-    await pace.unit(0, () => journal.parts.save(claim, checkpoint, { rate: rate.perSecond, pace: { ...pace.report } }), {
-      patienceMs: PATIENCE_MS,
-    });
+    await pace.unit(0, () => journal.parts.save(claim, checkpoint, { rate: rate.perSecond, pace: { ...pace.report } }), pace.ofPart);
     await journal.reach('verify.checkpoint');
     await tell();
   };
@@ -67,9 +65,7 @@ async function compareSource(context: MigrationContext, claim: Claim, cursor: st
   const { pace, source } = context;
   const partition = { id: claim.part.slice(SOURCE_PART.length), incarnation: claim.checkpoint.incarnation };
   const { batchSize } = pace;
-  const { sessions, next } = await pace.unit(batchSize, () => source.scan(partition, cursor, batchSize, pace.signal), {
-    patienceMs: PATIENCE_MS,
-  });
+  const { sessions, next } = await pace.unit(batchSize, () => source.scan(partition, cursor, batchSize, pace.signal), pace.ofPart);
   await pace.unit(0, () => compareSourcePage(context, sessions, suspects), pace.ofPart);
   return { scanned: sessions.length, next };
 }
@@ -98,9 +94,7 @@ async function compareTarget(
   const { pace, target } = context;
   const limit = pace.batchSize;
   const after = scanFrom(range, cursor);
-  const found = await pace.unit(limit, () => target.scanShard(range.shard, { after, limit, carriedOnly: true }), {
-    patienceMs: PATIENCE_MS,
-  });
+  const found = await pace.unit(limit, () => target.scanShard(range.shard, { after, limit, carriedOnly: true }), pace.ofPart);
   const sessions = found.sessions.filter((session) => keyOf(session).slot < range.to);
   await pace.unit(0, () => compareTargetPage(context, sessions, suspects), pace.ofPart);
   return { scanned: sessions.length, next: cursorBehind(range, found.next) };
