@@ -18,6 +18,8 @@ export interface SpringRedisSourceOptions extends Omit<RedisSourceOptions, 'byte
 }
 
 const PREFIX = 'spring:session:sessions:';
+const SAMPLED_PAGES = 50;
+const SAMPLED_KEYS = 100;
 
 /**
  * Sessions of Spring Session 2 and 3 in Redis: a hash for each, and in the indexed layout the keys beside it. Values are
@@ -80,11 +82,16 @@ function fieldsSource(source: SourceStore): SourceStore {
   };
 }
 
-/** Any session at all; undefined: the first page of none of the parts has one. */
+/** Any session at all; undefined: none was met among so many keys. */
 async function firstSession(source: SourceStore): Promise<SourceSession | undefined> {
   for (const partition of await source.partitions()) {
-    const [session] = (await source.scan(partition, null, 1)).sessions;
-    if (session !== undefined) return session;
+    let cursor: string | null = null;
+    for (let page = 0; page < SAMPLED_PAGES; page++) {
+      const { sessions, next } = await source.scan(partition, cursor, SAMPLED_KEYS);
+      if (sessions[0] !== undefined) return sessions[0];
+      if (next === null) break;
+      cursor = next;
+    }
   }
   return undefined;
 }
