@@ -1,4 +1,5 @@
 import { CreateTableCommand, ResourceInUseException, UpdateItemCommand, waitUntilTableExists } from '@aws-sdk/client-dynamodb';
+import { MongoClient } from 'mongodb';
 import { createClient } from 'redis';
 import { MOST_CART_ITEMS } from './answers.ts';
 import type { Config } from './config.ts';
@@ -13,7 +14,14 @@ export interface Carts {
 
 /** Opens the carts: beside the sessions, in the same store. */
 export function openCarts({ source, keyPrefix }: Pick<Config, 'source' | 'keyPrefix'>): Promise<Carts> {
-  return source.kind === 'redis' ? redisCarts(source.url, `cart:${keyPrefix}`) : dynamoCarts(source.endpoint, `${source.table}-carts`);
+  switch (source.kind) {
+    case 'redis':
+      return redisCarts(source.url, `cart:${keyPrefix}`);
+    case 'dynamodb':
+      return dynamoCarts(source.endpoint, `${source.table}-carts`);
+    case 'mongodb':
+      return mongoCarts(source.url, keyPrefix);
+  }
 }
 
 async function redisCarts(url: string, prefix: string): Promise<Carts> {
@@ -63,5 +71,21 @@ async function dynamoCarts(endpoint: string, table: string): Promise<Carts> {
       return MOST_CART_ITEMS;
     },
     close: async () => client.destroy(),
+  };
+}
+
+async function mongoCarts(url: string, prefix: string): Promise<Carts> {
+  const client = await MongoClient.connect(url);
+  const carts = client.db().collection<{ readonly _id: string; readonly things: string[] }>('carts');
+  return {
+    add: async (userId, item) => {
+      const _id = prefix + userId;
+      const after = await carts.findOneAndUpdate({ _id }, { $push: { things: item } }, { upsert: true, returnDocument: 'after' });
+      const count = after?.things.length ?? 0;
+      if (count <= MOST_CART_ITEMS) return count;
+      await carts.updateOne({ _id }, { $pop: { things: -1 } });
+      return MOST_CART_ITEMS;
+    },
+    close: () => client.close(),
   };
 }

@@ -1,7 +1,9 @@
 /** Where the sessions lie. */
 export type SourceLocation =
   | { readonly kind: 'redis'; readonly url: string }
-  | { readonly kind: 'dynamodb'; readonly endpoint: string; readonly table: string };
+  | { readonly kind: 'dynamodb'; readonly endpoint: string; readonly table: string }
+  /** With the database in the address. `stringify` false: sessions are kept as documents, not as text. */
+  | { readonly kind: 'mongodb'; readonly url: string; readonly stringify: boolean };
 
 /** What the environment says. */
 export interface Config {
@@ -85,7 +87,9 @@ function wholeNumber(env: NodeJS.ProcessEnv, key: string, otherwise: number, lea
 
 function parseSource(text: string): SourceLocation {
   // The text is not quoted in the error: a Redis URL can hold a password.
-  const refused = new ConfigError('LEGACY_SOURCE must be redis://host:port or dynamodb://host:port/table');
+  const refused = new ConfigError('LEGACY_SOURCE must be redis://host:port, mongodb://host:port/database or dynamodb://host:port/table');
+  // Several hosts of a replica set are no address of the web's kind.
+  if (/^mongodb(?:\+srv)?:\/\/[^/?#]+\/[^/?#]+/.test(text)) return { kind: 'mongodb', url: text, stringify: true };
   if (!URL.canParse(text)) throw refused;
   const url = new URL(text);
   if (url.protocol === 'redis:' || url.protocol === 'rediss:') return { kind: 'redis', url: text };

@@ -1,5 +1,6 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import connectDynamo from 'connect-dynamodb';
+import MongoStore from 'connect-mongo';
 import { RedisStore } from 'connect-redis';
 import session from 'express-session';
 import { createClient } from 'redis';
@@ -34,6 +35,12 @@ async function openTheirs(config: Config): Promise<OpenStore> {
     client.on('error', () => undefined);
     await client.connect();
     return { store: new RedisStore({ client, prefix }), close: async () => client.destroy() };
+  }
+  if (source.kind === 'mongodb') {
+    const transformId = (id: string): string => prefix + id;
+    const store = MongoStore.create({ mongoUrl: source.url, stringify: source.stringify, transformId, autoRemove: 'interval' });
+    await store.collectionP;
+    return { store, close: () => store.close() };
   }
   const client = dynamoClient(source.endpoint);
   const DynamoStore = connectDynamo(session);

@@ -143,7 +143,7 @@ export class Workbench {
 }
 
 /** Options of {@link Workbench.migrator}. */
-export type MigratorSetup = Partial<Omit<MigrationOptions, 'runtime' | 'source' | 'decode' | 'signal'>> &
+export type MigratorSetup = Partial<Omit<MigrationOptions, 'runtime' | 'source' | 'signal'>> &
   Pick<SessionRuntimeOptions, 'shadowGraceMs'>;
 
 /** A migrator under test. */

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { SourceLocation } from '@wherry/legacy-app';
 import { changeMigration, readMigration } from '@wherry/migration';
-import { Workbench, type RunningMigrator } from '@wherry/migration/testing';
-import { abandonDeadLetters, listDeadLetters, type SourceStore } from '@wherry/sessions';
+import { TEST_IDENTITY, Workbench, type RunningMigrator } from '@wherry/migration/testing';
+import { abandonDeadLetters, formatsOf, listDeadLetters, type SourceStore } from '@wherry/sessions';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { SLOW_ITEM, cookieOf, startWrapped, type WrappedApplication } from '../application.ts';
 
@@ -66,8 +66,10 @@ export function describeWrapped({ location, open }: WrappedSuite): void {
     for (let n = 0; n < 5; n++) stay.set(n, { cookie: await application.logIn(n), items: 0 });
     const cookie = { originalMaxAge: 600_000, maxAge: 600_000, expires: new Date(Date.now() + 600_000).toISOString() };
     await application.writeRaw('nobody-can-tell-whose', { cookie, user: { id: { of: 'another kind' } } });
+    const [format] = formatsOf(source.describe().kind);
     running = await bench.migrator(source, {
       writers: 'instrumented',
+      ...(format === undefined ? {} : { decode: format.decoder({ identity: TEST_IDENTITY }) }),
       progress: { progress: () => undefined, note: (text) => notes.push(text) },
     });
     await vi.waitFor(() => expect(notes.some((note) => note.startsWith('gate closed') && note.includes('1 sessions'))).toBe(true), {
