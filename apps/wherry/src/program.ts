@@ -5,6 +5,7 @@ import { addDemoCommand } from './commands/demo.ts';
 import { addKeyCommands } from './commands/keys.ts';
 import { addMigrateCommands } from './commands/migrate.ts';
 import { addRolloutCommands } from './commands/rollout.ts';
+import { addSoakCommand } from './commands/soak.ts';
 import { addUpCommand } from './commands/up.ts';
 import { addVerifyDumpCommand } from './commands/verify-dump.ts';
 import { addVersionCommand } from './commands/version.ts';
@@ -21,6 +22,7 @@ export function createProgram(terminal: Terminal): Command {
     .showSuggestionAfterError()
     .exitOverride();
   addDemoCommand(program, terminal);
+  addSoakCommand(program, terminal);
   addUpCommand(program, terminal);
   addMigrateCommands(program, terminal);
   addRolloutCommands(program, terminal);

@@ -8,6 +8,8 @@ export interface Child {
   onLine(listener: (line: string) => void): void;
   /** Writes a line to its standard input. */
   send(line: string): void;
+  /** Sends it a signal, as an operator or the machine would. */
+  signal(signal: NodeJS.Signals): void;
   /** Resolves with its exit code when it has ended; null after a signal. */
   readonly ended: Promise<number | null>;
   /** Asks it to end in order and waits; kills it after `graceMs`. */
@@ -51,11 +53,14 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   const handle: Child = {
     onLine: (listener) => void listeners.push(listener),
     send: (line) => void child.stdin.write(`${line}\n`),
+    signal: (signal) => void child.kill(signal),
     ended,
     stop: (graceMs = 15_000) => end(child, ended, graceMs),
   };
   // Should this process die without a word, the children must not live on.
-  process.once('exit', () => child.kill('SIGKILL'));
+  const killed = (): void => void child.kill('SIGKILL');
+  process.once('exit', killed);
+  void ended.then(() => process.off('exit', killed));
   await untilReady(handle, options, () => tail);
   return handle;
 }

@@ -30,7 +30,7 @@ export function outcomeTable(report: CrowdReport, seconds: number): string {
 }
 
 /** The line that says it all. */
-export function outcomeLine({ report, rollbacks }: StoryEnd): string {
+export function outcomeLine({ report, rollbacks }: Pick<StoryEnd, 'report' | 'rollbacks'>): string {
   const { carried, lost, resurrected, signedOut, authoritiesChanged } = report;
   return `carried ${carried}, lost ${lost}, resurrected ${resurrected}, signed out ${signedOut}, authorities changed ${authoritiesChanged}, rollbacks ${rollbacks}`;
 }

@@ -1,19 +1,17 @@
-import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Lifecycle } from '@wherry/core';
 import { openDatabase } from '@wherry/core/control';
 import { createLogger } from '@wherry/core/log';
 import { changeMigration } from '@wherry/migration';
 import type { MigratorService } from '@wherry/migrator';
-import { request } from 'undici';
 import { openFoundation, prepareDatabases } from '../roles/foundation.ts';
 import { addMigratorRole } from '../roles/migrator.ts';
 import { Crowd } from './crowd.ts';
 import type { DemoOptions } from './options.ts';
 import { walkPhases, type PhasesEnd } from './phases.ts';
+import { presentAtTarget } from './present-at-target.ts';
+import { seedSessions } from './seed-sessions.ts';
 import type { Stage } from './stage.ts';
 import type { Teller } from './teller.ts';
 
@@ -34,7 +32,7 @@ const ACTOR = { actor: 'demo' } as const;
 export async function playStory(stage: Stage, options: DemoOptions, teller: Teller): Promise<StoryEnd> {
   teller.chapter(`${options.sessions.toLocaleString('en-US')} users sign in at the legacy application`);
   const seeds = join(stage.folder, 'seeds.ndjson');
-  await seedSessions(stage, options.sessions, seeds);
+  await seedSessions(stage.legacyUrl, options.sessions, seeds);
   await prepareDatabases(stage.config);
   await stage.startServices();
   teller.say(`auth listens on ${stage.authUrl}, the gateway on ${stage.gatewayUrl}`);
@@ -66,18 +64,6 @@ export async function playStory(stage: Stage, options: DemoOptions, teller: Tell
   return { ...(await walkPhases(stage, crowd, teller)), rollbacks: 1 };
 }
 
-async function seedSessions(stage: Stage, count: number, file: string): Promise<void> {
-  const { statusCode, body } = await request(`${stage.legacyUrl}/seed`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ from: 1, count }),
-    bodyTimeout: 0,
-    headersTimeout: 0,
-  });
-  if (statusCode !== 200) throw new Error(`the legacy application refused to sign users in: ${statusCode} ${await body.text()}`);
-  await pipeline(Readable.from(body), createWriteStream(file, { mode: 0o600 }));
-}
-
 async function startCrowd(stage: Stage, options: DemoOptions, seeds: string, teller: Teller): Promise<Crowd> {
   const foundation = openFoundation(stage.config, 'demo');
   stage.onClose(async () => foundation.component.stop?.());
@@ -90,18 +76,7 @@ async function startCrowd(stage: Stage, options: DemoOptions, seeds: string, tel
     ledger: join(stage.folder, 'ledger.ndjson'),
     firstUser: options.sessions + 1,
     thinkMs: options.source === undefined ? DYNAMO_THINK_MS : REDIS_THINK_MS,
-    // The target is asked with SQL of its own, not with the engine's code.
-    present: async (ids) => {
-      const found = new Set<string>();
-      for (const shard of foundation.shards.all) {
-        const { rows } = await shard.database.query<{ digest: string }>(
-          `SELECT encode(session_id, 'hex') AS digest FROM user_session
-           WHERE deleted_at IS NULL AND (expire_time IS NULL OR expire_time > (extract(epoch FROM clock_timestamp()) * 1000)::bigint)`,
-        );
-        for (const { digest } of rows) found.add(digest);
-      }
-      return ids.filter((id) => found.has(id));
-    },
+    present: (ids) => presentAtTarget(foundation.shards, ids),
     onProgress: (step, done, total, rate) => teller.display.progress({ step, done, total, rate, leftMs: 0, figures: {} }),
     onFault: (fault) => teller.say(`the ledger notes a fault: ${JSON.stringify(fault)}`),
   });
