@@ -244,6 +244,20 @@ describe('a bad configuration is refused in one line', () => {
       'source.url (FILE) is "mysql://a"; allowed is redis://host:port, rediss://host:port or dynamodb://host:port/table?region=…&tls=true (no host: the endpoint of the region)',
     ],
     [{ source: { identity: { userId: 'a..b' } } }, 'source.identity.userId (FILE) is "a..b"; allowed is a dotted path, e.g. user.id'],
+    [{ source: { identity: { userId: 'ids[].a' } } }, 'source.identity.userId (FILE) is "ids[].a"; allowed is a dotted path, e.g. user.id'],
+    [
+      { source: { identity: { authorities: ['roles[]name'] } } },
+      'source.identity.authorities[0] (FILE) is "roles[]name"; allowed is a dotted path, e.g. user.roles or user.roles[].name',
+    ],
+    [{ source: { mapping: { idleTime: 'a\\' } } }, 'source.mapping.idleTime (FILE) is "a\\\\"; allowed is a dotted path'],
+    [
+      { source: { mapping: { value: 'xml' } } },
+      'source.mapping.value (FILE) is "xml"; allowed is one of json, msgpack, php, php_serialize, php_binary, pickle, urlencoded',
+    ],
+    [
+      { source: { format: 'mapped', mapping: { lastAccessTime: 'last' } } },
+      'source.mapping.lastAccessTime (FILE) is set without source.mapping.idleTime; allowed is both, since the session ends at their sum',
+    ],
     [
       { log: { level: `x\n${'y'.repeat(100)}` } },
       `log.level (FILE) is "x\\n${'y'.repeat(58)}…"; allowed is one of debug, info, warn, error, silent`,

@@ -1,5 +1,5 @@
 import type { AuthClient } from '@wherry/auth';
-import { formatsOf, type SessionCookie, type SessionFormat } from '@wherry/sessions';
+import { MAPPED, formatsOf, mappedFormat, type IdentityMapping, type SessionCookie, type SessionFormat } from '@wherry/sessions';
 import { requiredShardAddresses } from '@wherry/shards';
 import { clientKeys } from './client-keys.ts';
 import type { WherryConfig } from './config.ts';
@@ -34,12 +34,20 @@ export function requireSource(config: WherryConfig): SourceAddress {
 /** How the application keeps its sessions. Errors: `config_invalid` for a format that the source cannot have. */
 export function requireSourceFormat(config: WherryConfig): SessionFormat {
   const { kind } = requireSource(config);
-  const possible = formatsOf(kind);
-  const { format: name } = config.source;
+  const { format: name, mapping } = config.source;
+  const possible = [...formatsOf(kind), ...(name === MAPPED ? [mappedFormat(mapping)] : [])].filter(({ stores }) => stores.includes(kind));
   const format = name === undefined ? possible[0] : possible.find((each) => each.name === name);
   if (format !== undefined) return format;
   const allowed = possible.map((each) => each.name).join(', ');
   throw configFault({ key: 'source.format', is: `is "${name}", which no source of kind ${kind} has`, allowed: `one of ${allowed}` });
+}
+
+/** Where most applications keep who is signed in, whatever keeps their sessions. */
+const USUAL_IDENTITY = { userId: 'user.id', username: 'user.name', authorities: ['user.roles', 'user.permissions'] } as const;
+
+/** Where a session says whose it is: as configured, and what is not, as the format has it. Errors: as {@link requireSourceFormat}. */
+export function requireIdentity(config: WherryConfig): IdentityMapping {
+  return { ...(requireSourceFormat(config).identity ?? USUAL_IDENTITY), ...config.source.identity };
 }
 
 /** The cookie that names a session of the application. Errors: `config_invalid` when its secrets are not set. */

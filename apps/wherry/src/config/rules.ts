@@ -13,7 +13,9 @@ export function checkRules(settings: Settings, originOf: OriginOf): void {
     const origin = originOf(key);
     throw configFault({ key, ...(origin === undefined ? {} : { origin }), is, allowed });
   };
-  const { sessions, tokens, shards, gateway, auth, passwords } = settings;
+  const { sessions, tokens, shards, gateway, auth, passwords, source } = settings;
+  if (source.format === 'mapped' && source.mapping.lastAccessTime !== undefined && source.mapping.idleTime === undefined)
+    refuse('source.mapping.lastAccessTime', 'is set without source.mapping.idleTime', 'both, since the session ends at their sum');
   if (sessions.idleSeconds > sessions.absoluteSeconds) {
     refuse('sessions.idleSeconds', `is ${sessions.idleSeconds}`, `at most sessions.absoluteSeconds, which is ${sessions.absoluteSeconds}`);
   }

@@ -34,7 +34,7 @@ export interface BooleanSchema extends Annotations {
 export interface ArraySchema extends Annotations {
   readonly type: 'array';
   readonly items: StringSchema | ObjectSchema;
-  readonly default: readonly unknown[];
+  readonly default?: readonly unknown[];
   readonly minItems?: number;
   readonly maxItems: number;
   /** In the environment `a,b` stands for objects with this key alone. */

@@ -1,6 +1,6 @@
 import { Sealer } from '@wherry/core';
 import type { SessionDecoder, SourceStore } from '@wherry/sessions';
-import { requireMasterKey, requireSource, requireSourceFormat, type WherryConfig } from '../config/index.ts';
+import { requireIdentity, requireMasterKey, requireSource, requireSourceFormat, type WherryConfig } from '../config/index.ts';
 
 /** The source that the configuration names, with only its own driver loaded. It is closed by its `close`. */
 export async function openSource(config: WherryConfig): Promise<SourceStore> {
@@ -9,7 +9,9 @@ export async function openSource(config: WherryConfig): Promise<SourceStore> {
   const { prefix = format.prefix } = config.source;
   switch (address.kind) {
     case 'redis': {
-      const { createRedisSource } = await import('@wherry/sessions/redis');
+      const { createRedisSource, createSpringRedisSource } = await import('@wherry/sessions/redis');
+      if (format.name.startsWith('spring-'))
+        return createSpringRedisSource({ url: address.url, prefix, indexed: format.name === 'spring-redis-indexed' });
       return createRedisSource({ url: address.url, prefix, bytes: format.bytes === true });
     }
     case 'dynamodb': {
@@ -23,7 +25,7 @@ export async function openSource(config: WherryConfig): Promise<SourceStore> {
 
 /** The decoder of the source's sessions, by the configured mapping. */
 export function sourceDecoder(config: WherryConfig): SessionDecoder {
-  return requireSourceFormat(config).decoder({ identity: config.source.identity });
+  return requireSourceFormat(config).decoder({ identity: requireIdentity(config) });
 }
 
 /** A store on this machine takes any key; a service gets the SDK's own way of finding one. */

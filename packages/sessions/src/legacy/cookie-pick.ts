@@ -15,6 +15,12 @@ export const PHP_COOKIES: CookieRules = { pick: 'first', percent: true, quotes: 
 /** django.http.cookie.parse_cookie: the last one counts, unquoted, not percent-decoded. */
 export const DJANGO_COOKIES: CookieRules = { pick: 'last', percent: false, quotes: true, keepsBlanks: false };
 
+/** The package `cookie`, and most others: the first one counts, unquoted and percent-decoded. */
+export const USUAL_COOKIES: CookieRules = { pick: 'first', percent: true, quotes: true, keepsBlanks: false };
+
+/** The package `cookies`, which Koa uses: the first one counts, unquoted, not percent-decoded. */
+export const KOA_COOKIES: CookieRules = { pick: 'first', percent: false, quotes: true, keepsBlanks: true };
+
 /** The value of cookie `name` as a server of these rules takes it from a Cookie header; undefined: there is none. */
 export function cookiePick(header: string, name: string, rules: CookieRules): string | undefined {
   let found: string | undefined;

@@ -48,16 +48,32 @@ export function limitsOf({ maxBytes = MAX_BYTES, maxDepth = 32 }: Pick<DecoderOp
  * so that the application gets back what it wrote, to the byte. `read` throws {@link StructureFault} for what it refuses.
  */
 export function structureDecoder(options: DecoderOptions, read: (bytes: Buffer, limits: StructureLimits) => Structure): SessionDecoder {
+  return decoderOf(options, (value, limits) => {
+    if (value.length > limits.maxBytes * MOST_TEXT + 64) throw tooLarge(limits);
+    const bytes = bytesOfText(value);
+    if (bytes === undefined) throw new StructureFault('malformed', 'the source has not handed over bytes');
+    if (bytes.length > limits.maxBytes) throw tooLarge(limits);
+    return read(bytes, limits);
+  });
+}
+
+/** The same of a form whose stores hold text, which is JSON. */
+export function textDecoder(options: DecoderOptions, read: (text: Buffer, limits: StructureLimits) => Structure): SessionDecoder {
+  return decoderOf(options, (value, limits) => {
+    if (value.length > limits.maxBytes) throw tooLarge(limits);
+    const text = Buffer.from(value, 'utf8');
+    if (text.length > limits.maxBytes) throw tooLarge(limits);
+    return read(text, limits);
+  });
+}
+
+function decoderOf(options: DecoderOptions, read: (value: string, limits: StructureLimits) => Structure): SessionDecoder {
   const { identity } = options;
   const limits = limitsOf(options);
   checkIdentity(identity);
   return (value): ReturnType<SessionDecoder> => {
     try {
-      if (value.length > limits.maxBytes * MOST_TEXT + 64) throw tooLarge(limits);
-      const bytes = bytesOfText(value);
-      if (bytes === undefined) throw new StructureFault('malformed', 'the source has not handed over bytes');
-      if (bytes.length > limits.maxBytes) throw tooLarge(limits);
-      const { idleMs = null, ...structure } = read(bytes, limits);
+      const { idleMs = null, ...structure } = read(value, limits);
       return { ok: true, session: { ...identityOf(structure.tree, identity), ...structure, idleMs, attributes: value } };
     } catch (error) {
       if (error instanceof StructureFault) return { ok: false, why: { reason: error.reason, detail: error.message } };

@@ -1,12 +1,4 @@
-import { SESSION_FORMATS } from '@wherry/sessions';
-
-/** Where in a session's attributes its user stands, as dotted paths. */
-interface IdentityMapping {
-  readonly userId: string;
-  readonly username: string;
-  /** Roles and permissions; the union of all of them. */
-  readonly authorities: readonly string[];
-}
+import { MAPPED, SESSION_FORMATS, type IdentityMapping, type SessionMapping } from '@wherry/sessions';
 
 /** The store that sessions are carried from. */
 export interface SourceSection {
@@ -16,8 +8,16 @@ export interface SourceSection {
   readonly format?: string;
   readonly prefix?: string;
   readonly cookieName?: string;
-  readonly identity: IdentityMapping;
+  /** What is not set is as the format has it. */
+  readonly identity: Partial<IdentityMapping>;
+  /** Of the format `mapped`. */
+  readonly mapping: SessionMapping;
 }
+
+/** A path into a session: names joined by dots, a backslash before a dot that belongs to a name, `[]` over a list. */
+const PATH = '^(?:[^.\\\\\\[\\]]|\\\\.)+(?:\\[\\])*(?:\\.(?:[^.\\\\\\[\\]]|\\\\.)+(?:\\[\\])*)*$';
+/** One without a list: it leads to one value. */
+const ONE = '^(?:[^.\\\\\\[\\]]|\\\\.)+(?:\\.(?:[^.\\\\\\[\\]]|\\\\.)+)*$';
 
 export const sourceSchema = {
   type: 'object',
@@ -29,7 +29,7 @@ export const sourceSchema = {
     format: {
       type: 'string',
       description: 'How the application keeps its sessions; absent: the usual one of the store.',
-      enum: SESSION_FORMATS.map(({ name }) => name) as readonly string[],
+      enum: [...SESSION_FORMATS.map(({ name }) => name), MAPPED] as readonly string[],
     },
     prefix: {
       type: 'string',
@@ -45,30 +45,78 @@ export const sourceSchema = {
     },
     identity: {
       type: 'object',
-      description: "Where in a session's attributes its user stands, as dotted paths.",
+      description: "Where in a session's attributes its user stands, as dotted paths; what is absent is as the format has it.",
       additionalProperties: false,
       default: {},
       properties: {
-        userId: {
-          type: 'string',
-          description: 'Path of the user id.',
-          pattern: '^[^.]+(\\.[^.]+)*$',
-          'x-allowed': 'a dotted path, e.g. user.id',
-          default: 'user.id',
-        },
+        userId: { type: 'string', description: 'Path of the user id.', pattern: ONE as string, 'x-allowed': 'a dotted path, e.g. user.id' },
         username: {
           type: 'string',
           description: 'Path of the user name.',
-          pattern: '^[^.]+(\\.[^.]+)*$',
+          pattern: ONE as string,
           'x-allowed': 'a dotted path, e.g. user.name',
-          default: 'user.name',
         },
         authorities: {
           type: 'array',
           description: 'Paths of roles and permissions; what stands at all of them is one set.',
           maxItems: 16,
-          default: ['user.roles', 'user.permissions'],
-          items: { type: 'string', description: 'A path.', pattern: '^[^.]+(\\.[^.]+)*$', 'x-allowed': 'a dotted path, e.g. user.roles' },
+          items: {
+            type: 'string',
+            description: 'A path.',
+            pattern: PATH as string,
+            'x-allowed': 'a dotted path, e.g. user.roles or user.roles[].name',
+          },
+        },
+      },
+    },
+    mapping: {
+      type: 'object',
+      description: 'How sessions are kept that no format here knows; read where source.format is "mapped".',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        value: {
+          type: 'string',
+          description: 'How a session is written.',
+          enum: ['json', 'msgpack', 'php', 'php_serialize', 'php_binary', 'pickle', 'urlencoded'],
+          default: 'json',
+        },
+        createTime: { type: 'string', description: 'Path of the moment it began.', pattern: ONE as string, 'x-allowed': 'a dotted path' },
+        lastAccessTime: {
+          type: 'string',
+          description: 'Path of its last use; with mapping.idleTime it says when the session ends.',
+          pattern: ONE as string,
+          'x-allowed': 'a dotted path',
+        },
+        expireTime: {
+          type: 'string',
+          description: "Path of the moment it ends; absent: the store's own expiry decides.",
+          pattern: ONE as string,
+          'x-allowed': 'a dotted path',
+        },
+        timeUnit: {
+          type: 'string',
+          description: 'How these moments are written: seconds or milliseconds since 1970, or ISO 8601 with its zone.',
+          enum: ['s', 'ms', 'iso'],
+          default: 'ms',
+        },
+        idleTime: {
+          type: 'string',
+          description: 'Path of how long it lives untouched.',
+          pattern: ONE as string,
+          'x-allowed': 'a dotted path',
+        },
+        idleUnit: {
+          type: 'string',
+          description: 'How that length of time is written.',
+          enum: ['s', 'ms'],
+          default: 's',
+        },
+        cookie: {
+          type: 'string',
+          description: 'How the cookie holds the id: alone, in base64, signed as by express-session, or beside a signature of Keygrip.',
+          enum: ['plain', 'base64', 'express-signed', 'keygrip'],
+          default: 'plain',
         },
       },
     },

@@ -4,7 +4,8 @@ import type { Schema } from '../schema-type.ts';
 const PATTERNS: Readonly<Record<string, readonly string[]>> = {
   '^[a-z][a-z0-9-]{0,31}$': ['a', 'eu-west-1', 's2'],
   "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$": ['sid', '__Host-s', "a'b"],
-  '^[^.]+(\\.[^.]+)*$': ['id', 'passport.user.id', 'a b'],
+  '^(?:[^.\\\\\\[\\]]|\\\\.)+(?:\\.(?:[^.\\\\\\[\\]]|\\\\.)+)*$': ['id', 'passport.user.id', 'a b', String.raw`app\.user.id`],
+  '^(?:[^.\\\\\\[\\]]|\\\\.)+(?:\\[\\])*(?:\\.(?:[^.\\\\\\[\\]]|\\\\.)+(?:\\[\\])*)*$': ['id', 'roles[].name', String.raw`a\.b\[\].c[][]`],
   '^[A-Za-z0-9.:_-]{1,253}$': ['localhost', '::1', '10.0.0.1'],
   '^/[^?#\\s\\\\]*$': ['/', '/api', '/a/b/'],
   '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$': ['web', 'Mobile.App', 'x_1'],
