@@ -12,6 +12,12 @@ describe('parseSourceUrl', () => {
       { kind: 'dynamodb', endpoint: 'https://d.example', table: 'my.Table_1', region: 'eu-west-1' },
     ],
     ['dynamodb:///sessions?region=eu-west-1', { kind: 'dynamodb', endpoint: undefined, table: 'sessions', region: 'eu-west-1' }],
+    ['mongodb://m.example', { kind: 'mongodb', url: 'mongodb://m.example/', database: undefined, collection: 'sessions' }],
+    [
+      'mongodb://u:p%40@a:27017,b:27018/shop?replicaSet=rs&collection=app.sessions&tls=true',
+      { kind: 'mongodb', url: 'mongodb://u:p%40@a:27017,b:27018/shop?replicaSet=rs&tls=true', database: 'shop', collection: 'app.sessions' },
+    ],
+    ['mongodb+srv://m.example/shop', { kind: 'mongodb', url: 'mongodb+srv://m.example/shop', database: 'shop', collection: 'sessions' }],
   ])('reads %s', (text, address) => {
     expect(parseSourceUrl(text)).toEqual(address);
   });
@@ -33,6 +39,18 @@ describe('parseSourceUrl', () => {
     'dynamodb://h/sessions?tls=yes',
     'dynamodb://h/sessions?region=EU',
     'dynamodb://key:secret@h/sessions',
+    'mongodb://',
+    'mongodb:///shop',
+    'mongodb://a,,b/shop',
+    'mongodb://u:p@x@h/shop',
+    'mongodb://h/a/b',
+    'mongodb://h/a.b',
+    'mongodb://h/shop#x',
+    'mongodb://h/shop?collection=',
+    'mongodb://h/shop?collection=a&collection=b',
+    'mongodb://h/shop?collection=%',
+    'mongodb://h/shop?collection=system.users',
+    'mongodbs://h/shop',
   ])('refuses %j', (text) => {
     expect(parseSourceUrl(text)).toBeUndefined();
   });
@@ -45,5 +63,6 @@ describe('parseSourceUrl', () => {
       false,
       false,
     ]);
+    expect(['mongodb://a,b/d', 'mongodb://u:p@a,b/d', 'mongodb+srv://u:p@h'].map(hasCredentials)).toEqual([false, true, true]);
   });
 });

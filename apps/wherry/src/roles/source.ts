@@ -14,6 +14,12 @@ export async function openSource(config: WherryConfig): Promise<SourceStore> {
         return createSpringRedisSource({ url: address.url, prefix, indexed: format.name === 'spring-redis-indexed' });
       return createRedisSource({ url: address.url, prefix, bytes: format.bytes === true });
     }
+    case 'mongodb': {
+      const { createMongoSource } = await import('@wherry/sessions/mongodb');
+      const { url, database, collection } = address;
+      const sealer = new Sealer(requireMasterKey(config), 'scan-cursor');
+      return createMongoSource({ url, collection, prefix, sealer, ...(database === undefined ? {} : { database }) });
+    }
     case 'dynamodb': {
       const { createDynamoSource } = await import('@wherry/sessions/dynamodb');
       const { endpoint, region, table } = address;

@@ -2,7 +2,7 @@ import { MAPPED, SESSION_FORMATS, type IdentityMapping, type SessionMapping } fr
 
 /** The store that sessions are carried from. */
 export interface SourceSection {
-  /** `redis://…`, `rediss://…` or `dynamodb://…`; with a password in it only from the environment. */
+  /** `redis://…`, `rediss://…`, `mongodb://…` or `dynamodb://…`; with a password in it only from the environment. */
   readonly url?: string;
   /** What the application puts before the session id in the store's key. */
   readonly format?: string;
