@@ -13,13 +13,19 @@ export interface RedisServer extends Pausable {
   readonly url: string;
 }
 
+/** Options of {@link startRedis}. */
+export interface RedisOptions {
+  /** False: what it holds is gone when it is paused; default true. */
+  readonly persistent?: boolean;
+}
+
 /** Where there is no Redis and none can be installed: the line says what to do. */
 export class RedisMissing extends Error {
   override readonly name = 'RedisMissing';
 }
 
 /** Starts a Redis of its own on loopback, from the PATH, or installed from Debian's packages where we are root. It ends when this process does. */
-export async function startRedis(): Promise<RedisServer> {
+export async function startRedis({ persistent = true }: RedisOptions = {}): Promise<RedisServer> {
   const command = redisBinary();
   const folder = mkdtempSync(join(tmpdir(), 'wherry-redis-'));
   const launch = (port: number): Promise<GuardedProcess> =>
@@ -33,7 +39,7 @@ export async function startRedis(): Promise<RedisServer> {
         '--dir',
         folder,
         '--appendonly',
-        'yes',
+        persistent ? 'yes' : 'no',
         '--appendfsync',
         'everysec',
         '--save',

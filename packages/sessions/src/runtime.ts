@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { noMetrics, silentLogger, systemClock, type Clock, type Component, type Logger, type Metrics } from '@wherry/core';
 import { Instance, type Database, type FeedTopic } from '@wherry/core/control';
 import { REVOCATION_TOPIC, RevocationSet, Revocations } from '@wherry/revocation';
-import { SlotMap, type ShardSet } from '@wherry/shards';
+import { SlotMap, installSlotMap, type ShardSet } from '@wherry/shards';
 import { CarriedSessions } from './carried/carried-sessions.ts';
 import type { CarriedContext, CarriedStep } from './carried/context.ts';
 import { addDeadLetters } from './carried/dead-letters.ts';
@@ -13,6 +13,8 @@ import { SourceRefs } from './carried/source-ref.ts';
 import { SourceTouches } from './carried/source-touches.ts';
 import { RetirableSource } from './source/retirable-source.ts';
 import { SourceState } from './source/source-state.ts';
+import { SourceHistory } from './source/source-history.ts';
+import { WatchedSource } from './source/watched-source.ts';
 import { SqlSessions } from './sql/sql-sessions.ts';
 import { sourceRefKeyOf } from './source-ref-key.ts';
 import type { SourceStore } from './source/contract.ts';
@@ -96,6 +98,7 @@ export class SessionRuntime implements Component {
   readonly #touchEveryMs: number;
   readonly #knowsKeep: boolean;
   readonly #sourceTouches: SourceTouches[] = [];
+  readonly #watched = new Map<SourceStore, WatchedSource>();
 
   constructor(options: SessionRuntimeOptions) {
     const { control, shards } = options;
@@ -152,10 +155,36 @@ export class SessionRuntime implements Component {
     if (this.#knowsKeep) await this.revocations.declareKeep();
   }
 
+  /**
+   * A source that may restart or fail over, as this process is to use it.
+   */
+  watch(source: SourceStore): WatchedSource {
+    const known = this.#watched.get(source);
+    if (known !== undefined) return known;
+    const { control, slots } = this;
+    const history = new SourceHistory({
+      control,
+      lives: source.lives,
+      refreshSlots: () => slots.refresh(),
+      tellShards: () =>
+        installSlotMap(
+          control,
+          Array.from({ length: this.shards.size }, (_, shard) => this.shards.shard(shard).database),
+        ),
+      log: this.#log,
+    });
+    // Before the first call needs it; a fault is told to that call.
+    void history.known().catch(() => undefined);
+    const watched = new WatchedSource(source, history, slots);
+    this.#watched.set(source, watched);
+    return watched;
+  }
+
   /** The carried-over sessions of a source, on both sides. */
   carry(options: CarriedOptions): CarriedSessions {
     const { decode } = options;
-    const source = new RetirableSource(options.source, this.sourceState);
+    const watched = this.watch(options.source);
+    const source = new RetirableSource(watched, this.sourceState);
     const sourceTouches = new SourceTouches({
       source,
       slots: this.slots,
@@ -182,6 +211,7 @@ export class SessionRuntime implements Component {
       tombstoneMs: options.tombstoneMs ?? 31 * DAY_MS,
       now: this.now,
       sourceOffsetMs: options.sourceOffsetMs ?? new SourceOffset(source, this.now).ms,
+      sourceDoubted: watched.doubted,
       log: this.#log,
       ...(options.at === undefined ? {} : { at: options.at }),
     };

@@ -48,7 +48,9 @@ interface Row {
   readonly aborted_at: bigint | null;
 }
 
-const COLUMNS = 'version, step, goal, goal_percent, paused, rate, salt, verified_since, verify_asked_at, batch, aborting, aborted_at';
+/** A source that has restarted or failed over asks for a verification as an operator does. */
+const ASKED = `greatest(verify_asked_at, (SELECT since FROM source_life WHERE since > 0 AND compared_at IS NULL)) AS verify_asked_at`;
+const COLUMNS = `version, step, goal, goal_percent, paused, rate, salt, verified_since, batch, aborting, aborted_at, ${ASKED}`;
 
 /** Reads the row, making it on the first call. */
 export async function readMigration(database: Queryable): Promise<MigrationState> {

@@ -122,6 +122,8 @@ export interface CarriedContext {
   readonly now: () => number;
   /** Target's clock less the source's, ms. */
   readonly sourceOffsetMs: () => number;
+  /** True while the source may lack what it had acknowledged, after a restart or a failover. */
+  readonly sourceDoubted: () => boolean;
   readonly log: Logger;
   /** Awaited between statements; absent outside tests. */
   readonly at?: (step: CarriedStep) => Promise<void>;

@@ -1,5 +1,5 @@
 import { WherryError } from '@wherry/core';
-import { carriedSessionKey, sessionIdText, type SessionKey, type SessionRecord } from '../record.ts';
+import { carriedSessionKey, compareVersions, sessionIdText, type SessionKey, type SessionRecord } from '../record.ts';
 import type { SourceSession } from '../source/contract.ts';
 import type { CarriedContext, PrimarySide, SlotView, TargetRead } from './context.ts';
 import { stampedGeneration } from './generation.ts';
@@ -83,7 +83,32 @@ async function endedAtTarget(context: CarriedContext, key: SessionKey): Promise<
 
 async function readSource(context: CarriedContext, key: SessionKey, rawId: string, epoch: number): Promise<CarriedRead> {
   const [session] = await context.source.get([rawId]);
-  return session === undefined ? { state: 'absent' } : fromSource(context, session, key, epoch);
+  const read: CarriedRead = session === undefined ? { state: 'absent' } : fromSource(context, session, key, epoch);
+  return context.sourceDoubted() ? readDoubted(context, key, session, read, epoch) : read;
+}
+
+/**
+ * After a failover the source may have forgotten an end, which the target then knows, or a save: the target's record of
+ * before the failover is what was acknowledged last where it is newer. Named as the source's, so that nobody remembers it.
+ */
+async function readDoubted(
+  context: CarriedContext,
+  key: SessionKey,
+  session: SourceSession | undefined,
+  read: CarriedRead,
+  epoch: number,
+): Promise<CarriedRead> {
+  const there = await context.target.get(key);
+  if (read.state === 'ended' || there.state === 'ended') return { state: 'ended' };
+  if (there.state !== 'live' || !isForgotten(there.record, session, epoch)) return read;
+  const kept = liveRecord(context, there.record, key, epoch);
+  return kept.state === 'live' ? { ...kept, side: 'source' } : read;
+}
+
+/** True when a record of the target is newer than what the source holds (undefined: nothing), and of an epoch before `epoch`: the source has forgotten it. */
+export function isForgotten(record: SessionRecord, session: SourceSession | undefined, epoch: number): boolean {
+  if (record.version.epoch >= epoch) return false;
+  return session === undefined || (!session.ended && compareVersions(record.version, session.version) > 0);
 }
 
 function fromSource(context: CarriedContext, session: SourceSession, key: SessionKey, epoch: number): CarriedRead {

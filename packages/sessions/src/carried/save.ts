@@ -1,6 +1,8 @@
 import { WherryError, isWherryError } from '@wherry/core';
 import { carriedSessionKey, sessionIdText, type SessionKey, type SessionRecord } from '../record.ts';
+import type { SourceSave } from '../source/contract.ts';
 import type { DecodedSession } from '../source/decoder.ts';
+import { isSourceChanged } from '../source/lives.ts';
 import type { CarriedContext, SlotPassage } from './context.ts';
 import { explicitGeneration, stampGeneration } from './generation.ts';
 import { IdentityChanges } from './identity-changes.ts';
@@ -97,7 +99,14 @@ async function written(context: CarriedContext, save: Save, changes: IdentityCha
 async function saveSourceFirst(context: CarriedContext, save: Save, { epoch }: SlotPassage): Promise<SaveOutcome | 'moved' | Replaced> {
   const { key, rawId, value, ttlMs, mark, over } = save;
   const marks = over?.mark === undefined ? { mark } : { mark, over: over.mark };
-  const written = await context.source.save(rawId, value, ttlMs, epoch, marks);
+  let written: SourceSave;
+  try {
+    written = await context.source.save(rawId, value, ttlMs, epoch, marks);
+  } catch (error) {
+    // Nothing was written: the slot is to be entered under its new epoch.
+    if (isSourceChanged(error)) return 'moved';
+    throw error;
+  }
   if (written.outcome === 'differs') return { identity: identityOf(context.decode, written.value), mark: written.mark };
   await context.at?.('save.source-written');
   if (written.outcome === 'ended') return 'ended';
