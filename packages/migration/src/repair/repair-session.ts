@@ -1,5 +1,6 @@
 import { addDeadLetters, convertSession, removeDeadLetters, sessionIdText, type SessionKey, type SourceSession } from '@wherry/sessions';
 import type { MigrationContext } from '../context.ts';
+import { bringBack } from './bring-back.ts';
 
 /** `repaired`: the other side now says what the primary says. `retry`: the slot moved, or a write was overtaken. */
 export type RepairOutcome = 'repaired' | 'retry' | 'dead_letter';
@@ -41,6 +42,10 @@ export async function repairSession(
 
 async function repairTarget(context: MigrationContext, key: SessionKey, rawId: string, epoch: number): Promise<RepairOutcome> {
   const [session] = await context.source.get([rawId]);
+  if (context.sourceDoubted()) {
+    const outcome = await bringBack(context, key, rawId, session, epoch);
+    if (outcome !== undefined) return outcome;
+  }
   if (session === undefined) return repairMissing(context, key, epoch);
   if (session.ended) {
     await context.target.end(key, context.now());
