@@ -8,7 +8,20 @@ import { redisObtainable } from './packages/embedded/src/redis.ts';
 const conditions = ['source', 'node', 'development|production'];
 
 /** The suffix before `.test.ts` names the servers that a test needs; each set is a project of its own. */
-const serverSets = ['pg', 'redis', 'dynamo', 'pg-redis', 'pg-dynamo', 'pg-redis-dynamo', 'pg-nginx', 'mongo', 'pg-mongo', 'mysql', 'pg-mysql', 'pg-mysql-redis'];
+const serverSets = [
+  'pg',
+  'redis',
+  'dynamo',
+  'pg-redis',
+  'pg-dynamo',
+  'pg-redis-dynamo',
+  'pg-nginx',
+  'mongo',
+  'pg-mongo',
+  'mysql',
+  'pg-mysql',
+  'pg-mysql-redis',
+];
 /** What npm does not bring. Without one its tests are left out, loudly, except in CI, where they fail. */
 const missing = [
   { server: 'redis', command: 'redis-server', variable: 'WHERRY_TEST_REDIS_URL', obtainable: redisObtainable },

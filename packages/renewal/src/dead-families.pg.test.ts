@@ -1,3 +1,4 @@
+import { openTransaction } from '@wherry/shards/testing';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import { IDLE_MS, beginning, newSessionId, presenting, startFamilyCluster, type FamilyCluster } from './testing/cluster.ts';
 
@@ -65,22 +66,17 @@ test('a family that was renewed between the look and the removal stays', async (
   const { families, shards } = cluster;
   const { credential, slot } = await families.begin(beginning({ now: T }));
   const shard = shards.shard(cluster.map.shardOf(slot)).database;
-  const blocker = await shard.connect();
-  try {
-    await blocker.query('BEGIN');
-    await blocker.query('UPDATE token_family SET idle_expiry = $1', [T + 30 * DAY_MS]);
-    const sweeping = families.sweep({ now: T + 2 * DAY_MS });
-    await expect
-      .poll(
-        async () =>
-          (await shard.query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%DELETE FROM token_family%'`))
-            .rowCount,
-      )
-      .toBeGreaterThan(0);
-    await blocker.query('COMMIT');
-    expect(await sweeping).toMatchObject({ removed: 0 });
-  } finally {
-    blocker.release();
-  }
+  const blocker = await openTransaction(shard);
+  await blocker.query('UPDATE token_family SET idle_expiry = $1', [T + 30 * DAY_MS]);
+  const sweeping = families.sweep({ now: T + 2 * DAY_MS });
+  await expect
+    .poll(
+      async () =>
+        (await shard.query(`SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%DELETE FROM token_family%'`))
+          .rowCount,
+    )
+    .toBeGreaterThan(0);
+  await blocker.end('COMMIT');
+  expect(await sweeping).toMatchObject({ removed: 0 });
   expect(await families.renew({ credential, ...presenting({ now: T + 2 * DAY_MS }) })).toMatchObject({ outcome: 'renewed' });
 });

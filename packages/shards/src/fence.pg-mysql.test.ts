@@ -22,8 +22,7 @@ beforeAll(async () => {
 });
 afterAll(async () => cluster[Symbol.asyncDispose]());
 
-const contents = async (): Promise<unknown> =>
-  (await cluster.shards.shard(0).database.query('SELECT * FROM item ORDER BY slot, id')).rows;
+const contents = async (): Promise<unknown> => (await cluster.shards.shard(0).database.query('SELECT * FROM item ORDER BY slot, id')).rows;
 
 /** One row of slot 10 under `epoch`: the message and its values. */
 function oneRow(form: Form, epoch: number): { readonly text: string; readonly values: readonly unknown[] } {

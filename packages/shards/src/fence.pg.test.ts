@@ -19,8 +19,7 @@ beforeAll(async () => {
 });
 afterAll(async () => cluster[Symbol.asyncDispose]());
 
-const contents = async (): Promise<unknown> =>
-  (await cluster.shards.shard(0).database.query('SELECT * FROM item ORDER BY slot, id')).rows;
+const contents = async (): Promise<unknown> => (await cluster.shards.shard(0).database.query('SELECT * FROM item ORDER BY slot, id')).rows;
 
 test.each(FORMS)('%s: a statement that began before a closing and reaches the fence after it writes nothing', async (form) => {
   const { control, shards } = cluster;
@@ -33,7 +32,7 @@ test.each(FORMS)('%s: a statement that began before a closing and reaches the fe
   try {
     await gate.query('SELECT pg_advisory_lock(77)');
     // The snapshot is taken, then the statement waits in front of its first row, as one does that loses its processor.
-        const text = fencedSql({ columns: [], ...ITEM_SQL[form], refusal: '1' }).replace(
+    const text = fencedSql({ columns: [], ...ITEM_SQL[form], refusal: '1' }).replace(
       'SELECT * FROM unnest(',
       'SELECT k.* FROM (SELECT pg_advisory_lock_shared(77) OFFSET 0) gate, unnest(',
     );
@@ -54,4 +53,3 @@ test.each(FORMS)('%s: a statement that began before a closing and reaches the fe
     writer.release(true);
   }
 });
-

@@ -247,7 +247,8 @@ export class FencedWrite<I extends SlotKey> {
 
   async #sendMysql(shard: number, items: readonly Item<I>[]): Promise<RowArray[]> {
     const { name, columns, value, shards, mysql } = this.#options;
-    if (mysql === undefined) throw new WherryError('config_invalid', `shard ${shard} is MySQL or MariaDB, which cannot hold what ${name} writes`);
+    if (mysql === undefined)
+      throw new WherryError('config_invalid', `shard ${shard} is MySQL or MariaDB, which cannot hold what ${name} writes`);
     const rows = items.map(({ data, epoch }) => [data.slot, epoch, data.id, ...columns.map((_, column) => value(data, column))]);
     const values = [batchDocument([...KEY_COLUMNS, ...columns], rows), randomBytes(8).readBigUInt64BE() >> 2n];
     const answers = await shards.queryArrays(shard, { name, text: this.#text, values });

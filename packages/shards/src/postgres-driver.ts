@@ -38,14 +38,17 @@ const PLANNER = ['default_transaction_isolation=read\\ committed', 'plan_cache_m
 /** PostgreSQL: statements are prepared, and rows read from the bytes in which they come. */
 export class PostgresDriver implements ShardDriver {
   readonly database: Database;
+  /** As the driver's own, whose types know neither the bound nor a name together with rows as arrays. */
+  readonly #queryRows: (query: object) => Promise<QueryArrayResult<unknown[]>>;
 
   constructor({ url, poolSize, statementMs }: ShardConnection) {
     this.database = openDatabase({ url: withSettings(url), poolSize, statementMs, applicationName: 'wherry-shards', client: RowClient });
+    this.#queryRows = this.database.query.bind(this.database);
   }
 
   async queryArrays({ name, text, values }: Statement, timeoutMs: number): Promise<RowArray[]> {
     const query = { name, text: sqlFor(text, 'postgres'), values, rowMode: 'array', types: arrayTypes, query_timeout: timeoutMs };
-    const { rows } = (await this.database.query(query as never)) as unknown as QueryArrayResult<unknown[]>;
+    const { rows } = await this.#queryRows(query);
     return rows;
   }
 

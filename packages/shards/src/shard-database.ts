@@ -10,7 +10,11 @@ export interface ShardDatabase extends Queryable {
 }
 
 /** Opens a pool of the dialect that the address names. */
-export function openShardDatabase(options: { readonly url: string; readonly poolSize?: number; readonly statementMs?: number }): ShardDatabase {
+export function openShardDatabase(options: {
+  readonly url: string;
+  readonly poolSize?: number;
+  readonly statementMs?: number;
+}): ShardDatabase {
   return dialectOf(options.url) === 'mysql' ? new MysqlDatabase(options) : openDatabase(options);
 }
 

@@ -39,7 +39,12 @@ const INSERT = `
  * once, and the replacement of the rows waits for the few that hold them. Answers how many slots are closed by this very
  * closing: fewer than asked for means that it was aborted.
  */
-export async function closeOnShard(shard: ShardDatabase, slots: readonly number[], epochs: readonly number[], seq: bigint): Promise<number> {
+export async function closeOnShard(
+  shard: ShardDatabase,
+  slots: readonly number[],
+  epochs: readonly number[],
+  seq: bigint,
+): Promise<number> {
   const mysql = asMysql(shard);
   if (mysql !== undefined) return closeOnMysql(mysql, slots, epochs, seq);
   await changing(shard, async (tx) => {

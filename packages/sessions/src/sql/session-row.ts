@@ -8,14 +8,25 @@ export type LookUp = SessionKey | (Omit<SessionKey, 'digest'> & { readonly diges
 /** Length of a digest. Behind it in the first column come {@link NUMBERS}, 8 bytes each, and then the sealed id. */
 const DIGEST_BYTES = 32;
 
-const NUMBERS = ['create_time', 'last_access_time', 'user_generation', 'epoch', 'version', 'touch_version', 'expire_time', 'deleted_at'] as const;
+const NUMBERS = [
+  'create_time',
+  'last_access_time',
+  'user_generation',
+  'epoch',
+  'version',
+  'touch_version',
+  'expire_time',
+  'deleted_at',
+] as const;
 /** Of them, those that may be missing. */
 const NULLABLE: ReadonlySet<string> = new Set(['expire_time', 'deleted_at']);
 const REF_AT = DIGEST_BYTES + NUMBERS.length * 8;
 
 const TEXTS = ['t.user_id', 't.username', 't.role', 't.authorities', 't.attributes'];
 
-const POSTGRES_NUMBERS = NUMBERS.map((name) => `int8send(${NULLABLE.has(name) ? `coalesce(t.${name}, ${String(-(2n ** 63n))})` : `t.${name}`})`);
+const POSTGRES_NUMBERS = NUMBERS.map(
+  (name) => `int8send(${NULLABLE.has(name) ? `coalesce(t.${name}, ${String(-(2n ** 63n))})` : `t.${name}`})`,
+);
 const MYSQL_NUMBERS = NUMBERS.map((name) => {
   const hex = `LPAD(HEX(t.${name}), 16, '0')`;
   return NULLABLE.has(name) ? `COALESCE(${hex}, '8000000000000000')` : hex;

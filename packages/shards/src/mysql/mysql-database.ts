@@ -26,9 +26,9 @@ export interface MysqlRows {
 /** One connection, for statements that belong together. */
 export interface MysqlSession {
   /** Runs one statement, or several that go in one message; the rows are those of the last that answers some. */
-  run(text: string, values?: readonly unknown[]): Promise<MysqlRows>;
+  readonly run: (text: string, values?: readonly unknown[]) => Promise<MysqlRows>;
   /** The same; rows as objects. */
-  query<R extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<QueryResult<R>>;
+  readonly query: <R extends QueryResultRow>(text: string, values?: readonly unknown[]) => Promise<QueryResult<R>>;
 }
 
 /**

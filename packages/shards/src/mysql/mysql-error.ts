@@ -8,9 +8,7 @@ const CONFLICTS = new Set([1205, 1213]);
  * ER_CONNECTION_KILLED, ER_STATEMENT_TIMEOUT, ER_QUERY_TIMEOUT, ER_CLIENT_INTERACTION_TIMEOUT. And a disk that is full,
  * which a person may mend: ER_DISK_FULL, ER_RECORD_FILE_FULL.
  */
-const OUTAGES = new Set([
-  1021, 1040, 1053, 1077, 1114, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1290, 1317, 1836, 1927, 1969, 3024, 4031,
-]);
+const OUTAGES = new Set([1021, 1040, 1053, 1077, 1114, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1290, 1317, 1836, 1927, 1969, 3024, 4031]);
 
 /** What the driver says of a connection that was lost, and what we say of one that did not answer in time. */
 const LOST = new Set(['PROTOCOL_CONNECTION_LOST', 'PROTOCOL_SEQUENCE_TIMEOUT', 'PROTOCOL_ENQUEUE_AFTER_FATAL_ERROR', 'POOL_CLOSED']);

@@ -37,7 +37,12 @@ const APPLY = `
   SET o.epoch = k.epoch, o.state = k.state, o.primary_side = k.side, o.seq = k.seq WHERE o.seq < k.seq AND o.epoch <= k.epoch`;
 
 /** See `closeOnShard`. */
-export async function closeOnMysql(shard: MysqlDatabase, slots: readonly number[], epochs: readonly number[], seq: bigint): Promise<number> {
+export async function closeOnMysql(
+  shard: MysqlDatabase,
+  slots: readonly number[],
+  epochs: readonly number[],
+  seq: bigint,
+): Promise<number> {
   const keys = slots.map((slot, at) => [slot, epochs[at]] as const).toSorted(([a], [b]) => a - b);
   const { rows } = await shard.repeated(CLOSE, [batchDocument(CLOSING, keys), seq]);
   return Number(rows[0]?.[0]?.toString('latin1'));

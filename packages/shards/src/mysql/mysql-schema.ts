@@ -16,7 +16,8 @@ export async function applyMysqlSchema(
 ): Promise<void> {
   await database.session(async ({ run }) => {
     const { rows: lock } = await run(`SELECT GET_LOCK('wherry-schema', ${LOCK_SECONDS})`);
-    if (lock[0]?.[0]?.toString('latin1') !== '1') throw new WherryError('shard_unavailable', 'another process changes the tables of a shard');
+    if (lock[0]?.[0]?.toString('latin1') !== '1')
+      throw new WherryError('shard_unavailable', 'another process changes the tables of a shard');
     try {
       await run(`CREATE TABLE IF NOT EXISTS schema_file (part varchar(64), file varchar(128), checksum varchar(64) NOT NULL, PRIMARY KEY (part, file))
         ENGINE = InnoDB DEFAULT CHARSET = ascii`);

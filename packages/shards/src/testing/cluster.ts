@@ -46,7 +46,14 @@ export interface Cluster extends Connections, AsyncDisposable {
 
 /** Creates the databases, applies the schemas and spreads the slots. */
 export async function startCluster(serverUrl: string, options: ClusterOptions = {}): Promise<Cluster> {
-  const { shardCount = 2, side = 'source', controlSchema = [], shardServerUrl = serverUrl, lastServerUrl = shardServerUrl, ...shardOptions } = options;
+  const {
+    shardCount = 2,
+    side = 'source',
+    controlSchema = [],
+    shardServerUrl = serverUrl,
+    lastServerUrl = shardServerUrl,
+    ...shardOptions
+  } = options;
   const servers = [serverUrl, ...Array.from({ length: shardCount }, (_, i) => (i === shardCount - 1 ? lastServerUrl : shardServerUrl))];
   const databases = await Promise.all(servers.map(async (url) => createTestDatabase(url)));
   const [own = '', ...ownShards] = databases.map(({ url }) => url);

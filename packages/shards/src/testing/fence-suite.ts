@@ -32,7 +32,8 @@ export function fenceSuite(shardServerUrl: () => string): void {
       await shard.query('TRUNCATE TABLE item');
       if (form === 'update')
         for (const slot of SLOTS)
-          for (let id = 0; id <= 40; id++) await shard.query('INSERT INTO item (slot, id, epoch, writes) VALUES ($1, $2, 0, 0)', [slot, id]);
+          for (let id = 0; id <= 40; id++)
+            await shard.query('INSERT INTO item (slot, id, epoch, writes) VALUES ($1, $2, 0, 0)', [slot, id]);
       let acknowledged = 0;
       let refused = 0;
       let closings = 0;

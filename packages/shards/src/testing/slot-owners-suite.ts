@@ -73,7 +73,7 @@ export function slotOwnersSuite(shardServerUrl: () => string): void {
     const lock = `SELECT slot FROM slot_owner WHERE slot = 3 AND epoch = 1 AND state = 'open' ${LOCK[shards.shard(0).dialect]}`;
     expect((await writer.query(lock)).rowCount).toBe(1);
     const closing = await beginClosing(control, [3], [1], LONG_MS);
-  let closed = false;
+    let closed = false;
     const closer = closeOnShard(shard, [3], [1], closing.seq).then((count) => {
       closed = true;
       return count;

@@ -36,7 +36,9 @@ export function sqlSessionsSuite(shardServerUrl: () => string, unstorable: Parti
     expect(await sessions.put(record)).toBe('older');
     expect(await sessions.put({ ...record, attributes: '{}', version: { epoch: 1, n: 4 } })).toBe('older');
     expect(await sessions.put({ ...record, attributes: '{}', version: { epoch: 0, n: 9 } })).toBe('older');
-    expect(await sessions.put({ ...record, attributes: '{}', expireTime: 90_000, touchVersion: 2000, lastAccessTime: 2000 })).toBe('applied');
+    expect(await sessions.put({ ...record, attributes: '{}', expireTime: 90_000, touchVersion: 2000, lastAccessTime: 2000 })).toBe(
+      'applied',
+    );
     expect(live(await sessions.get(record.key))).toMatchObject({ attributes: record.attributes, expireTime: 90_000, touchVersion: 2000 });
     const newer = { ...record, attributes: '{"n":6}', expireTime: 70_000, touchVersion: 1500, version: { epoch: 1, n: 6 } };
     expect(await sessions.put(newer)).toBe('applied');

@@ -68,12 +68,12 @@ export function switchingSuite(shardServerUrl: () => string): void {
           entries.map(({ epoch }) => epoch),
           CLOSING_MS,
         );
-        const close = entries.map(async ({ slot, epoch, shard }) => closeOnShard(shards.shard(shard).database, [slot], [epoch], closing.seq));
+        const close = entries.map(async ({ slot, epoch, shard }) =>
+          closeOnShard(shards.shard(shard).database, [slot], [epoch], closing.seq),
+        );
         expect(await Promise.all(close)).toEqual(entries.map(() => 1));
         const image = async (): Promise<unknown[]> =>
-          Promise.all(
-            shards.all.map(async ({ database }) => (await database.query('SELECT * FROM user_session ORDER BY slot, id')).rows),
-          );
+          Promise.all(shards.all.map(async ({ database }) => (await database.query('SELECT * FROM user_session ORDER BY slot, id')).rows));
         const before = await image();
         expect(await image()).toEqual(before);
         const aborted = round % 3 === 2;

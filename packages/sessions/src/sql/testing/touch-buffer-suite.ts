@@ -141,7 +141,9 @@ export function touchBufferSuite(shardServerUrl: () => string, startServer: () =
       for (const { key } of records) split.sessions.touch(key, at(2000));
       const versions = async (of: typeof records): Promise<unknown[]> =>
         Promise.all(
-          of.map(async ({ key }) => split.sessions.get(key).then((read) => (read.state === 'live' ? read.record.touchVersion : read.state))),
+          of.map(async ({ key }) =>
+            split.sessions.get(key).then((read) => (read.state === 'live' ? read.record.touchVersion : read.state)),
+          ),
         );
       while ((await versions(here)).some((version) => version !== 2000));
       await expect(split.sessions.getMany(away.map(({ key }) => key))).rejects.toMatchObject({ code: 'shard_unavailable' });
