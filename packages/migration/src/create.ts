@@ -64,7 +64,7 @@ export async function createMigration(options: MigrationOptions): Promise<Migrat
   if (options.writers === 'captured' && options.capture === undefined)
     throw new WherryError('config_invalid', 'writers are to be captured, and nothing is configured that could: migrator.capture is "off"');
   const { runtime, signal } = options;
-  const { source, doubted } = runtime.watch(options.source);
+  const source = runtime.watch(options.source);
   const progress = options.progress ?? silentProgress;
   const log = options.log ?? silentLogger;
   const offset = new SourceOffset(source, runtime.now);
@@ -106,7 +106,7 @@ export async function createMigration(options: MigrationOptions): Promise<Migrat
     },
     now: runtime.now,
     sourceOffsetMs: offset.ms,
-    sourceDoubted: doubted,
+    sourceDoubted: source.doubted,
     graceMs: options.graceMs ?? 2000,
     progress,
     log,
