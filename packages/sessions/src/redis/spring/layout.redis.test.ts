@@ -63,8 +63,8 @@ describe('what Spring left in Redis', () => {
       const { sessions } = await source.scan(present(partition), null, 1000);
       const lasting = name.startsWith('indexed') ? ['never'] : [];
       expect(sessions.map(({ rawId }) => rawId).toSorted()).toEqual(['ada', 'grace', 'guest', ...lasting]);
-      const users = sessions.map(({ value }) => decode(value)).map((decoded) => (decoded.ok ? decoded.session.userId : decoded.why));
-      expect(users.toSorted()).toEqual(['ada', ...(lasting.length > 0 ? ['alan'] : []), 'grace', null].toSorted());
+      const users = sessions.map(({ value }) => decode(value)).map((decoded) => (decoded.ok ? decoded.session.userId : decoded.why.reason));
+      expect(new Set(users)).toEqual(new Set(['ada', ...(lasting.length > 0 ? ['alan'] : []), 'grace', null]));
       const { expireTime, readAt } = present(await read(source, 'ada'));
       // Half an hour, less what the program took; not the five minutes more that Spring keeps the key.
       expect(present(expireTime) - readAt).toBeGreaterThan(29 * 60_000);
@@ -198,7 +198,7 @@ test('a session of another serialiser is read, touched and ended by its key, and
 
 test('wrong options and foreign values are told before anything is done', async () => {
   expect(() => createSpringRedisSource({ url: url.href, prefix: 'sess:', indexed: true })).toThrow('sessions:');
-  expect(() => createSpringRedisSource({ client: createCluster({ rootNodes: [] }) as never, indexed: true })).toThrow('cluster');
+  expect(() => createSpringRedisSource({ client: createCluster({ rootNodes: [] }), indexed: true })).toThrow('cluster');
   const { source } = place(false, 'json');
   await expect(source.save('a', '{"cookie":{}}', HOUR, 0)).rejects.toMatchObject({ code: 'source_refused' });
   await expect(source.put('expires:a', valueOfText('json', ''), null, { epoch: 0, n: 1 })).rejects.toMatchObject({
