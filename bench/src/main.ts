@@ -4,6 +4,7 @@ import { benchRenewal } from './renewal/bench.ts';
 import { tell, type BenchResult } from './report.ts';
 import { benchRevocation } from './revocation/bench.ts';
 import { benchSessions } from './sessions/bench.ts';
+import { benchSwitch } from './switch/bench.ts';
 
 const BENCHES: Readonly<Record<string, (quick: boolean) => Promise<BenchResult>>> = {
   gateway: benchGateway,
@@ -11,6 +12,7 @@ const BENCHES: Readonly<Record<string, (quick: boolean) => Promise<BenchResult>>
   migration: benchMigration,
   renewal: benchRenewal,
   revocation: benchRevocation,
+  switch: benchSwitch,
 };
 
 const [name = '', ...options] = process.argv.slice(2);

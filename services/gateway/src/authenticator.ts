@@ -35,6 +35,7 @@ export interface AuthenticatorOptions {
   readonly addresses: ClientAddresses;
   readonly reports: Database | undefined;
   readonly reportMs: number;
+  readonly warm: boolean;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -72,7 +73,15 @@ export class Authenticator {
       onUse: (caller, now) => this.#touch(caller, now),
     });
     const { hot, cache } = this.sessions;
-    this.warmUp = new WarmUp({ runtime, hot, cache, reports: options.reports, everyMs: options.reportMs, log: options.log });
+    this.warmUp = new WarmUp({
+      runtime,
+      hot,
+      cache,
+      reports: options.reports,
+      everyMs: options.reportMs,
+      ahead: options.warm,
+      log: options.log,
+    });
     this.touches = new Touches({ runtime, carried, clock });
     this.comparison = new Comparison({
       cookie: carried === undefined ? undefined : cookie,

@@ -100,6 +100,7 @@ class HttpGateway implements Gateway {
       addresses,
       reports: options.reports,
       reportMs: options.sessionCache?.reportMs ?? 10_000,
+      warm: options.sessionCache?.warm ?? true,
       clock: options.clock ?? systemClock,
       log: this.#log,
     });

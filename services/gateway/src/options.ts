@@ -67,6 +67,8 @@ export interface SessionCacheOptions {
    * kept, because their ends always come as revocations.
    */
   readonly source?: boolean;
+  /** Whether those that are asked for most are read before they are asked for; default true. */
+  readonly warm?: boolean;
   /** How often gateways tell each other which sessions are asked for most, milliseconds; default 10000. */
   readonly reportMs?: number;
 }

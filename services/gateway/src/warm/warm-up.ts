@@ -13,6 +13,8 @@ export interface WarmUpOptions {
   readonly reports: Database | undefined;
   /** How often they do, milliseconds. */
   readonly everyMs: number;
+  /** False: sessions are counted and nothing is read ahead. */
+  readonly ahead: boolean;
   readonly log: Logger;
 }
 
@@ -85,7 +87,7 @@ export class WarmUp implements Component {
   }
 
   #warm(sessions: readonly HotSession[]): void {
-    if (sessions.length === 0 || this.#stopped) return;
+    if (sessions.length === 0 || this.#stopped || !this.#options.ahead) return;
     this.#waiting.push(...sessions.slice(0, WARMED));
     this.#busy ??= this.#work().finally(() => (this.#busy = undefined));
   }
