@@ -30,6 +30,7 @@ export interface WherryConfig extends Omit<Settings, 'control' | 'shards' | 'sou
     readonly url: Secret<string> | undefined;
     /** Newest first. */
     readonly cookieSecrets: Secret<readonly string[]> | undefined;
+    readonly encryptionSecret: Secret<string> | undefined;
   };
   readonly revocation: RevocationSection & {
     /** undefined: revocations are told by the control database alone. */

@@ -10,6 +10,7 @@ export const SECRET_VARIABLES = {
   'shards.urls': 'WHERRY_SHARDS_URLS',
   'source.url': 'WHERRY_SOURCE_URL',
   'source.cookieSecrets': 'WHERRY_SOURCE_COOKIE_SECRETS',
+  'source.encryptionSecret': 'WHERRY_SOURCE_ENCRYPTION_SECRET',
   'auth.operatorSecret': 'WHERRY_AUTH_OPERATOR_SECRET',
   'revocation.streamUrl': 'WHERRY_REVOCATION_STREAM_URL',
   'gateway.upstreamSecret': 'WHERRY_GATEWAY_UPSTREAM_SECRET',

@@ -3,6 +3,7 @@ export { loadConfig, type ConfigSources, type LoadedConfig } from './load.ts';
 export {
   requireClients,
   requireControlUrl,
+  requireEncryption,
   requireIdentity,
   requireMasterKey,
   requireShards,

@@ -334,6 +334,7 @@ describe('secrets', () => {
     WHERRY_SOURCE_URL: 'redis://:hunter2@h:6379/1',
     WHERRY_REVOCATION_STREAM_URL: 'rediss://u:hunter2@h:6379',
     WHERRY_SOURCE_COOKIE_SECRETS: '["hunter2,new", "hunter2"]',
+    WHERRY_SOURCE_ENCRYPTION_SECRET: 'hunter2',
     WHERRY_GATEWAY_UPSTREAM_SECRET: `${long},${long}x`,
     WHERRY_AUTH_CLIENTS: 'legacy-app',
     WHERRY_AUTH_CLIENT_LEGACY_APP_SECRET: long,
@@ -350,6 +351,7 @@ describe('secrets', () => {
     expect(config.source.url?.reveal()).toBe('redis://:hunter2@h:6379/1');
     expect(config.revocation.streamUrl?.reveal()).toBe('rediss://u:hunter2@h:6379');
     expect(config.source.cookieSecrets?.reveal()).toEqual(['hunter2,new', 'hunter2']);
+    expect(config.source.encryptionSecret?.reveal()).toBe('hunter2');
     expect(config.gateway.upstreamSecrets?.reveal()).toEqual([long, `${long}x`]);
     expect(config.auth.clients[0]?.secret?.reveal()).toBe(long);
     expect(ignored).toEqual([]);
@@ -396,6 +398,7 @@ describe('secrets', () => {
     [{ shards: { urls: ['hunter2'] } }, 'shards.urls'],
     [{ shards: { list: [{ name: 'a' }, { name: 'b', url: 'hunter2' }] } }, 'shards.list[1].url'],
     [{ source: { cookieSecrets: ['hunter2'] } }, 'source.cookieSecrets'],
+    [{ source: { encryptionSecret: 'hunter2' } }, 'source.encryptionSecret'],
     [{ source: { url: 'redis://:hunter2@h' } }, 'source.url'],
     [{ gateway: { upstreamSecret: 'hunter2' } }, 'gateway.upstreamSecret'],
     [{ auth: { clients: [{ id: 'a', secret: 'hunter2' }] } }, 'auth.clients[0].secret'],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from './load.ts';
-import { requireIdentity, requireSourceCookie, requireSourceFormat } from './required.ts';
+import { requireEncryption, requireIdentity, requireSourceCookie, requireSourceFormat } from './required.ts';
 import type { WherryConfig } from './config.ts';
 
 function configOf(environment: Record<string, string>, url = 'redis://localhost'): WherryConfig {
@@ -42,5 +42,16 @@ describe('how the application keeps its sessions', () => {
     );
     const signed = configOf({ FORMAT: 'mapped', MAPPING_COOKIE: 'keygrip', COOKIE_SECRETS: 'a,b' });
     expect(requireSourceCookie(signed)).toMatchObject({ name: 'session', signed: true });
+  });
+
+  test('encryption is of connect-mongo alone, and needs its secret', () => {
+    const mongo = 'mongodb://localhost/shop';
+    expect(requireEncryption(configOf({}, mongo))).toBeUndefined();
+    const encrypted = configOf({ ENCRYPTION: 'kruptein', ENCRYPTION_SECRET: 'theirs' }, mongo);
+    expect(requireEncryption(encrypted)).toEqual({ kind: 'kruptein', secret: 'theirs' });
+    expect(() => requireEncryption(configOf({ ENCRYPTION: 'webcrypto' }, mongo))).toThrow(/source\.encryptionSecret is not set/);
+    expect(() => requireEncryption(configOf({ ENCRYPTION: 'webcrypto', ENCRYPTION_SECRET: 'theirs' }))).toThrow(
+      refused('source.encryption is set for a source of kind redis; allowed is none, or a MongoDB source'),
+    );
   });
 });

@@ -50,6 +50,16 @@ export function requireIdentity(config: WherryConfig): IdentityMapping {
   return { ...(requireSourceFormat(config).identity ?? USUAL_IDENTITY), ...config.source.identity };
 }
 
+/** How the application encrypts what it stores; undefined: not at all. Errors: `config_invalid` when its secret is not set, or the source knows no encryption. */
+export function requireEncryption(config: WherryConfig): { readonly kind: string; readonly secret: string } | undefined {
+  const { encryption: kind, encryptionSecret } = config.source;
+  if (kind === undefined) return undefined;
+  const { kind: store } = requireSource(config);
+  if (store !== 'mongodb') throw configFault({ key: 'source.encryption', is: `is set for a source of kind ${store}`, allowed: 'none, or a MongoDB source' });
+  const secret = encryptionSecret?.reveal();
+  return { kind, secret: secret ?? missing('source.encryptionSecret', 'WHERRY_SOURCE_ENCRYPTION_SECRET or WHERRY_SOURCE_ENCRYPTION_SECRET_FILE') };
+}
+
 /** The cookie that names a session of the application. Errors: `config_invalid` when its secrets are not set. */
 export function requireSourceCookie(config: WherryConfig): SessionCookie {
   const format = requireSourceFormat(config);

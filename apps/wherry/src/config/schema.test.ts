@@ -46,6 +46,7 @@ describe('the schema', () => {
       'source.format',
       'source.prefix',
       'source.cookieName',
+      'source.encryption',
       'source.identity.userId',
       'source.identity.username',
       'source.identity.authorities',

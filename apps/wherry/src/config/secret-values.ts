@@ -55,6 +55,12 @@ export function cookieSecretsOf(environment: Environment): Secret<readonly strin
   return listOf(environment, 'source.cookieSecrets', 'texts with commas between, or a JSON list of texts', (secret) => secret !== '');
 }
 
+/** The secret that the application encrypts its sessions under. Whatever it is, it is theirs. */
+export function encryptionSecretOf(environment: Environment): Secret<string> | undefined {
+  const secret = read(environment, 'source.encryptionSecret');
+  return secret === undefined ? undefined : new Secret(secret);
+}
+
 /** The secrets that sign identity headers. */
 export function upstreamSecretsOf(environment: Environment): Secret<readonly string[]> | undefined {
   const allowed = `texts of ${LEAST_UPSTREAM_SECRET_BYTES} bytes and more with commas between, or a JSON list of them`;

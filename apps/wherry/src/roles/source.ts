@@ -1,6 +1,6 @@
 import { Sealer } from '@wherry/core';
 import type { SessionDecoder, SourceStore } from '@wherry/sessions';
-import { requireIdentity, requireMasterKey, requireSource, requireSourceFormat, type WherryConfig } from '../config/index.ts';
+import { requireIdentity, requireEncryption, requireMasterKey, requireSource, requireSourceFormat, type WherryConfig } from '../config/index.ts';
 
 /** The source that the configuration names, with only its own driver loaded. It is closed by its `close`. */
 export async function openSource(config: WherryConfig): Promise<SourceStore> {
@@ -15,10 +15,19 @@ export async function openSource(config: WherryConfig): Promise<SourceStore> {
       return createRedisSource({ url: address.url, prefix, bytes: format.bytes === true });
     }
     case 'mongodb': {
-      const { createMongoSource } = await import('@wherry/sessions/mongodb');
+      const { createMongoSource, krupteinCipher, webCryptoCipher } = await import('@wherry/sessions/mongodb');
+      const encryption = requireEncryption(config);
+      const cipherOf = encryption?.kind === 'kruptein' ? krupteinCipher : webCryptoCipher;
       const { url, database, collection } = address;
       const sealer = new Sealer(requireMasterKey(config), 'scan-cursor');
-      return createMongoSource({ url, collection, prefix, sealer, ...(database === undefined ? {} : { database }) });
+      return createMongoSource({
+        url,
+        collection,
+        prefix,
+        sealer,
+        ...(database === undefined ? {} : { database }),
+        ...(encryption === undefined ? {} : { cipher: cipherOf(encryption.secret) }),
+      });
     }
     case 'dynamodb': {
       const { createDynamoSource } = await import('@wherry/sessions/dynamodb');

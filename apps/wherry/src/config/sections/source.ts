@@ -8,6 +8,7 @@ export interface SourceSection {
   readonly format?: string;
   readonly prefix?: string;
   readonly cookieName?: string;
+  readonly encryption?: string;
   /** What is not set is as the format has it. */
   readonly identity: Partial<IdentityMapping>;
   /** Of the format `mapped`. */
@@ -42,6 +43,12 @@ export const sourceSchema = {
       // A token of RFC 9110 section 5.6.2, which RFC 6265 section 4.1.1 asks of a cookie's name.
       pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$",
       'x-allowed': 'the name of a cookie, up to 100 characters without spaces, commas, semicolons and =',
+    },
+    encryption: {
+      type: 'string',
+      description:
+        'How the application encrypts what it stores, of connect-mongo: its option crypto, or its Web Crypto adapter; absent: not at all. The secret: WHERRY_SOURCE_ENCRYPTION_SECRET.',
+      enum: ['kruptein', 'webcrypto'] as readonly string[],
     },
     identity: {
       type: 'object',
