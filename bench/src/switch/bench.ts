@@ -131,7 +131,6 @@ async function startMigration(cluster: Cluster, redisUrl: string): Promise<Migra
     writers: 'none',
     shadowMs: 500,
     signal: abort.signal,
-    progress: { progress: () => undefined, note: (t) => console.error(t) },
   });
   await migration.migrator.run();
   return {
