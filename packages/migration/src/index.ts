@@ -2,6 +2,8 @@ import type { SchemaPart } from '@wherry/core/control';
 
 export { analyseSource, type AnalysisOptions, type SourceAnalysis } from './analysis/analyse-source.ts';
 export type { HistogramBin } from './analysis/histogram.ts';
+export type { ApplyStep } from './capture/apply-changes.ts';
+export { readCapture, type CaptureView } from './capture/capture-row.ts';
 export type { MigrationContext } from './context.ts';
 export { copySessions } from './copy/copy.ts';
 export type { CopyCounts } from './copy/counts.ts';
@@ -28,6 +30,8 @@ export { reportHtml } from './plan/report-html.ts';
 export { reportText } from './plan/report-text.ts';
 export { proposeSchema, type SchemaProposal } from './plan/schema-proposal.ts';
 export { schemaSql, type SqlDialect } from './plan/schema-sql.ts';
+export { previewRepairs, type RepairAction, type RepairPreview } from './repair/preview-repairs.ts';
+export { workOff, type WorkedOff } from './repair/work-off.ts';
 export { ProgressMeter, silentProgress, type Progress, type ProgressListener } from './progress.ts';
 export { archiveSource, openArchive, type Archive, type ArchiveOptions, type ArchivedSession } from './retire/archive.ts';
 export { requireSourceInUse, retireSource, reviveSource, sourceLetGo, type RetireAct } from './retire/retire.ts';

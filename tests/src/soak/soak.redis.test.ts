@@ -9,7 +9,7 @@ import { expect, test } from 'vitest';
 const main = fileURLToPath(new URL('../../../apps/wherry/src/main.ts', import.meta.url));
 
 test('users notice nothing for good while processes and servers fail under them', async () => {
-  const { code, output } = await run(['soak', '--minutes', '0.25', '--seed', '5', '--sessions', '150', '--users', '12']);
+  const { code, output } = await run(['soak', '--minutes', '0.2', '--seed', '5', '--sessions', '150', '--users', '12']);
   expect(output).toMatch(/^carried \d+, lost 0, resurrected 0, signed out 0, authorities changed 0, rollbacks [1-9]\d*$/m);
   expect(Number(/^carried (\d+)/m.exec(output)?.[1])).toBeGreaterThan(100);
   expect(Number(/^faults survived: (\d+)/m.exec(output)?.[1])).toBeGreaterThan(1);

@@ -129,6 +129,52 @@ test('both sides of a migrated system export the same, and differences that are 
   ]);
 });
 
+test('a dry run of the repairs says what each would do and changes nothing; then they are done', async () => {
+  const control = openDatabase({ url: databases[0]?.url ?? '' });
+  try {
+    // As failed second writes leave them: with the id sealed as the rows of the target have it.
+    const entries = [10, 11, 12, 13];
+    await put(11, value(11, { cart: ['bread'] }));
+    await client.del(`${prefix}sid-12`);
+    for (const n of entries) {
+      const { slot, id } = carriedSessionKey(`sid-${n}`);
+      let ref: Buffer | undefined;
+      for (const { url } of databases.slice(1)) {
+        const shard = openDatabase({ url });
+        const { rows } = await shard.query<{ source_ref: Buffer }>('SELECT source_ref FROM user_session WHERE id = $1', [id]);
+        ref ??= rows[0]?.source_ref;
+        await shard.end();
+      }
+      await control.query("INSERT INTO repair_entry (slot, id, source_ref, cause) VALUES ($1, $2, $3, 'target_write')", [slot, id, ref]);
+    }
+    await strike(13, 'UPDATE user_session SET deleted_at = 1, attributes = NULL WHERE id = $1');
+    const { rows: sides } = await control.query<{ slot: number; side: string }>('SELECT slot, primary_side AS side FROM slot_map');
+    const side = (n: number): string | undefined => sides.find(({ slot }) => slot === carriedSessionKey(`sid-${n}`).slot)?.side;
+    const expected = new Map([
+      [10, 'nothing'],
+      [11, side(11) === 'source' ? 'write_target' : 'write_source'],
+      [12, side(12) === 'source' ? 'end_both' : 'write_source'],
+      [13, 'end_source'],
+    ]);
+    const dryRun = async (): Promise<Map<string, string>> => {
+      const { out, code } = await run('migrate repair --dry-run --json', environment);
+      expect(code).toBe(0);
+      return new Map((JSON.parse(out) as { id: string; action: string }[]).map(({ id, action }) => [id, action]));
+    };
+    const actions = new Map(entries.map((n) => [carriedSessionKey(`sid-${n}`).id.toString(), expected.get(n)]));
+    expect(await dryRun()).toEqual(actions);
+    expect(await dryRun()).toEqual(actions);
+    expect((await control.query('SELECT 1 FROM repair_entry')).rowCount).toBe(4);
+    expect(await run('migrate repair', environment)).toMatchObject({ code: 0, out: '4 repaired, 0 left' });
+    expect(await run('migrate repair --dry-run', environment)).toMatchObject({ out: 'nothing waits for a repair' });
+    const { samples } = await verdict();
+    const left = samples.map(({ id }) => id);
+    for (const n of entries) expect(left).not.toContain(carriedSessionKey(`sid-${n}`).digest.toString('hex').slice(0, 16));
+  } finally {
+    await control.end();
+  }
+});
+
 test('an export goes over nothing that is there', async () => {
   const file = join(folder, 'here');
   expect(await run(`migrate export --side source --out ${file}`, environment)).toMatchObject({ code: 0 });

@@ -7,6 +7,7 @@ import { addExportCommand } from './export.ts';
 import { parseId, parseWhole } from './numbers.ts';
 import type { RetireOptions } from './migrate-retire.ts';
 import { addPlanCommand } from './plan.ts';
+import { addRepairCommand } from './repair.ts';
 
 // What a command needs is loaded when it runs: other commands work without the stores and services of a migration.
 
@@ -15,6 +16,7 @@ export function addMigrateCommands(program: Command, terminal: Terminal): void {
   const migrate = program.command('migrate').description('the move of sessions from their store into the shards');
   addPlanCommand(migrate, terminal);
   addExportCommand(migrate, terminal);
+  addRepairCommand(migrate, terminal);
   migrate
     .command('run')
     .description('drive the migration to its goal, with progress; may be stopped and started at any moment')

@@ -37,7 +37,7 @@ export function* faultSchedule(seed: number): Generator<PlannedFault, never> {
   const within = (least: number, most: number): number => Math.round(least + random() * (most - least));
   const kinds = rounds(KINDS, random);
   const roles = rounds(ROLES, random);
-  const servers = rounds(SERVERS, random);
+  const servers = { cut: rounds(SERVERS, random), restart: rounds(SERVERS, random) };
   for (;;) {
     const pauseMs = within(500, 2500);
     yield { pauseMs, fault: faultOf(kinds.next().value, { roles, servers, within }) };
@@ -46,7 +46,7 @@ export function* faultSchedule(seed: number): Generator<PlannedFault, never> {
 
 interface Choices {
   readonly roles: Generator<RoleName, never>;
-  readonly servers: Generator<ServerName, never>;
+  readonly servers: Readonly<Record<'cut' | 'restart', Generator<ServerName, never>>>;
   readonly within: (least: number, most: number) => number;
 }
 
@@ -57,9 +57,9 @@ function faultOf(kind: SoakFault['kind'], { roles, servers, within }: Choices): 
     case 'freeze':
       return { kind, role: roles.next().value, ms: within(300, 6500) };
     case 'cut':
-      return { kind, role: roles.next().value, server: servers.next().value, ms: within(200, 3000) };
+      return { kind, role: roles.next().value, server: servers.cut.next().value, ms: within(200, 3000) };
     case 'restart':
-      return { kind, server: servers.next().value, ms: within(100, 1500) };
+      return { kind, server: servers.restart.next().value, ms: within(100, 1500) };
     case 'clock':
       return { kind, role: roles.next().value, byMs: within(-LONGEST_CLOCK_MS, LONGEST_CLOCK_MS), ms: within(500, 4000) };
   }

@@ -94,6 +94,15 @@ export class Repairs implements Component {
     return rows.map(({ source_ref: sourceRef, ...row }) => ({ ...row, sourceRef }));
   }
 
+  /** Entries, due or not, those that are tried next first. */
+  async list(limit: number): Promise<RepairEntry[]> {
+    const { rows } = await this.#options.database.query<{ slot: number; id: bigint; source_ref: Buffer; cause: RepairCause }>(
+      'SELECT slot, id, source_ref, cause FROM repair_entry ORDER BY next_try_at, slot, id LIMIT $1',
+      [limit],
+    );
+    return rows.map(({ source_ref: sourceRef, ...row }) => ({ ...row, sourceRef }));
+  }
+
   /** Removes entries that were repaired, unless another failure came in between. */
   async done(entries: readonly DueRepair[]): Promise<void> {
     await this.#options.database.query(
