@@ -1,4 +1,3 @@
-import { isWherryError } from '@wherry/core';
 import {
   addDeadLetters,
   carriedSessionKey,
@@ -9,6 +8,7 @@ import {
 } from '@wherry/sessions';
 import type { MigrationContext } from '../context.ts';
 import type { Claim } from '../journal/work-parts.ts';
+import { REFUSED, isRefusal } from '../repair/refusal.ts';
 import { convertPage, type ConvertedPage, type LivingSession } from './convert-page.ts';
 import { NO_COUNTS, addCounts, type CopyCounts } from './counts.ts';
 
@@ -74,7 +74,7 @@ async function writeOnce(context: MigrationContext, claim: Claim, page: Converte
       const outcome = outcomes[index];
       if (outcome === 'not_owned') moved.push(session);
       else if (outcome === 'collision') letters.push(letterOf(session, 'id_collision', 'another session has the same primary key'));
-      else if (outcome === 'unstorable') letters.push(letterOf(session, 'unstorable', 'the shard refuses to store it'));
+      else if (outcome === 'unstorable') letters.push(letterOf(session, 'unstorable', REFUSED));
       else count(outcome === 'applied' ? 'copied' : 'present');
       if (outcome === 'applied') count(`shard ${context.slots.shardOf(session.record.key.slot)}`);
     }
@@ -109,10 +109,6 @@ async function putAlone(context: MigrationContext, { record, epoch }: LivingSess
     if (!isRefusal(error)) throw error;
     return 'unstorable';
   }
-}
-
-function isRefusal(error: unknown): boolean {
-  return isWherryError(error, 'record_unstorable') || isWherryError(error, 'internal');
 }
 
 /** Portions that a statement can hold; a session larger than that comes alone. */

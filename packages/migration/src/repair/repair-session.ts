@@ -1,5 +1,6 @@
 import { addDeadLetters, convertSession, removeDeadLetters, sessionIdText, type SessionKey, type SourceSession } from '@wherry/sessions';
 import type { MigrationContext } from '../context.ts';
+import { REFUSED, isRefusal } from './refusal.ts';
 import { bringBack } from './bring-back.ts';
 
 /** `repaired`: the other side now says what the primary says. `retry`: the slot moved, or a write was overtaken. */
@@ -61,7 +62,16 @@ async function writeTarget(context: MigrationContext, session: SourceSession, ep
     return 'dead_letter';
   }
   const { record } = converted;
-  const outcome = await context.target.restore(record, epoch);
+  let outcome: Awaited<ReturnType<typeof context.target.restore>>;
+  try {
+    outcome = await context.target.restore(record, epoch);
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    const { slot, id } = record.key;
+    const sourceRef = context.refs.seal(record.key, session.rawId);
+    await addDeadLetters(context.control, [{ slot, id, sourceRef, reason: 'unstorable', detail: REFUSED }]);
+    return 'dead_letter';
+  }
   switch (outcome) {
     case 'applied':
     case 'older':

@@ -5,3 +5,4 @@ export { switchUntilDone } from '../switch/switch.ts';
 export { VerificationNeeded } from '../switch/verification-needed.ts';
 export { compareSides, type SideView } from '../verify/compare.ts';
 export { TEST_IDENTITY, Workbench, type MigratorSetup, type RunningMigrator, type WorkbenchAddress } from './workbench.ts';
+export { slicedSource } from './sliced-source.ts';

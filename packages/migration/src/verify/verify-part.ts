@@ -141,6 +141,8 @@ async function lookAgain(
   if (difference === undefined || 'inUse' in difference) return difference;
   if (difference.class !== 'expired_in_flight') {
     const repaired = await pace.unit(0, () => repairUntilDone(context, key, rawId), pace.ofPart);
+    // What cannot be written is a dead letter, which the gate counts; as a difference it would keep comparisons going for ever.
+    if (!repaired) return undefined;
     await pace.unit(0, () => recordDifference(control, verification, key, difference, repaired), pace.ofPart);
     await journal.reach('verify.repaired', { class: difference.class, detail: difference.detail });
   }
