@@ -10,7 +10,7 @@ import { openPlannedSource } from './plan-source.ts';
 export async function runPlan(command: Command, terminal: Terminal, options: PlanOptions): Promise<void> {
   const found = await openPlannedSource((environment) => loadedConfig(command, { ...terminal, environment }).config, terminal, options);
   try {
-    const analysis = await analyseSource(found.source, { formats: [found.format], sessions: options.sample, rate: found.rate });
+    const analysis = await analyseSource(found.source, { format: found.format, sessions: options.sample, rate: found.rate });
     const proposal = proposeSchema(analysis);
     const files = await writePlan(options.out, analysis, proposal);
     if (options.json === true) terminal.out(JSON.stringify({ analysis, proposal, files }));

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { WherryError } from '@wherry/core';
 import { detectLayout, formatsOf, type SessionFormat, type SourceSession, type SourceStore } from '@wherry/sessions';
-import { requireSource, type WherryConfig } from '../config/index.ts';
+import { requireSource, requireSourceFormat, type WherryConfig } from '../config/index.ts';
 import type { Environment } from '../config/secrets.ts';
 import { openSource } from '../roles/source.ts';
 import type { Terminal } from '../terminal.ts';
@@ -18,7 +18,7 @@ export interface PlannedSource {
 /** Sessions looked at to tell one format from the others. */
 const PROBED = 40;
 /** A format that the store does not have shows in nothing being found: the search must not last. */
-const PROBE_MS = 5000;
+const PROBE_MS = 2000;
 
 /**
  * Opens the source that the options or the configuration name. Where no format is given, each that its kind of store
@@ -33,20 +33,10 @@ export async function openPlannedSource(
   const settings = settingsOf(environment, options);
   const config = load(settings);
   const { kind } = requireSource(config);
+  const withFormat = (name: string): WherryConfig => load({ ...settings, WHERRY_SOURCE_FORMAT: name });
   const asked = options.format ?? config.source.format;
-  const formats = formatsOf(kind).filter(({ name }) => asked === undefined || name === asked);
-  if (formats.length === 0)
-    throw new WherryError(
-      'config_invalid',
-      `no session format is known for ${kind} by the name ${asked ?? ''}; allowed is one of ${formatsOf(kind)
-        .map(({ name }) => name)
-        .join(', ')}`,
-    );
-  const open = async (format: SessionFormat): Promise<SourceStore> => openSource(load({ ...settings, WHERRY_SOURCE_FORMAT: format.name }));
-  const [first] = formats;
-  const format = formats.length === 1 ? first : await bestFormat(kind, formats, open);
-  if (format === undefined) throw new WherryError('config_invalid', `no session format is known for ${kind}`);
-  return { source: await open(format), format, rate: config.migrator.rate };
+  const format = asked === undefined ? await bestFormat(kind, withFormat) : requireSourceFormat(withFormat(asked));
+  return { source: await openSource(withFormat(format.name)), format, rate: config.migrator.rate };
 }
 
 /** The environment, with what the options say in place of what it says. */
@@ -63,27 +53,27 @@ function settingsOf(environment: Environment, { source, prefix }: PlanOptions): 
   };
 }
 
-async function bestFormat(
-  kind: string,
-  formats: readonly SessionFormat[],
-  open: (format: SessionFormat) => Promise<SourceStore>,
-): Promise<SessionFormat | undefined> {
+async function bestFormat(kind: string, withFormat: (name: string) => WherryConfig): Promise<SessionFormat> {
+  const formats = formatsOf(kind);
   let best: { readonly format: SessionFormat; readonly matching: number } | undefined;
   let fault: Error | undefined;
+  let read = 0;
   for (const format of formats) {
     try {
-      const entries = await probe(await open(format));
+      const entries = await probe(await openSource(withFormat(format.name)));
+      read++;
       const { layout, matching } = detectLayout({ store: kind, entries });
-      const own = layout === format.name ? matching : 0;
-      if (own > (best?.matching ?? 0)) best = { format, matching: own };
+      if (layout === format.name && matching > (best?.matching ?? 0)) best = { format, matching };
     } catch (error) {
-      // A format may need what this store has not, e.g. another shape of table.
       if (!(error instanceof Error)) throw error;
+      // A format may need what this store has not, e.g. another prefix or another shape of table.
       fault ??= error;
     }
   }
-  if (best === undefined && fault !== undefined) throw fault;
-  return best?.format ?? formats[0];
+  const format = best?.format ?? formats[0];
+  if (read === 0 && fault !== undefined) throw fault;
+  if (format === undefined) throw new WherryError('config_invalid', `no session format is known for ${kind}`);
+  return format;
 }
 
 async function probe(source: SourceStore): Promise<readonly SourceSession[]> {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { detectLayout, type SessionFormat, type SourceDescription, type SourceStore, type Undecodable } from '@wherry/sessions';
 import { AttributeProfiles, type AttributeProfile } from './attribute-profiles.ts';
 import { SIZE_BOUNDS, TTL_BOUNDS, histogram, type HistogramBin } from './histogram.ts';
-import { proposeIdentity, type IdentityProposal } from './identity-proposal.ts';
+import { identityOfFormat, proposeIdentity, type IdentityProposal } from './identity-proposal.ts';
 import { sampleSource, type SampleBounds } from './sample-source.ts';
 import { estimateTime, type TimeEstimate } from './time-estimate.ts';
 
@@ -38,13 +38,15 @@ export interface SourceAnalysis {
 
 /** Options of {@link analyseSource}. */
 export interface AnalysisOptions extends SampleBounds {
-  /** The formats that the source may have; the one detected decodes the sample, else the first one. */
-  readonly formats: readonly SessionFormat[];
+  /** The format that the source seems to have: it decodes the sample. */
+  readonly format: SessionFormat;
   /** Sessions a second of copy and comparison, where it is bounded. */
   readonly rate?: number;
 }
 
 const JUST_NOW_MS = 60_000;
+/** A format is named when this share of the sample has it; the rest becomes dead letters that a person decides about. */
+const MIN_SHARE = 0.9;
 
 /** Samples a source and tells what lies in it. Reads only. Errors: as `SourceStore.scan`. */
 export async function analyseSource(source: SourceStore, options: AnalysisOptions): Promise<SourceAnalysis> {
@@ -56,14 +58,13 @@ export async function analyseSource(source: SourceStore, options: AnalysisOption
   const sessions = sample.complete ? sample.sessions.length : Math.max(counted, sample.sessions.length);
   const sampled = sample.sessions.length;
   const detected = detectLayout({ store: source.describe().kind, entries: sample.sessions });
-  const format = options.formats.find(({ name }) => name === detected.layout) ?? options.formats[0];
-  const decode = format?.decoder({ identity: { userId: '' } });
+  const { format } = options;
+  const decode = format.decoder({ identity: { userId: '' } });
   const profiles = new AttributeProfiles(randomBytes(16).toString('hex'));
   const undecodable: Partial<Record<Undecodable['reason'], number>> = {};
   let usedJustNow: number | null = null;
   for (const { value, expireTime, readAt } of sample.sessions) {
-    const decoding = decode?.(value);
-    if (decoding === undefined) continue;
+    const decoding = decode(value);
     if (!decoding.ok) {
       undecodable[decoding.why.reason] = (undecodable[decoding.why.reason] ?? 0) + 1;
       continue;
@@ -79,8 +80,11 @@ export async function analyseSource(source: SourceStore, options: AnalysisOption
   const attributes = profiles.report();
   return {
     source: source.describe(),
-    layout: detected.layout,
-    reasons: detected.reasons,
+    layout: sampled > 0 && profiles.sessions >= sampled * MIN_SHARE ? format.name : 'unknown',
+    reasons:
+      detected.layout === format.name
+        ? detected.reasons
+        : [`${profiles.sessions} of ${sampled} values are as ${format.name} stores them`, ...detected.reasons],
     sessions,
     sampled,
     partitions: sample.partitions,
@@ -93,7 +97,8 @@ export async function analyseSource(source: SourceStore, options: AnalysisOption
     meanBytes: Math.round(sizes.reduce((sum, size) => sum + size, 0) / Math.max(1, sampled)),
     usesPerSecond: usedJustNow === null ? null : ((usedJustNow / Math.max(1, sampled)) * sessions) / (JUST_NOW_MS / 1000),
     attributes,
-    identity: proposeIdentity(attributes, profiles.sessions),
+    identity:
+      format.identity === undefined ? proposeIdentity(attributes, profiles.sessions) : identityOfFormat(format.name, format.identity),
     time: estimateTime({ sessions, sampled, secondsLeft: left, ...(options.rate === undefined ? {} : { rate: options.rate }) }),
     clockOffsetMs,
   };

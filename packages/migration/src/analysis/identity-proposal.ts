@@ -1,3 +1,4 @@
+import type { IdentityMapping } from '@wherry/sessions';
 import type { AttributeProfile } from './attribute-profiles.ts';
 import { dottedPath, memberNames } from './path-text.ts';
 
@@ -84,6 +85,16 @@ export function proposeIdentity(profiles: readonly AttributeProfile[], sessions:
       why('user name', username),
       ...(authorities.length === 0 ? [why('authorities', undefined)] : authorities.map((profile) => why('authorities', profile))),
     ],
+  };
+}
+
+/** The mapping of a format that keeps who is signed in at a place of its own. */
+export function identityOfFormat(name: string, { userId, username, authorities }: IdentityMapping): IdentityProposal {
+  return {
+    userId,
+    username: username ?? null,
+    authorities: authorities ?? [],
+    reasons: [`where ${name} keeps it: user id "${userId}"${username === undefined ? '' : `, user name "${username}"`}`],
   };
 }
 
