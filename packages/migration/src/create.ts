@@ -1,5 +1,6 @@
 import { WherryError, silentLogger, type Logger } from '@wherry/core';
 import { SourceOffset, type SessionDecoder, type SessionRuntime, type SourceChangeFeed, type SourceStore } from '@wherry/sessions';
+import type { ApplyStep } from './capture/apply-changes.ts';
 import { Capture } from './capture/capture.ts';
 import { labelledSource } from './capture/labelled-source.ts';
 import type { MigrationContext } from './context.ts';
@@ -46,6 +47,8 @@ export interface MigrationOptions {
   readonly log?: Logger;
   /** Awaited at every point of the journal; for tests. */
   readonly at?: (point: JournalPoint) => Promise<void>;
+  /** Awaited between the steps by which the capture applies changes; for tests. */
+  readonly captureAt?: (step: ApplyStep) => Promise<void>;
 }
 
 /** A migration and what its steps work with. */
@@ -115,7 +118,7 @@ export async function createMigration(options: MigrationOptions): Promise<Migrat
     options.capture === undefined
       ? undefined
       : new Capture({
-          context: { ...shared, source },
+          context: { ...shared, source, ...(options.captureAt === undefined ? {} : { at: options.captureAt }) },
           feed: options.capture,
           released: options.writers !== 'captured',
           instance: () => runtime.instance.id,

@@ -1,4 +1,4 @@
-import { asWherryError, backoffDelay, isWherryError, pause, type Component, type Logger } from '@wherry/core';
+import { asWherryError, backoffDelay, isWherryError, pause, type Component, type Logger, type WherryError } from '@wherry/core';
 import type { FeedEvent, FeedPosition, FollowedFeed, SourceChangeFeed } from '@wherry/sessions';
 import { applyChanges, type ApplyContext } from './apply-changes.ts';
 import { CaptureRow, type CaptureCheckpoint } from './capture-row.ts';
@@ -106,7 +106,7 @@ class FollowedCourse {
   #foreign = false;
   #strays = 0;
   #working: Promise<void> | undefined;
-  #fault: unknown;
+  #fault: WherryError | undefined;
 
   constructor(options: CaptureOptions, row: CaptureRow, checkpoint: CaptureCheckpoint) {
     this.#options = options;
@@ -136,7 +136,7 @@ class FollowedCourse {
     const stop = new AbortController();
     const followed = feed.follow(this.#checkpoint.position, AbortSignal.any([signal, stop.signal]));
     const reporting = this.#reporting(followed, AbortSignal.any([signal, stop.signal]), well).catch((error: unknown) => {
-      this.#fault ??= error;
+      this.#fault ??= asWherryError(error);
       stop.abort();
     });
     try {
@@ -198,7 +198,7 @@ class FollowedCourse {
   #work(stop: AbortController): void {
     this.#working ??= this.#apply()
       .catch((error: unknown) => {
-        this.#fault ??= error;
+        this.#fault ??= asWherryError(error);
         stop.abort();
       })
       .finally(() => (this.#working = undefined));
@@ -206,7 +206,7 @@ class FollowedCourse {
 
   async #apply(): Promise<void> {
     const { context } = this.#options;
-    while (this.#heard !== this.#applied && this.#fault === undefined) {
+    while ((this.#pending.size > 0 || this.#heard !== this.#applied) && this.#fault === undefined) {
       const heard = this.#heard;
       if (heard === undefined) return;
       const taken = this.#pending.take();

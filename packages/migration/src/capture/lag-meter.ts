@@ -29,9 +29,10 @@ export class LagMeter {
     if (this.#marks.length < MOST_MARKS) this.#marks.push({ head, askedAt });
   }
 
-  /** The target has what came before `position`. */
+  /** The target has what came before `position`: then also what came before any earlier look, whatever history that was of. */
   reached(position: FeedPosition): void {
-    this.#marks = this.#marks.filter((mark) => !isBefore(mark.head, position));
+    const last = this.#marks.findLastIndex((mark) => isBefore(mark.head, position));
+    this.#marks = this.#marks.slice(last + 1);
   }
 
   lag(position: FeedPosition): { readonly lagMs: number; readonly lagBytes: number } {
