@@ -28,6 +28,11 @@ export interface SessionFormat {
   readonly bytes?: boolean;
   /** True: its cookie is signed, so that one cannot be read without the application's secrets. */
   readonly signedCookie: boolean;
+  /**
+   * Whether what was decoded shows that this software wrote it; absent: whatever it decodes does. By that samples are told
+   * apart where the form of a value says nothing, as of any JSON.
+   */
+  readonly isTypical?: (tree: object) => boolean;
   /** Decodes what is its own and refuses what is not: by that samples are told apart. */
   decoder(options: DecoderOptions): SessionDecoder;
   /** Errors: `config_invalid` where secrets are missing. */

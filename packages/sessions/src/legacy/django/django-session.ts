@@ -8,8 +8,8 @@ import { StructureFault, structureDecoder, tooLarge, type Structure, type Struct
 const BRACE = 0x7b;
 const ZLIB = 0x78;
 const DOT = 0x2e;
-/** Django's own names begin so; what is set without any of them is a session all the same. */
 const EXPIRY = '_session_expiry';
+const OWN_NAMES = ['_auth_user_id', '_auth_user_hash', EXPIRY];
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)$/;
 
 /**
@@ -27,6 +27,11 @@ export function djangoCacheDecoder(options: DecoderOptions): SessionDecoder {
  */
 export function djangoSignedDecoder(options: DecoderOptions): SessionDecoder {
   return structureDecoder(options, (bytes, limits) => structureOf(dictionary(signedPayload(bytes, limits), limits)));
+}
+
+/** A pickled dictionary, or names that Django itself sets: any other JSON may be anybody's. */
+export function isTypicalOfDjango(tree: object): boolean {
+  return Object.getPrototypeOf(tree) === null || OWN_NAMES.some((name) => Object.hasOwn(tree, name));
 }
 
 function dictionary(bytes: Buffer, limits: StructureLimits): object {

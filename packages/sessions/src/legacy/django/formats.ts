@@ -1,7 +1,7 @@
 import { DJANGO_COOKIES } from '../cookie-pick.ts';
 import type { SessionFormat } from '../format.ts';
 import { PlainCookie } from '../plain-cookie.ts';
-import { djangoCacheDecoder, djangoSignedDecoder } from './django-session.ts';
+import { djangoCacheDecoder, djangoSignedDecoder, isTypicalOfDjango } from './django-session.ts';
 
 /** `SessionBase` takes no shorter key, and makes keys of 32 lower-case letters and digits. */
 const KEY = /^[0-9A-Za-z]{8,128}$/;
@@ -22,6 +22,7 @@ export const djangoCache: SessionFormat = {
   name: 'django-cache',
   prefix: ':1:django.contrib.sessions.cache',
   decoder: djangoCacheDecoder,
+  isTypical: isTypicalOfDjango,
 };
 
 /** Django 3.1 and newer, session backends that keep the signed text of `SessionBase.encode` in Redis. */
