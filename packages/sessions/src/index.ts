@@ -38,6 +38,7 @@ export { carriedSessionKey, compareVersions, sessionIdText, type SessionKey, typ
 export type { FeedEvent, FeedPosition, FollowedFeed, SourceChange, SourceChangeFeed, SourceChangeKind } from './source/change-feed.ts';
 export { changeBetween, identityOf, type Identity } from './carried/identity.ts';
 export { isForgotten } from './carried/read.ts';
+export { parseRedisUrl, type RedisAddress } from './redis/redis-url.ts';
 export { SessionRuntime, type CarriedOptions, type SessionRuntimeOptions } from './runtime.ts';
 export { sourceCompared } from './source/source-history.ts';
 export { parseSourceRefKey, sourceRefKeyFingerprint, sourceRefKeyOf, sourceRefKeyText } from './source-ref-key.ts';

@@ -241,7 +241,7 @@ describe('a bad configuration is refused in one line', () => {
     ],
     [
       { source: { url: 'mysql://a' } },
-      'source.url (FILE) is "mysql://a"; allowed is redis://host:port, rediss://host:port, mongodb://host:port,…/database?collection=…, mongodb+srv://host/database or dynamodb://host:port/table?region=…&tls=true (no host: the endpoint of the region)',
+      'source.url (FILE) is "mysql://a"; allowed is redis://host:port, rediss://host:port, redis-cluster://host:port,…, redis-sentinel://host:port,…/master-name/database, mongodb://host:port,…/database?collection=…, mongodb+srv://host/database or dynamodb://host:port/table?region=…&tls=true (no host: the endpoint of the region)',
     ],
     [{ source: { identity: { userId: 'a..b' } } }, 'source.identity.userId (FILE) is "a..b"; allowed is a dotted path, e.g. user.id'],
     [{ source: { identity: { userId: 'ids[].a' } } }, 'source.identity.userId (FILE) is "ids[].a"; allowed is a dotted path, e.g. user.id'],

@@ -45,7 +45,8 @@ export function sourceUrlOf(environment: Environment): Secret<string> | undefine
 /** The address of the Redis with the stream of revocations. */
 export function streamUrlOf(environment: Environment): Secret<string> | undefined {
   const url = read(environment, 'revocation.streamUrl');
-  if (url !== undefined && parseSourceUrl(url)?.kind !== 'redis')
+  const address = url === undefined ? undefined : parseSourceUrl(url);
+  if (url !== undefined && (address?.kind !== 'redis' || address.group !== undefined))
     throw fault('revocation.streamUrl', 'is not an address', 'redis://host:port or rediss://host:port, with a password where there is one');
   return url === undefined ? undefined : new Secret(url);
 }

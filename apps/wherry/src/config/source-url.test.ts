@@ -6,6 +6,8 @@ describe('parseSourceUrl', () => {
     ['redis://localhost', { kind: 'redis', url: 'redis://localhost' }],
     ['rediss://:p@r.example:6380/2', { kind: 'redis', url: 'rediss://:p@r.example:6380/2' }],
     ['redis://[::1]:6379', { kind: 'redis', url: 'redis://[::1]:6379' }],
+    ['redis-cluster://a:7000,b:7001,[::1]:7002', { kind: 'redis', url: 'redis-cluster://a:7000,b:7001,[::1]:7002', group: 'cluster' }],
+    ['rediss-sentinel://:p%40@a,b:26380/main/2', { kind: 'redis', url: 'rediss-sentinel://:p%40@a,b:26380/main/2', group: 'sentinel' }],
     ['dynamodb://127.0.0.1:8000/sessions', { kind: 'dynamodb', endpoint: 'http://127.0.0.1:8000', table: 'sessions', region: 'us-east-1' }],
     [
       'dynamodb://d.example/my.Table_1?tls=true&region=eu-west-1',
@@ -29,6 +31,16 @@ describe('parseSourceUrl', () => {
     'redis:///1',
     'redis://h/name',
     'redis://h/1#x',
+    'redis-cluster://',
+    'redis-cluster://a,,b',
+    'redis-cluster://a:0',
+    'redis-cluster://a:70000',
+    'redis-cluster://a/1',
+    'redis-cluster://:%@a',
+    'redis-sentinel://a',
+    'redis-sentinel://a/main/x',
+    'redis-sentinel://a/ma in',
+    'redis-ring://a',
     'http://h/t',
     'dynamodb://h',
     'dynamodb://h/',
@@ -53,6 +65,10 @@ describe('parseSourceUrl', () => {
     'mongodbs://h/shop',
   ])('refuses %j', (text) => {
     expect(parseSourceUrl(text)).toBeUndefined();
+  });
+
+  it('knows an address of several servers that is a secret, the form of which is wrong included', () => {
+    expect(['redis-cluster://a,b', 'redis-cluster://u:p@a,b', 'rediss-sentinel://:p@a'].map(hasCredentials)).toEqual([false, true, true]);
   });
 
   it('knows an address that is a secret', () => {

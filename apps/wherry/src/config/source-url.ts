@@ -1,7 +1,9 @@
+import { parseRedisUrl } from '@wherry/sessions';
+
 /** A source as its address names it. */
 export type SourceAddress =
-  /** The address goes to the driver as it is. */
-  | { readonly kind: 'redis'; readonly url: string }
+  /** The address goes to the driver as it is. `group`: of several servers that stand for one; absent for a single one. */
+  | { readonly kind: 'redis'; readonly url: string; readonly group?: 'cluster' | 'sentinel' }
   /** `endpoint` undefined: the one of the region. */
   | { readonly kind: 'dynamodb'; readonly endpoint: string | undefined; readonly table: string; readonly region: string }
   /** `url` goes to the driver as it is; `database` undefined: the driver's default. */
@@ -9,7 +11,7 @@ export type SourceAddress =
 
 /** What {@link parseSourceUrl} takes, for people. */
 export const SOURCE_URL_ALLOWED =
-  'redis://host:port, rediss://host:port, mongodb://host:port,…/database?collection=…, mongodb+srv://host/database or ' +
+  'redis://host:port, rediss://host:port, redis-cluster://host:port,…, redis-sentinel://host:port,…/master-name/database, mongodb://host:port,…/database?collection=…, mongodb+srv://host/database or ' +
   'dynamodb://host:port/table?region=…&tls=true (no host: the endpoint of the region)';
 
 const TABLE = /^\/([A-Za-z0-9_.-]{3,255})$/;
@@ -21,17 +23,21 @@ const COLLECTION = /^[^$\0]{1,200}$/;
 /** Reads the address of a source; undefined when it is none. Credentials of DynamoDB come from the AWS environment. */
 export function parseSourceUrl(text: string): SourceAddress | undefined {
   if (/^mongodb(?:\+srv)?:/.test(text)) return mongoAddress(text);
+  if (/^rediss?[-:]/.test(text)) return redisAddress(text);
   const url = URL.parse(text);
   if (url === null) return undefined;
   switch (url.protocol) {
-    case 'redis:':
-    case 'rediss:':
-      return url.hostname !== '' && /^\/?\d*$/.test(url.pathname) && url.hash === '' ? { kind: 'redis', url: text } : undefined;
     case 'dynamodb:':
       return dynamoAddress(url);
     default:
       return undefined;
   }
+}
+
+function redisAddress(text: string): SourceAddress | undefined {
+  const address = parseRedisUrl(text);
+  if (address === undefined) return undefined;
+  return address.form === 'server' ? { kind: 'redis', url: text } : { kind: 'redis', url: text, group: address.form };
 }
 
 function dynamoAddress(url: URL): SourceAddress | undefined {
@@ -69,6 +75,8 @@ function decoded(text: string): string | undefined {
 /** True when the address holds a password, and so is a secret as a whole. */
 export function hasCredentials(text: string): boolean {
   if (text.startsWith('mongodb')) return MONGODB.exec(text)?.[2] !== undefined;
+  // Nothing else of such an address can hold the sign, whether the rest of it is right or not.
+  if (/^rediss?-/.test(text)) return text.includes('@');
   const url = URL.parse(text);
   return url !== null && (url.username !== '' || url.password !== '');
 }

@@ -18,6 +18,7 @@ export interface DemoOptions {
 /** Checks the source's address. Errors: `config_invalid`. */
 export function checkDemoSource(source: string | undefined): void {
   if (source === undefined) return;
-  if (parseSourceUrl(source)?.kind !== 'redis')
+  const address = parseSourceUrl(source);
+  if (address?.kind !== 'redis' || address.group !== undefined)
     throw new WherryError('config_invalid', '--source: allowed is redis://host:port or rediss://host:port');
 }
