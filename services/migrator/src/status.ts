@@ -2,8 +2,10 @@ import type { Queryable } from '@wherry/core/control';
 import {
   lastDifferences,
   newestVerification,
+  readCapture,
   readMigration,
   viewParts,
+  type CaptureView,
   type MigrationStep,
   type VerificationView,
 } from '@wherry/migration';
@@ -36,13 +38,15 @@ export interface MigrationStatus {
   /** The last one that had found something; passes follow until one finds nothing. */
   readonly lastDifferences: Pick<VerificationView, 'startedAt' | 'differences'> | null;
   readonly shadow: ShadowCounts;
+  /** What is written past us, and how far behind the target is with it; null: nothing was ever captured. */
+  readonly capture: CaptureView | null;
   readonly instances: readonly { readonly role: string; readonly state: string; readonly count: number }[];
 }
 
 /** Reads it from the control database. */
 export async function migrationStatus(control: Queryable): Promise<MigrationStatus> {
   const { step, goal, goalPercent, paused, rate, batch, aborting, abortedAt, verifiedSince, verifyAskedAt } = await readMigration(control);
-  const [parts, slots, repairs, ends, letters, verification, found, shadow, instances] = await Promise.all([
+  const [parts, slots, repairs, ends, letters, verification, found, shadow, capture, instances] = await Promise.all([
     viewParts(control),
     control.query<{ shard: number; side: string; state: string; count: number }>(
       'SELECT shard, primary_side AS side, state, count(*)::int AS count FROM slot_map GROUP BY 1, 2, 3 ORDER BY 1, 2, 3',
@@ -55,6 +59,7 @@ export async function migrationStatus(control: Queryable): Promise<MigrationStat
     newestVerification(control),
     lastDifferences(control),
     shadowCounts(control),
+    readCapture(control),
     control.query<{ role: string; state: string; count: number }>(
       `SELECT role, CASE WHEN state = 'live' AND lease_until <= wherry_now() THEN 'lapsed' ELSE state END AS state, count(*)::int AS count
        FROM instance GROUP BY 1, 2 ORDER BY 1, 2`,
@@ -78,6 +83,7 @@ export async function migrationStatus(control: Queryable): Promise<MigrationStat
     deadLetters: letters.rows[0] ?? { undecided: 0, abandoned: 0 },
     verification: verification ?? null,
     lastDifferences: found ?? null,
+    capture: capture ?? null,
     shadow,
     instances: instances.rows,
   };
