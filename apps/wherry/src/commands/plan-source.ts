@@ -60,10 +60,11 @@ async function bestFormat(kind: string, withFormat: (name: string) => WherryConf
   let read = 0;
   for (const format of formats) {
     try {
-      const entries = await probe(await openSource(withFormat(format.name)));
+      const { entries, shown } = await probe(await openSource(withFormat(format.name)));
       read++;
       const { layout, matching } = detectLayout({ store: kind, entries });
-      if (layout === format.name && matching > (best?.matching ?? 0)) best = { format, matching };
+      const named = storeSameValues(formats, shown, layout) ? shown : layout;
+      if (named === format.name && matching > (best?.matching ?? 0)) best = { format, matching };
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       // A format may need what this store has not, e.g. another prefix or another shape of table.
@@ -76,9 +77,16 @@ async function bestFormat(kind: string, withFormat: (name: string) => WherryConf
   return format;
 }
 
-async function probe(source: SourceStore): Promise<readonly SourceSession[]> {
+/** Of formats that store the same values the keys tell which it is. */
+function storeSameValues(formats: readonly SessionFormat[], one: string | undefined, other: string): boolean {
+  const [a, b] = [one, other].map((sought) => formats.find(({ name }) => name === sought));
+  return a !== undefined && b !== undefined && a.decoder === b.decoder;
+}
+
+async function probe(source: SourceStore): Promise<{ readonly entries: readonly SourceSession[]; readonly shown: string | undefined }> {
   const entries: SourceSession[] = [];
   const deadline = performance.now() + PROBE_MS;
+  let shown: string | undefined;
   try {
     for (const partition of await source.partitions()) {
       let cursor: string | null = null;
@@ -88,8 +96,9 @@ async function probe(source: SourceStore): Promise<readonly SourceSession[]> {
         cursor = page.next;
       } while (cursor !== null && entries.length < PROBED && performance.now() < deadline);
     }
+    if (entries.length > 0) shown = await source.layout?.();
   } finally {
     await source.close();
   }
-  return entries;
+  return { entries, shown };
 }

@@ -103,6 +103,11 @@ export interface SourceStore {
    * for one of its own. Absent: a session of express-session is one.
    */
   canary?(): Promise<string>;
+  /**
+   * Which of the layouts that hold the same values this is, as the keys show it: the name of a format. undefined: nothing
+   * here shows it. Absent: the values say it all.
+   */
+  layout?(): Promise<string | undefined>;
 
   /**
    * Writes as the primary side: the next version is made in the store, `n + 1` in `epoch`. `ttlMs` null: never expires.

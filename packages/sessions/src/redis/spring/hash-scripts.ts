@@ -126,12 +126,21 @@ end
 `;
 }
 
-/** A value is a sequence of texts, each behind its length: the name of the index or '', then names and contents of fields. */
+/**
+ * A value is a sequence of texts, each behind its length. The first is of its writer: the name of the index or ''; of its
+ * reader: the layout that the key's expiry shows, or ''. Then come names and contents of fields.
+ */
 const VALUES = `
-local function packed(key)
+local function shape(key, now, t)
+  local at = tonumber(expiry(key, now))
+  if not (at and t.last and t.max and t.max > 0 and t.max < FOREVER) then return '' end
+  return at - t.last - t.max * 1000 > ${GRACE_MS / 2} and 'indexed' or 'plain'
+end
+local function packed(key, now, t)
   local parts = redis.call('HGETALL', key)
   for i = 1, #parts do parts[i] = struct.pack('>I4', #parts[i]) .. parts[i] end
-  return '\\0\\0\\0\\0' .. table.concat(parts)
+  local seen = shape(key, now, t)
+  return struct.pack('>I4', #seen) .. seen .. table.concat(parts)
 end
 local function parts_of(value)
   local parts, at = {}, 1
@@ -189,10 +198,10 @@ for i = 1, half do
   if w and string.match(w, '^%d+:%d+:ended$') then
     at = expiry(KEYS[half + i], now)
   else
-    local alive
-    alive, at = life_of(KEYS[i], now)
+    local alive, ends, t = life_of(KEYS[i], now)
+    at = ends
     if alive then
-      value = packed(KEYS[i])
+      value = packed(KEYS[i], now, t)
       if n > 1 and #value > room then return answer end
       room = room - #value
     end
@@ -207,8 +216,9 @@ local epoch, n, ended, known = version(KEYS[2])
 if ended then return { 'ended' } end
 if epoch > given then return { 'older', int(epoch), int(n) } end
 local mark = ARGV[5]
-if mark ~= '' and mark ~= known and ARGV[6] ~= '=' .. known and life_of(KEYS[1], now) then
-  return { 'differs', known, packed(KEYS[1]) }
+if mark ~= '' and mark ~= known and ARGV[6] ~= '=' .. known then
+  local alive, _, t = life_of(KEYS[1], now)
+  if alive then return { 'differs', known, packed(KEYS[1], now, t) } end
 end
 if mark ~= '' then mark = ':' .. mark end
 local at = ARGV[2] == '' and '' or int(now + tonumber(ARGV[2]))

@@ -92,6 +92,20 @@ describe('what Spring left in Redis', () => {
     }
   });
 
+  test.each(GOLDEN)('%s: its keys show which of the two layouts it is, whichever one was taken', async (name) => {
+    const { source, namespace } = await restore(name);
+    const indexed = name.startsWith('indexed');
+    const other = createSpringRedisSource({ url: url.href, prefix: `${namespace}:sessions:`, indexed: !indexed, timeoutMs: PATIENT_MS });
+    try {
+      const layout = indexed ? 'spring-redis-indexed' : 'spring-redis';
+      expect(await source.layout?.()).toBe(layout);
+      expect(await other.layout?.()).toBe(layout);
+    } finally {
+      await source.close();
+      await other.close();
+    }
+  });
+
   test.each(GOLDEN)('%s: a canary is a session of the same form', async (name) => {
     const { source, values } = await restore(name);
     try {

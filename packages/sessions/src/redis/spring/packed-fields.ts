@@ -16,8 +16,15 @@ export function packFields(indexName: string, fields: ReadonlyMap<string, Buffer
   return Buffer.concat(parts);
 }
 
-/** The fields of a value that a script has answered. */
-export function unpackFields(packed: Buffer): Map<string, Buffer> {
+/** A session as a script has answered it. */
+interface PackedSession {
+  readonly fields: Map<string, Buffer>;
+  /** The layout that the key's expiry shows: `indexed`, `plain`, or '' where it shows none. */
+  readonly shape: string;
+}
+
+/** Takes apart what a script has answered. */
+export function unpackFields(packed: Buffer): PackedSession {
   const parts: Buffer[] = [];
   for (let at = 0; at < packed.length;) {
     const start = at + LENGTH_BYTES;
@@ -26,5 +33,5 @@ export function unpackFields(packed: Buffer): Map<string, Buffer> {
   }
   const fields = new Map<string, Buffer>();
   for (let i = 1; i + 1 < parts.length; i += 2) fields.set((parts[i] as Buffer).toString('utf8'), parts[i + 1] as Buffer);
-  return fields;
+  return { fields, shape: parts[0]?.toString() ?? '' };
 }

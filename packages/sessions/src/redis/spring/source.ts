@@ -18,6 +18,8 @@ export interface SpringRedisSourceOptions extends Omit<RedisSourceOptions, 'byte
 }
 
 const PREFIX = 'spring:session:sessions:';
+const INDEXED = 'spring-redis-indexed';
+const PLAIN = 'spring-redis';
 const SAMPLED_PAGES = 50;
 const SAMPLED_KEYS = 100;
 
@@ -38,7 +40,7 @@ export function createSpringRedisSource(options: SpringRedisSourceOptions): Sour
   const store = openRedisSource(
     { ...rest, ...(client === undefined ? {} : { client }), prefix, bytes: true },
     {
-      name: indexed ? 'spring-redis-indexed' : 'spring-redis',
+      name: indexed ? INDEXED : PLAIN,
       scripts,
       // Shadows of sessions, and the set of expirations that newer versions can keep.
       isId: (rawId) => !rawId.startsWith('expires:') && rawId !== 'expirations',
@@ -60,10 +62,15 @@ function fieldsSource(source: SourceStore): SourceStore {
     now: () => source.now(),
     partitions: () => source.partitions(),
     count: () => source.count(),
-    canary: () =>
-      firstSession(source).then((session) =>
-        springCanary(session === undefined ? undefined : unpackFields(Buffer.from(session.value, 'latin1'))),
-      ),
+    async canary() {
+      const [session] = await sampled(source);
+      return springCanary(session?.fields);
+    },
+    async layout() {
+      const shapes = (await sampled(source)).map(({ shape }) => shape).filter((shape) => shape !== '');
+      if (shapes.length === 0) return undefined;
+      return shapes.filter((shape) => shape === 'indexed').length * 2 > shapes.length ? INDEXED : PLAIN;
+    },
     close: () => source.close(),
     async scan(partition, cursor, limit, signal) {
       const page = await source.scan(partition, cursor, limit, signal);
@@ -82,22 +89,22 @@ function fieldsSource(source: SourceStore): SourceStore {
   };
 }
 
-/** Any session at all; undefined: none was met among so many keys. */
-async function firstSession(source: SourceStore): Promise<SourceSession | undefined> {
+/** Some sessions; none where none was met among so many keys. */
+async function sampled(source: SourceStore): Promise<readonly ReturnType<typeof unpackFields>[]> {
   for (const partition of await source.partitions()) {
     let cursor: string | null = null;
     for (let page = 0; page < SAMPLED_PAGES; page++) {
       const { sessions, next } = await source.scan(partition, cursor, SAMPLED_KEYS);
-      if (sessions[0] !== undefined) return sessions[0];
+      if (sessions.length > 0) return sessions.map(({ value }) => unpackFields(Buffer.from(value, 'latin1')));
       if (next === null) break;
       cursor = next;
     }
   }
-  return undefined;
+  return [];
 }
 
 function handedOver(packed: string): string {
-  return textOfFields(unpackFields(Buffer.from(packed, 'latin1')));
+  return textOfFields(unpackFields(Buffer.from(packed, 'latin1')).fields);
 }
 
 function stored(value: string): string {
