@@ -4,6 +4,13 @@ import { documentOf, documentText } from './stored-text.ts';
 /** How an application keeps what is in a session: as JSON text (`stringify` of connect-mongo, its default), or as a document. */
 export type PayloadLayout = 'text' | 'document';
 
+/** How a stored session is kept; undefined: in neither way. */
+export function layoutOf(stored: unknown): PayloadLayout | undefined {
+  if (typeof stored === 'string') return 'text';
+  const isDocument = typeof stored === 'object' && stored !== null && !Array.isArray(stored) && !('_bsontype' in stored);
+  return isDocument ? 'document' : undefined;
+}
+
 /** Turns what is stored into text and back. A text that is encrypted is handed over decrypted. */
 export class SessionPayload {
   readonly #cipher: SessionCipher | undefined;
@@ -12,10 +19,9 @@ export class SessionPayload {
     this.#cipher = cipher;
   }
 
-  /** What cannot be decrypted, or is of no layout, is handed over as it is or as nothing: no decoder takes it for a session. */
+  /** What cannot be decrypted, or is kept in neither way, is handed over as it is: no decoder takes it for a session. */
   async read(stored: unknown): Promise<string> {
-    if (typeof stored === 'object' && stored !== null && !Array.isArray(stored)) return documentText(stored);
-    if (typeof stored !== 'string') return '';
+    if (typeof stored !== 'string') return documentText(stored);
     return this.#cipher === undefined ? stored : this.#decrypted(stored, this.#cipher);
   }
 

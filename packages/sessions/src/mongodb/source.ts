@@ -18,7 +18,7 @@ import type { SessionCipher } from './cipher.ts';
 import { SessionCollection } from './collection.ts';
 import { openMongoClient, type MongoClientLike, type OwnMongoClient } from './connection.ts';
 import { storedSessionOf, versionOf, type SessionDocument } from './document.ts';
-import { SessionPayload, type PayloadLayout } from './payload.ts';
+import { SessionPayload, layoutOf, type PayloadLayout } from './payload.ts';
 import { afterAll, idRanges } from './ranges.ts';
 
 export type { MongoClientLike };
@@ -218,10 +218,8 @@ class MongoSource implements SourceStore {
   /** What is there tells how it is to be written; it is looked at until something is. */
   async #layoutToWrite(): Promise<PayloadLayout> {
     if (this.#layout !== undefined || this.#options.cipher !== undefined) return this.#layout ?? 'text';
-    const newest = await this.#collection.newest();
-    if (newest === undefined) return 'text';
-    this.#layout = typeof newest === 'object' ? 'document' : 'text';
-    return this.#layout;
+    this.#layout = layoutOf(await this.#collection.newest());
+    return this.#layout ?? 'text';
   }
 
   async #sessionOf(document: SessionDocument | undefined, readAt: number): Promise<SourceSession | undefined> {

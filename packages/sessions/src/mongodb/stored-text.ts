@@ -28,8 +28,8 @@ export function fromStoredText(text: string, options: BSONSerializeOptions = {})
   return BSON.deserialize(BSON.serialize(document), { ...options, raw: false });
 }
 
-/** A stored document as text. */
-export function documentText(document: object): string {
+/** What is stored, a document as a rule, as text. */
+export function documentText(document: unknown): string {
   return JSON.stringify(toTypedJson(document));
 }
 
