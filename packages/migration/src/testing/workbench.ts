@@ -12,7 +12,15 @@ import {
   type SourceStore,
 } from '@wherry/sessions';
 import { sessionsShardSchema } from '@wherry/sessions/sql';
-import { ShardSet, initialiseSlotMap, installSlotMap, shardSchema, shardsControlSchema } from '@wherry/shards';
+import {
+  ShardSet,
+  applyShardSchema,
+  initialiseSlotMap,
+  installSlotMap,
+  openShardDatabase,
+  shardSchema,
+  shardsControlSchema,
+} from '@wherry/shards';
 import type { MigrationContext } from '../context.ts';
 import { createMigration, type MigrationOptions } from '../create.ts';
 import { migrationSchema } from '../index.ts';
@@ -55,7 +63,7 @@ export class Workbench {
     return { controlUrl: this.controlUrl, shardUrls: this.shardUrls, masterKey: this.masterKey.toString('base64') };
   }
 
-  /** Creates databases and tables, control on the server at `postgresUrl`, the shards there or on their own; every slot begins at the source. */
+  /** Creates databases and tables, control on the server at `postgresUrl`, the shards there or on their own, PostgreSQL or MySQL; every slot begins at the source. */
   static async create(postgresUrl: string, shardServers: readonly string[] = [postgresUrl, postgresUrl]): Promise<Workbench> {
     const databases: TestDatabase[] = [];
     for (const server of [postgresUrl, ...shardServers]) databases.push(await createTestDatabase(server));
@@ -66,8 +74,9 @@ export class Workbench {
     );
     const control = bench.database(bench.controlUrl);
     await applySchema(control, [coreSchema, shardsControlSchema, revocationSchema, sessionsControlSchema, migrationSchema]);
-    const shards = bench.shardUrls.map((url) => bench.database(url));
-    for (const shard of shards) await applySchema(shard, [shardSchema, sessionsShardSchema]);
+    const shards = bench.shardUrls.map((url) => openShardDatabase({ url, statementMs: PATIENT_MS }));
+    bench.#closers.push(...shards.map((shard) => () => shard.end()));
+    for (const shard of shards) await applyShardSchema(shard, [shardSchema, sessionsShardSchema]);
     await initialiseSlotMap(control, shardServers.length, 'source');
     await installSlotMap(control, shards);
     return bench;

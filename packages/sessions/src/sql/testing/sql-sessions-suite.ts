@@ -212,6 +212,44 @@ export function sqlSessionsSuite(shardServerUrl: () => string, unstorable: Parti
     expect(states.map(({ state }) => state)).toEqual([...old.map(() => 'ended'), 'live', 'live']);
   });
 
+  test('users whose ids differ by case, a space, an accent or a sign are different users', async () => {
+    const { sessions } = cluster;
+    const users = ['Eve', 'eve', 'eve ', 'Ève', 'eve\u0301', 'e%e', "e'e\\", '𝄞', ''];
+    const records = users.map((userId) => newRecord({ userId, username: userId, role: userId, authorities: [userId] }));
+    await Promise.all(records.map(async (record) => sessions.create(record)));
+    for (const record of records) expect(live(await sessions.get(record.key))).toMatchObject({ userId: record.userId, role: record.role });
+    const epoch = cluster.map.epochOf(records[1]?.key.slot ?? 0);
+    const [, eve, spaced] = records;
+    if (eve === undefined || spaced === undefined) throw new Error('they were made');
+    expect((await sessions.save({ ...eve, userId: 'eve ' }, epoch)).outcome).toBe('differs');
+    expect((await sessions.save({ ...eve, userId: 'EVE' }, epoch, { userId: 'Eve', authorities: ['eve'] })).outcome).toBe('differs');
+    for (const [at, userId] of users.entries()) {
+      expect(await sessions.endUser(userId, 1, 7000)).toBe(1);
+      const states = await sessions.getMany(records.map(({ key }) => key));
+      expect(states.map(({ state }) => state)).toEqual(users.map((_, other) => (other <= at ? 'ended' : 'live')));
+    }
+  });
+
+  test('of sessions that are born, ended and saved at once under one id, each call has one meaning, and the end stays', async () => {
+    const { sessions } = cluster;
+    for (let round = 0; round < 15; round++) {
+      const record = newRecord();
+      const epoch = cluster.map.epochOf(record.key.slot);
+      const [created, put, saved, ended, foreign] = await Promise.all([
+        sessions.create(record),
+        sessions.put({ ...record, version: { epoch: 1, n: 1 } }, epoch),
+        sessions.save(record, epoch),
+        sessions.end(record.key, 5000),
+        sessions.create({ ...record, key: newKey(record.key.id) }),
+      ]);
+      const read = await sessions.get(record.key);
+      // Either the stranger was first, and everything else is a collision, or it is one.
+      if (foreign === 'applied')
+        expect([created, put, saved.outcome, ended, read.state]).toEqual(['collision', 'collision', 'collision', 'collision', 'absent']);
+      else expect([ended, read.state]).toEqual(['applied', 'ended']);
+    }
+  });
+
   test('the epoch in force is confirmed by the shard', async () => {
     const { sessions } = cluster;
     expect([await sessions.confirmEpoch(5, 1), await sessions.confirmEpoch(5, 2)]).toEqual([true, false]);
