@@ -71,7 +71,12 @@ export class CarriedSessions {
     if (found.state !== 'live') return found.state === 'ended' ? 'ended' : 'missing';
     const { record } = found;
     if (record.expireTime !== null && record.expireTime <= this.#context.now()) return 'missing';
-    if (record.sourceRef !== null) return this.touch(this.#context.refs.open(record.key, record.sourceRef), this.#idleMs(record));
+    if (record.sourceRef !== null) {
+      const ttlMs = this.#ttlMs(record);
+      // It ends at a moment that only the application puts off.
+      if (ttlMs === undefined) return 'touched';
+      return this.touch(this.#context.refs.open(record.key, record.sourceRef), ttlMs);
+    }
     this.#context.target.touch(record.key, nativeTouch(record, this.#context.now(), this.#context.absoluteMs));
     return 'touched';
   }
@@ -99,6 +104,17 @@ export class CarriedSessions {
 
   #idleMs(record: SessionRecord): number | null {
     return record.expireTime === null ? null : Math.max(0, record.expireTime - record.lastAccessTime);
+  }
+
+  /** The life that a touch may give, never past the end that the session itself says; undefined: it has that already. */
+  #ttlMs(record: SessionRecord): number | null | undefined {
+    const idleMs = this.#idleMs(record);
+    const decoded = this.#context.decode(record.attributes);
+    if (!decoded.ok || decoded.session.expireTime === undefined) return idleMs;
+    const end = Math.round(decoded.session.expireTime + this.#context.sourceOffsetMs());
+    if (record.expireTime !== null && record.expireTime >= end) return undefined;
+    const left = end - this.#context.now();
+    return idleMs === null ? left : Math.min(idleMs, left);
   }
 
   async #liveOnly(rawId: string): Promise<LiveSession | undefined> {
