@@ -1,3 +1,4 @@
+import { WherryError, pause } from '@wherry/core';
 import { expect, test } from 'vitest';
 import type { WorkOrder } from './journal/state.ts';
 import { Pace } from './pace.ts';
@@ -68,4 +69,57 @@ test.each<readonly [string, Partial<WorkOrder> | undefined, string]>([
   if (change === undefined) bench.stop.abort();
   else bench.row = { ...bench.row, ...change };
   expect(await waiting).toBe(outcome);
+});
+
+test('the rate is shared by all workers', async () => {
+  const alone = new Steered(0);
+  alone.row = { ...STATE, rate: 2000 };
+  const shared = new Steered(0);
+  shared.row = { ...STATE, rate: 2000, workers: 4 };
+  expect(await timeOfUnits(shared.pace)).toBeGreaterThanOrEqual(796);
+  expect(shared.pace.report.workers).toBe(4);
+  await alone.pace.unit(100, async () => undefined);
+  expect(alone.pace.report.workers).toBe(1);
+});
+
+test('a store that answers slowly makes the rests longer, also without a rate', async () => {
+  const bench = new Steered(0);
+  let looks = 0;
+  const pace = new Pace({
+    journal: { order: async () => bench.row },
+    progress: silentProgress,
+    signal: bench.stop.signal,
+    limits: { sourceMs: 10, targetMs: 0, replicaLagMs: 0 },
+    look: async () => ({ sourceMs: looks++ === 0 ? 11 : 1000, targetMs: null, replicaLagMs: null }),
+  });
+  await pace.unit(1, async () => undefined);
+  await expect.poll(() => pace.report.share).toBeLessThan(1);
+  expect(pace.report.sourceMs).toBe(11);
+  const { share } = pace.report;
+  // A unit that takes 100 ms is followed by a rest in proportion.
+  await pace.unit(1, () => pause(100));
+  const from = performance.now();
+  await pace.unit(1, async () => undefined);
+  expect(performance.now() - from).toBeGreaterThanOrEqual(90 * (1 / share - 1));
+});
+
+test('the operator says how many sessions are read at a time, and else the configuration does', async () => {
+  const bench = new Steered(0);
+  expect(bench.pace.batchSize).toBe(1000);
+  bench.row = { ...STATE, batch: 17 };
+  await bench.pace.unit(0, async () => undefined);
+  expect(bench.pace.batchSize).toBe(17);
+});
+
+test('an outage of a part is waited for as long as its patience lasts, and any other for ever', async () => {
+  const bench = new Steered(0);
+  let tries = 0;
+  const away = async (): Promise<string> => {
+    if (++tries < 4) throw new WherryError('shard_unavailable', 'away');
+    return 'done';
+  };
+  await expect(bench.pace.unit(0, away, { patienceMs: 0 })).rejects.toMatchObject({ code: 'shard_unavailable' });
+  tries = 0;
+  expect(await bench.pace.unit(0, away)).toBe('done');
+  expect(tries).toBe(4);
 });

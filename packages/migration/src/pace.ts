@@ -65,7 +65,7 @@ export class Pace {
   /** Sessions that were let through and have not been paid for with time yet. */
   #owed = 0;
   #paidAt = 0;
-  #admittedAt = 0;
+  #admittedAt = performance.now();
   #restUntil: number | undefined;
   #latencies = UNKNOWN;
   #lookedAt = Number.NEGATIVE_INFINITY;

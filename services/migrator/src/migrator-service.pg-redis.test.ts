@@ -105,7 +105,14 @@ test('is steered over HTTP by the bearer of the secret alone, and keeps who did 
   await changeMigration(runtime.control, { paused: true }, { actor: 'test' });
   const operatorSecret = 'the-secret-of-operators-0123456789';
   const service = new MigratorService({
-    ...{ runtime, source, decode: IDENTITY, writers: 'none', host: '127.0.0.1', port: 0, graceMs: 50, shadowMs: 50 },
+    runtime,
+    source,
+    decode: IDENTITY,
+    writers: 'none',
+    host: '127.0.0.1',
+    port: 0,
+    graceMs: 50,
+    shadowMs: 50,
     metrics: createMetrics(),
     log: silentLogger,
     operatorSecret,

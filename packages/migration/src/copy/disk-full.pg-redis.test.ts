@@ -19,9 +19,9 @@ const MIB = 1024 * 1024;
 function smallDisk(mib: number): string | undefined {
   // Who runs the shard must reach it, so it lies beside its data.
   const folder = mkdtempSync(join(tmpdir(), 'wherry-disk-'));
-  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${mib}m`, 'tmpfs', folder]);
+  const { status } = spawnSync('/bin/mount', ['-t', 'tmpfs', '-o', `size=${mib}m`, 'tmpfs', folder]);
   onTestFinished(() => {
-    if (status === 0) spawnSync('umount', ['-l', folder]);
+    if (status === 0) spawnSync('/bin/umount', ['-l', folder]);
     rmSync(folder, { recursive: true, force: true });
   });
   return status === 0 ? folder : undefined;
@@ -30,7 +30,7 @@ function smallDisk(mib: number): string | undefined {
 test('a shard whose disk is full is waited for, and no session is given up or lost', async ({ skip }) => {
   const disk = smallDisk(24);
   if (disk === undefined) {
-    console.warn('LEFT OUT: a full disk, because this process may not mount a small file system');
+    process.stderr.write('LEFT OUT: a full disk, because this process may not mount a small file system\n');
     skip('no small file system can be mounted');
     return;
   }

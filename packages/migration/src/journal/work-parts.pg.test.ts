@@ -150,8 +150,8 @@ test('a checkpoint is written by the last claim alone, under a lease that lives:
           await open();
           continue;
         }
-        const worker = workers[act.who] as Process;
-        const claims = given[act.who] as Claim[];
+        const worker = workers[act.who] ?? leader;
+        const claims = given[act.who] ?? [];
         switch (act.kind) {
           case 'lapse':
             await worker.lapse();
