@@ -5,6 +5,7 @@ import { requireSource, requireSourceFormat, type WherryConfig } from '../config
 import type { Environment } from '../config/secrets.ts';
 import { openSource } from '../roles/source.ts';
 import type { Terminal } from '../terminal.ts';
+import { springRepository } from './plan-spring.ts';
 import type { PlanOptions } from './plan.ts';
 
 /** An open source and the format that it has. */
@@ -55,7 +56,7 @@ function settingsOf(environment: Environment, { source, prefix }: PlanOptions): 
 
 async function bestFormat(kind: string, withFormat: (name: string) => WherryConfig): Promise<SessionFormat> {
   const formats = formatsOf(kind);
-  let best: { readonly format: SessionFormat; readonly matching: number } | undefined;
+  let best: { readonly format: SessionFormat; readonly matching: number; readonly rawIds: readonly string[] } | undefined;
   let fault: Error | undefined;
   let read = 0;
   for (const format of formats) {
@@ -64,14 +65,14 @@ async function bestFormat(kind: string, withFormat: (name: string) => WherryConf
       read++;
       const { layout, matching } = detectLayout({ store: kind, entries });
       const named = storeSameValues(formats, shown, layout) ? shown : layout;
-      if (named === format.name && matching > (best?.matching ?? 0)) best = { format, matching };
+      if (named === format.name && matching > (best?.matching ?? 0)) best = { format, matching, rawIds: entries.map(({ rawId }) => rawId) };
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       // A format may need what this store has not, e.g. another prefix or another shape of table.
       fault ??= error;
     }
   }
-  const format = best?.format ?? formats[0];
+  const format = best === undefined ? formats[0] : await springRepository(best.format, withFormat(best.format.name), best.rawIds);
   if (read === 0 && fault !== undefined) throw fault;
   if (format === undefined) throw new WherryError('config_invalid', `no session format is known for ${kind}`);
   return format;

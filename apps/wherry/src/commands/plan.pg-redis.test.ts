@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -105,6 +106,56 @@ test('names the format, proposes schema and mapping, and PostgreSQL takes both t
     "SELECT count(*) AS n, (SELECT count(*) FROM pg_indexes WHERE tablename = 'user_session') AS indexes FROM user_session WHERE tenant_id = 'tenant-7'",
   );
   expect(rows).toEqual([{ n: 4n, indexes: 7n }]);
+});
+
+interface GoldenKey {
+  readonly life: number;
+  readonly fields?: Readonly<Record<string, string>>;
+  readonly members?: readonly string[];
+  readonly text?: string;
+}
+const bytes = (base64: string): Buffer => Buffer.from(base64, 'base64');
+const golden = (path: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../../../../packages/sessions/fixtures/${path}`, import.meta.url), 'utf8'));
+/** What the software itself wrote, under its own keys. */
+async function restorePhp(own: typeof client, handler: string): Promise<void> {
+  const { sessions } = golden('php/sessions.json') as { sessions: { handler: string; session: string; base64: string }[] };
+  for (const { session, base64 } of sessions.filter((each) => each.handler === handler && each.base64 !== ''))
+    await own.set(`PHPREDIS_SESSION:${session}`, bytes(base64), { expiration: { type: 'EX', value: 600 } });
+}
+async function restoreSpring(own: typeof client, name: string): Promise<void> {
+  for (const [key, { fields, members, text }] of Object.entries(golden(`spring/golden/${name}.json`) as Record<string, GoldenKey>)) {
+    if (fields !== undefined) {
+      for (const [field, value] of Object.entries(fields)) await own.hSet(key, field, bytes(value));
+      // As if it had been used just now.
+      await own.hSet(key, 'lastAccessedTime', String(Date.now()));
+    } else if (members !== undefined) await own.sAdd(key, members.map(bytes));
+    else await own.set(key, bytes(text ?? ''));
+  }
+}
+
+test.each([
+  { layout: 'spring-redis', restore: (own: typeof client) => restoreSpring(own, 'plain-json') },
+  { layout: 'spring-redis-indexed', restore: (own: typeof client) => restoreSpring(own, 'indexed-json') },
+  { layout: 'php', restore: (own: typeof client) => restorePhp(own, 'php') },
+])('finds out that the sessions are those of $layout', async ({ layout, restore }) => {
+  const url = new URL(inject('redisUrl'));
+  url.pathname = '/14';
+  const own = createClient({ url: url.href });
+  await own.connect();
+  try {
+    await own.flushDb();
+    await restore(own);
+    const folder = await mkdtemp(join(tmpdir(), 'wherry-plan-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const { code, err, out } = await run(`migrate plan --source ${url.href} --out ${folder}`);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toMatch(new RegExp(`^format +${layout}$`, 'm'));
+    expect((JSON.parse(await readFile(join(folder, 'mapping.json'), 'utf8')) as MappingFile).source.format).toBe(layout);
+  } finally {
+    await own.flushDb();
+    own.destroy();
+  }
 });
 
 test('no value and no name that is data gets out; names that could act are harmless in all files', async () => {

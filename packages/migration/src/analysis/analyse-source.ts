@@ -69,8 +69,8 @@ export async function analyseSource(source: SourceStore, options: AnalysisOption
       undecodable[decoding.why.reason] = (undecodable[decoding.why.reason] ?? 0) + 1;
       continue;
     }
-    profiles.add(JSON.parse(decoding.session.attributes) as object);
-    const { idleMs } = decoding.session;
+    const { idleMs, tree, attributes } = decoding.session;
+    profiles.add(tree ?? (JSON.parse(attributes) as object));
     if (idleMs === null || expireTime === null) continue;
     const untouched = idleMs - (expireTime - readAt);
     usedJustNow = (usedJustNow ?? 0) + (untouched <= Math.min(JUST_NOW_MS, idleMs) ? 1 : 0);
