@@ -55,9 +55,13 @@ export function requireEncryption(config: WherryConfig): { readonly kind: string
   const { encryption: kind, encryptionSecret } = config.source;
   if (kind === undefined) return undefined;
   const { kind: store } = requireSource(config);
-  if (store !== 'mongodb') throw configFault({ key: 'source.encryption', is: `is set for a source of kind ${store}`, allowed: 'none, or a MongoDB source' });
+  if (store !== 'mongodb')
+    throw configFault({ key: 'source.encryption', is: `is set for a source of kind ${store}`, allowed: 'none, or a MongoDB source' });
   const secret = encryptionSecret?.reveal();
-  return { kind, secret: secret ?? missing('source.encryptionSecret', 'WHERRY_SOURCE_ENCRYPTION_SECRET or WHERRY_SOURCE_ENCRYPTION_SECRET_FILE') };
+  return {
+    kind,
+    secret: secret ?? missing('source.encryptionSecret', 'WHERRY_SOURCE_ENCRYPTION_SECRET or WHERRY_SOURCE_ENCRYPTION_SECRET_FILE'),
+  };
 }
 
 /** The cookie that names a session of the application. Errors: `config_invalid` when its secrets are not set. */

@@ -106,11 +106,11 @@ export class CarriedSessions {
     return record.expireTime === null ? null : Math.max(0, record.expireTime - record.lastAccessTime);
   }
 
-  /** The life that a touch may give, never past the end that the session itself says; undefined: it has that already. */
+  /** The life that a touch may give, never past an end that only the application puts off; undefined: it has that already. */
   #ttlMs(record: SessionRecord): number | null | undefined {
     const idleMs = this.#idleMs(record);
     const decoded = this.#context.decode(record.attributes);
-    if (!decoded.ok || decoded.session.expireTime === undefined) return idleMs;
+    if (!decoded.ok || decoded.session.expireTime === undefined || decoded.session.expireTimeFixed !== true) return idleMs;
     const end = Math.round(decoded.session.expireTime + this.#context.sourceOffsetMs());
     if (record.expireTime !== null && record.expireTime >= end) return undefined;
     const left = end - this.#context.now();

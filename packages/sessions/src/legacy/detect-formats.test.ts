@@ -24,6 +24,11 @@ const WRITTEN: Readonly<Record<string, readonly string[]>> = {
   php: written('php'),
   'php-serialize': written('php_serialize'),
   'php-binary': written('php_binary'),
+  'koa-session': [
+    '{"user":{"id":1},"_expire":1800000000000,"_maxAge":86400000}',
+    '{"visits":1,"_session":true}',
+    '{"_expire":1,"_maxAge":1}',
+  ],
   // Its two layouts have the same values; the keys tell them apart.
   'spring-redis-indexed': springSessions(),
   'django-cache': djangoSessions

@@ -31,6 +31,7 @@ export interface Structure {
   readonly idleMs?: number | null;
   readonly createTime?: number;
   readonly expireTime?: number;
+  readonly expireTimeFixed?: boolean;
 }
 
 const MAX_BYTES = 512 * 1024;

@@ -16,6 +16,8 @@ export interface DecodedSession extends SessionIdentity {
   readonly createTime?: number;
   /** Where the session itself says when it ends: it lives until then at the latest, whatever its store says; source's clock. */
   readonly expireTime?: number;
+  /** True: nobody but the application writes `expireTime`, so no touch gets past it. */
+  readonly expireTimeFixed?: boolean;
   /** What the session holds as plain values, for reports, where `attributes` do not show it. What occurs again in it is a `Reference`. */
   readonly tree?: object;
 }

@@ -22,7 +22,13 @@ const PATTERNS: Readonly<Record<string, readonly string[]>> = {
 };
 const FORMATS = {
   'http-origin': ['http://127.0.0.1:80', 'https://upstream.example', 'http://[::1]:3000/'],
-  'source-url': ['redis://localhost', 'rediss://r:6379/3', 'dynamodb://127.0.0.1:8000/sessions', 'dynamodb:///sessions?region=eu-west-1', 'mongodb://a,b/shop'],
+  'source-url': [
+    'redis://localhost',
+    'rediss://r:6379/3',
+    'dynamodb://127.0.0.1:8000/sessions',
+    'dynamodb:///sessions?region=eu-west-1',
+    'mongodb://a,b/shop',
+  ],
 };
 
 /** Values that a schema allows. */

@@ -60,7 +60,7 @@ function structureOf(tree: object): Structure {
   if (typeof expiry === 'number' && Number.isSafeInteger(expiry) && expiry > 0) return { tree, idleMs: expiry * 1000 };
   if (typeof expiry === 'string' && ISO.test(expiry)) {
     const expireTime = Date.parse(expiry);
-    if (Number.isFinite(expireTime)) return { tree, expireTime };
+    if (Number.isFinite(expireTime)) return { tree, expireTime, expireTimeFixed: true };
   }
   return { tree };
 }

@@ -17,7 +17,11 @@ export function timesOf(
   const idleMs = lengthAt(tree, paths, idleUnit);
   const sum = lastAccess === undefined || idleMs === null ? undefined : lastAccess + idleMs;
   const expireTime = explicit ?? sum;
-  return { idleMs, ...(createTime === undefined ? {} : { createTime }), ...(expireTime === undefined ? {} : { expireTime }) };
+  return {
+    idleMs,
+    ...(createTime === undefined ? {} : { createTime }),
+    ...(expireTime === undefined ? {} : { expireTime, expireTimeFixed: true }),
+  };
 }
 
 function momentAt(tree: object, paths: MappedPaths, name: keyof MappedPaths, unit: SessionMapping['timeUnit']): number | undefined {
