@@ -86,12 +86,14 @@ function sameExpiry(a: number | null, b: number | null): boolean {
 
 function sameContent(a: string, b: string): boolean {
   if (a === b) return true;
-  // A touch rewrites the cookie's expiry inside the session, which the expiry above speaks for.
-  return isDeepStrictEqual(withoutCookieTimes(a), withoutCookieTimes(b));
+  // A touch rewrites the end inside the session, which the expiry above speaks for.
+  return isDeepStrictEqual(withoutEnd(a), withoutEnd(b));
 }
 
-function withoutCookieTimes(text: string): unknown {
-  const value = JSON.parse(text) as Record<string, unknown>;
+/** Without `cookie.expires` of express-session and `_expire` of koa-session. */
+function withoutEnd(text: string): unknown {
+  const { _expire: end, ...rest } = JSON.parse(text) as Record<string, unknown>;
+  const value = end === undefined || typeof end === 'number' ? rest : { ...rest, _expire: end };
   const cookie = value['cookie'];
   if (typeof cookie !== 'object' || cookie === null) return value;
   return { ...value, cookie: { ...cookie, expires: null } };

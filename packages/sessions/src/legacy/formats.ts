@@ -2,6 +2,7 @@ import { connectDynamodb, connectRedis } from './express/formats.ts';
 import { connectMongo } from './mongo/formats.ts';
 import { djangoCache, djangoSigned } from './django/formats.ts';
 import { php, phpBinary, phpSerialize } from './php/formats.ts';
+import { koaSession, koaSessionUnsigned } from './koa/formats.ts';
 import type { SessionFormat } from './format.ts';
 import { springRedis, springRedisIndexed } from './spring/formats.ts';
 
@@ -15,6 +16,8 @@ export const SESSION_FORMATS: readonly SessionFormat[] = [
   phpBinary,
   djangoCache,
   djangoSigned,
+  koaSession,
+  koaSessionUnsigned,
   springRedisIndexed,
   springRedis,
 ];

@@ -1,3 +1,4 @@
+export { createKoaRedisSource } from './koa-source.ts';
 export { redisLastUse, type LastUse } from './last-use.ts';
 export type { RedisClient, RedisClusterCommander, RedisCommander, RedisSentinelCommander } from './routes.ts';
 export { createRedisSource, type RedisSourceOptions } from './source.ts';

@@ -1,4 +1,4 @@
-import { END, PUT, READ, SAVE, TOUCH } from './scripts.ts';
+import { textScripts } from './scripts.ts';
 
 /** How sessions lie in Redis, where that is more than a text under a key. All texts stand for what the scripts take and answer. */
 export interface RedisLayout {
@@ -13,6 +13,6 @@ export interface RedisLayout {
 /** A text under a key, which is the session's own: connect-redis and all that is like it. */
 export const TEXT_LAYOUT: RedisLayout = {
   name: 'connect-redis',
-  scripts: { end: END, put: PUT, read: READ, save: SAVE, touch: TOUCH },
+  scripts: textScripts(),
   isId: () => true,
 };

@@ -47,11 +47,30 @@ end
 `;
 
 /**
+ * Where sessions end by their key's own expiry: what the scripts ask of a layout. `LATER`: by how much longer the key lives,
+ * ms; `stamped`: the value with its end (epoch ms, '' for never) written into it.
+ */
+const PLAIN_END = `
+local LATER = 0
+local function stamped(value) return value end
+`;
+
+/** When the session under a key ends, or false where it has ended although the key is there. */
+const ENDS = `
+local function ends(key, now)
+  local at = expiry(key, now)
+  if at == '' then return at end
+  at = tonumber(at) - LATER
+  return at > now and int(at)
+end
+`;
+
+/**
  * ARGV: most bytes of values to answer. KEYS: sessions, then their companions. Answers the time, then for each session
  * its value, the version, and the expiry of whichever of the two counts; as many sessions as fit, at least one. Values
  * are taken by the portion, so that large ones do not fill the server's memory before they are counted.
  */
-export const READ: string = `${PRELUDE}
+const readWith = (end: string): string => `${PRELUDE}${end}${ENDS}
 local now, half, room = clock(), #KEYS / 2, tonumber(ARGV[1])
 local answer = { int(now) }
 local n = 1
@@ -70,7 +89,8 @@ for first = 1, half, 50 do
       value = false
       at = expiry(KEYS[half + first + i - 1], now)
     elseif value then
-      at = expiry(KEYS[first + i - 1], now)
+      at = LATER == 0 and expiry(KEYS[first + i - 1], now) or ends(KEYS[first + i - 1], now)
+      if not at then value, at = false, '' end
     end
     answer[n + 1], answer[n + 2], answer[n + 3] = value, w, at
     n = n + 3
@@ -118,18 +138,18 @@ return { incarnation, page[1], page[2] }`;
 const STORE = `
 local function store(value, at, w, now, margin)
   if at == '' then
-    redis.call('SET', KEYS[1], value)
+    redis.call('SET', KEYS[1], stamped(value, at))
     redis.call('SET', KEYS[2], w)
     return
   end
   at = tonumber(at)
-  if at > now then redis.call('SET', KEYS[1], value, 'PXAT', int(at)) else redis.call('DEL', KEYS[1]) end
+  if at > now then redis.call('SET', KEYS[1], stamped(value, at), 'PXAT', int(at + LATER)) else redis.call('DEL', KEYS[1]) end
   redis.call('SET', KEYS[2], w, 'PXAT', int(math.max(at, now) + margin))
 end
 `;
 
 /** ARGV: value, life in ms or '', epoch, margin in ms, mark or '', and the mark that may be replaced after a '=', or ''. */
-export const SAVE: string = `${PRELUDE}${STORE}
+const saveWith = (end: string): string => `${PRELUDE}${end}${ENDS}${STORE}
 local now, given = clock(), tonumber(ARGV[3])
 local epoch, n, ended, known = version(KEYS[2])
 if ended then return { 'ended' } end
@@ -137,7 +157,7 @@ if epoch > given then return { 'older', int(epoch), int(n) } end
 local mark = ARGV[5]
 if mark ~= '' and mark ~= known and ARGV[6] ~= '=' .. known then
   local value = redis.call('MGET', KEYS[1])[1]
-  if value then return { 'differs', known, value } end
+  if value and ends(KEYS[1], now) then return { 'differs', known, value } end
 end
 if mark ~= '' then mark = ':' .. mark end
 local at = ARGV[2] == '' and '' or int(now + tonumber(ARGV[2]))
@@ -148,30 +168,34 @@ return { 'applied', int(given), int(n + 1), at }`;
  * ARGV: value, expiry in epoch ms or '', epoch, n, margin in ms. Applied where the version is newer than the companion's
  * (none counts as 0:0), and where it is the same and no session is there: see `put` in the contract.
  */
-export const PUT: string = `${PRELUDE}${STORE}
+const putWith = (end: string): string => `${PRELUDE}${end}${ENDS}${STORE}
 local now, given_epoch, given_n = clock(), tonumber(ARGV[3]), tonumber(ARGV[4])
 local epoch, n, ended = version(KEYS[2])
 if ended then return { 'ended' } end
 local newer = given_epoch > epoch or (given_epoch == epoch and given_n > n)
 local same = given_epoch == epoch and given_n == n
-if not newer and not (same and redis.call('EXISTS', KEYS[1]) == 0) then return { 'older', int(epoch), int(n) } end
+if not newer and not (same and (redis.call('EXISTS', KEYS[1]) == 0 or not ends(KEYS[1], now))) then return { 'older', int(epoch), int(n) } end
 store(ARGV[1], ARGV[2], int(given_epoch) .. ':' .. int(given_n), now, tonumber(ARGV[5]))
 return { 'applied', int(given_epoch), int(given_n), ARGV[2] }`;
 
 /** ARGV: life in ms or '', epoch, margin in ms. */
-export const TOUCH: string = `${PRELUDE}
+const touchWith = (end: string): string => `${PRELUDE}${end}${ENDS}
 local now, given = clock(), tonumber(ARGV[2])
 local epoch, n, ended = version(KEYS[2])
 if ended then return { 'ended' } end
-if redis.call('EXISTS', KEYS[1]) == 0 then return { 'missing' } end
+if redis.call('EXISTS', KEYS[1]) == 0 or not ends(KEYS[1], now) then return { 'missing' } end
 if epoch > given then return { 'older' } end
-if ARGV[1] == '' then
+local at = ARGV[1] == '' and '' or now + tonumber(ARGV[1])
+if LATER > 0 then
+  local value = redis.call('MGET', KEYS[1])[1]
+  if value then redis.call('SET', KEYS[1], stamped(value, at), 'KEEPTTL') end
+end
+if at == '' then
   redis.call('PERSIST', KEYS[1])
   redis.call('PERSIST', KEYS[2])
   return { 'applied', '' }
 end
-local at = now + tonumber(ARGV[1])
-redis.call('PEXPIREAT', KEYS[1], int(at))
+redis.call('PEXPIREAT', KEYS[1], int(at + (at > now and LATER or 0)))
 redis.call('PEXPIREAT', KEYS[2], int(math.max(at, now) + tonumber(ARGV[3])))
 return { 'applied', int(at) }`;
 
@@ -184,3 +208,8 @@ if ended then keep = math.max(keep, redis.call('PTTL', KEYS[2])) end
 redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[2], int(math.max(epoch, tonumber(ARGV[2]))) .. ':' .. int(n) .. ':ended', 'PXAT', int(now + keep))
 return 1`;
+
+/** The scripts on a text under a key, of which `end` says where its own end stands (see {@link PLAIN_END}). */
+export function textScripts(end: string = PLAIN_END): { end: string; put: string; read: string; save: string; touch: string } {
+  return { end: END, put: putWith(end), read: readWith(end), save: saveWith(end), touch: touchWith(end) };
+}
