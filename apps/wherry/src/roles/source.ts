@@ -9,9 +9,10 @@ export async function openSource(config: WherryConfig): Promise<SourceStore> {
   const { prefix = format.prefix } = config.source;
   switch (address.kind) {
     case 'redis': {
-      const { createRedisSource, createSpringRedisSource } = await import('@wherry/sessions/redis');
+      const { createKoaRedisSource, createRedisSource, createSpringRedisSource } = await import('@wherry/sessions/redis');
       if (format.name.startsWith('spring-'))
         return createSpringRedisSource({ url: address.url, prefix, indexed: format.name === 'spring-redis-indexed' });
+      if (format.name.startsWith('koa-session')) return createKoaRedisSource({ url: address.url, prefix });
       return createRedisSource({ url: address.url, prefix, bytes: format.bytes === true });
     }
     case 'mongodb': {
