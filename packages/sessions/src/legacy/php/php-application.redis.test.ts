@@ -11,8 +11,10 @@ import { phpSessionDecoder, type PhpHandler } from './php-session.ts';
 
 const APPLICATION = fileURLToPath(new URL('../../../fixtures/php/session.php', import.meta.url));
 const identity = { userId: 'user.id', username: 'user.name', authorities: ['user.roles'] };
+/** `WHERRY_TEST_PHP` names another one. */
+const PHP = process.env['WHERRY_TEST_PHP'] ?? 'php';
 /** The data that PHP wrote once is decoded in any case; this needs PHP itself. */
-const hasPhp = spawnSync('php', ['-r', 'exit(extension_loaded("redis") ? 0 : 1);']).status === 0;
+const hasPhp = spawnSync(PHP, ['-r', 'exit(extension_loaded("redis") ? 0 : 1);']).status === 0;
 if (!hasPhp) process.stderr.write('\n*** no php with its extension redis on the PATH: the tests with PHP itself are LEFT OUT ***\n');
 
 interface Answer {
@@ -23,9 +25,7 @@ interface Answer {
 /** One request to the application, which is a process of its own. */
 function request(body: object): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const child = execFile('php', [APPLICATION], (error, stdout) =>
-      error === null ? resolve(JSON.parse(stdout) as Answer) : reject(error),
-    );
+    const child = execFile(PHP, [APPLICATION], (error, stdout) => (error === null ? resolve(JSON.parse(stdout) as Answer) : reject(error)));
     child.stdin?.end(`${JSON.stringify(body)}\n`);
   });
 }
