@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import '@wherry/embedded/testing';
 import { expect, inject, test } from 'vitest';
 import { MOST_CART_ITEMS } from './answers.ts';
 import { openCarts } from './carts.ts';

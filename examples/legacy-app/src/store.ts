@@ -1,6 +1,6 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import connectDynamo from 'connect-dynamodb';
-import MongoStore from 'connect-mongo';
+import { MongoStore } from 'connect-mongo';
 import { RedisStore } from 'connect-redis';
 import session from 'express-session';
 import { createClient } from 'redis';

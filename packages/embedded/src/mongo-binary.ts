@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 /** How to start a server that speaks MongoDB's protocol. */
 export interface MongoBinary {
   readonly command: string;
-  args(port: number, folder: string): readonly string[];
+  readonly args: (port: number, folder: string) => readonly string[];
   /** Part of its output once it listens. */
   readonly readyWord: string;
 }
@@ -52,7 +52,7 @@ function build(path: string): void {
   if (go === '') return;
   process.stderr.write('building a MongoDB-compatible server with Go (once; takes some minutes)\n');
   mkdirSync(join(path, '..'), { recursive: true });
-  const script = '[ -x "$1" ] || { "$2" build -trimpath -ldflags="-s -w" -o "$1.new" . && mv "$1.new" "$1"; }';
+  const script = '[ -x "$1" ] || exec sh build.sh "$1" "$2"';
   const command = ['sh', '-c', script, 'build', path, go];
   const [program = 'sh', ...args] = onPath('flock') === '' ? command : ['flock', `${path}.lock`, ...command];
   const env = { ...process.env, GOFLAGS: '-mod=readonly', CGO_ENABLED: '0' };

@@ -8,7 +8,7 @@ import { createTestDatabase, type TestDatabase } from '@wherry/embedded/testing'
 import { changeMigration } from '@wherry/migration';
 import { listDeadLetters, sourceRefKeyOf, sourceRefKeyText } from '@wherry/sessions';
 import { connectWherry } from '@wherry/sessions/express';
-import MongoStore from 'connect-mongo';
+import { MongoStore } from 'connect-mongo';
 import { expect, inject, onTestFinished, test } from 'vitest';
 import { loadConfig, requireMasterKey } from '../config/index.ts';
 import { run } from '../testing/recording-terminal.ts';
@@ -33,7 +33,9 @@ const session = (id: number, roles: readonly string[]): Session & { readonly coo
 function openStore(url: string) {
   const store = MongoStore.create({ mongoUrl: url, collectionName: 'app.sessions', crypto: { secret: SECRET }, autoRemove: 'disabled' });
   const get = (id: string): Promise<Session | null> =>
-    new Promise((resolve, reject) => store.get(id, (error, found) => (error ? reject(error as Error) : resolve(found as unknown as Session))));
+    new Promise((resolve, reject) =>
+      store.get(id, (error, found) => (error ? reject(error as Error) : resolve(found as unknown as Session))),
+    );
   const set = (id: string, value: object): Promise<void> =>
     new Promise((resolve, reject) => store.set(id, value as never, (error) => (error ? reject(error as Error) : resolve())));
   return { get, set, close: () => store.close() };

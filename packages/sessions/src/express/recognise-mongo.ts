@@ -84,5 +84,8 @@ function prefixOf(transformId: ((sid: string) => string) | undefined): string {
   });
   const [first, second] = prefixes;
   if (first !== undefined && first === second) return first;
-  throw new WherryError('config_invalid', 'the transformId of the connect-mongo store does more than put a constant before the id; it cannot be carried over');
+  throw new WherryError(
+    'config_invalid',
+    'the transformId of the connect-mongo store does more than put a constant before the id; it cannot be carried over',
+  );
 }

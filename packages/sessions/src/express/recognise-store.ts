@@ -63,7 +63,10 @@ export function recogniseStore(store: Store): RecognisedStore {
     return { layout: 'connect-dynamodb', client, table, prefix, hashKey, defaultIdleMs: DAY_MS, life: { layout: 'connect-dynamodb' } };
   }
   if (isConnectMongo(store)) return recogniseMongo(store);
-  throw new WherryError('config_invalid', 'the session store is not known; connect-redis 10, connect-dynamodb 3 and connect-mongo 6 can be wrapped');
+  throw new WherryError(
+    'config_invalid',
+    'the session store is not known; connect-redis 10, connect-dynamodb 3 and connect-mongo 6 can be wrapped',
+  );
 }
 
 function isConnectRedis(store: object): store is ConnectRedis {

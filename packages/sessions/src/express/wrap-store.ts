@@ -43,7 +43,10 @@ export class WrappedStore extends Store {
   }
 
   override get(sid: string, callback: (error: unknown, session?: SessionData | null) => void): void {
-    settle(this.#options.sessions.read(sid).then((read) => sessionOf(read, this.#text)), callback);
+    settle(
+      this.#options.sessions.read(sid).then((read) => sessionOf(read, this.#text)),
+      callback,
+    );
   }
 
   override set(sid: string, session: SessionData, callback?: Done): void {

@@ -71,7 +71,12 @@ export function endChange(keepUntil: number, epoch: number): Change {
   return { condition: {}, update, insert: true };
 }
 
-function writing(session: unknown, expireTime: number | null, epoch: number, mark: string | undefined): { $set: Document; $unset: Document } {
+function writing(
+  session: unknown,
+  expireTime: number | null,
+  epoch: number,
+  mark: string | undefined,
+): { $set: Document; $unset: Document } {
   return {
     $set: {
       session,

@@ -44,7 +44,8 @@ test('octet strings come back, and no bytes lead out of themselves', () => {
       expect(readOctetStrings(writeOctetStrings(parts.map(Buffer.from)))).toEqual(parts.map((part) => Buffer.from(part)));
     }),
   );
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
       expect(Array.isArray(readOctetStrings(Buffer.from(bytes)))).toBe(true);
     }),
   );

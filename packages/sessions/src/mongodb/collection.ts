@@ -103,7 +103,13 @@ export class SessionCollection {
     return this.#bounded(async ({ documents }) => {
       const found: SessionDocument[] = [];
       const filter: Filter<SessionDocument> = { _id: range };
-      await using cursor = documents.find(filter, { ...this.#limits(), sort: { _id: 1 }, limit: limit + 1, batchSize: limit + 1, raw: true });
+      await using cursor = documents.find(filter, {
+        ...this.#limits(),
+        sort: { _id: 1 },
+        limit: limit + 1,
+        batchSize: limit + 1,
+        raw: true,
+      });
       let bytes = 0;
       for await (const raw of cursor) {
         if (found.length === limit || (found.length > 0 && bytes > PAGE_BYTES)) return { documents: found, more: true };
@@ -183,7 +189,10 @@ export class SessionCollection {
   async #bounded<T>(work: (ready: { readonly db: Db; readonly documents: Collection<SessionDocument> }) => Promise<T>): Promise<T> {
     const { timeoutMs } = this.#options;
     const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => late.reject(new WherryError('source_unavailable', `MongoDB has not answered within ${timeoutMs} ms`)), timeoutMs);
+    const timer = setTimeout(
+      () => late.reject(new WherryError('source_unavailable', `MongoDB has not answered within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
     try {
       return await Promise.race([this.#ready.then(work), late.promise]);
     } catch (error) {

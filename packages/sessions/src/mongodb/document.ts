@@ -55,6 +55,6 @@ function timeOf(value: unknown): number | undefined {
 
 function numberOf(value: StoredNumber | undefined): number {
   if (value === undefined) return 0;
-  if (typeof value === 'object') return 'toNumber' in value ? value.toNumber() : Number(value.valueOf());
+  if (typeof value === 'object') return 'toNumber' in value ? value.toNumber() : value.valueOf();
   return Number(value);
 }

@@ -2,7 +2,8 @@ import { MongoNetworkError, MongoServerError, MongoWriteConcernError } from 'mon
 import { expect, test } from 'vitest';
 import { asSourceError } from './errors.ts';
 
-const server = (code: number, errorLabels: string[] = []): MongoServerError => new MongoServerError({ ok: 0, code, errmsg: 'said', errorLabels });
+const server = (code: number, errorLabels: string[] = []): MongoServerError =>
+  new MongoServerError({ ok: 0, code, errmsg: 'said', errorLabels });
 const concern = new MongoWriteConcernError({ ok: 1, writeConcernError: { code: 64, errmsg: 'waiting for replication timed out' } });
 
 test.each([

@@ -1,10 +1,20 @@
 import { WherryError } from '@wherry/core';
 
 /** Server errors that say "not now": another primary, a stop, a time limit, a lock (MongoDB's error_codes.yml). */
-const NOT_NOW = new Set([24, 50, 64, 79, 89, 91, 100, 112, 133, 189, 202, 262, 290, 317, 358, 6, 7, 9001, 10058, 10107, 11600, 11602, 13388, 13435, 13436]);
+const NOT_NOW = new Set([
+  24, 50, 64, 79, 89, 91, 100, 112, 133, 189, 202, 262, 290, 317, 358, 6, 7, 9001, 10058, 10107, 11600, 11602, 13388, 13435, 13436,
+]);
 const NOT_NOW_LABELS = ['RetryableWriteError', 'RetryableError', 'TransientTransactionError', 'SystemOverloadedError'];
 /** Names of the driver for what would be refused however often it is asked. */
-const REFUSED = new Set(['BSONError', 'BSONOffsetError', 'MongoInvalidArgumentError', 'MongoServerError', 'MongoBulkWriteError', 'RangeError', 'TypeError']);
+const REFUSED = new Set([
+  'BSONError',
+  'BSONOffsetError',
+  'MongoInvalidArgumentError',
+  'MongoServerError',
+  'MongoBulkWriteError',
+  'RangeError',
+  'TypeError',
+]);
 
 /** True where an insert met a document of the same id: its condition did not hold, or another writer was first. */
 export function isDuplicate(error: unknown): boolean {

@@ -59,12 +59,15 @@ describe('the layout of connect-mongo', () => {
       await own.source.save(lives, sessionValue('lives'), HOUR, 0);
       await own.source.end(ended, HOUR, 0);
       const all = await new Promise((resolve, reject) =>
-        own.expressStore.all?.((error: unknown, found: unknown) => (error ? reject(error as Error) : resolve(found))),
+        own.expressStore.all?.((error: Error | null, found: unknown) => (error ? reject(error) : resolve(found))),
       );
       expect(all).toMatchObject([{ text: 'lives' }]);
       expect((await own.store.get(ended)) ?? null).toBeNull();
       // What its own timer does.
-      await own.client.db(own.database).collection('sessions').deleteMany({ expires: { $lt: new Date() } });
+      await own.client
+        .db(own.database)
+        .collection('sessions')
+        .deleteMany({ expires: { $lt: new Date() } });
       expect(await read(own.source, ended)).toMatchObject({ ended: true });
     } finally {
       await own.drop();
@@ -109,7 +112,12 @@ describe('the layout of connect-mongo', () => {
       const id = newRawId();
       await own.store.set(newRawId(), legacy('theirs'));
       await own.source.put(id, sessionValue('put'), null, { epoch: 1, n: 1 });
-      expect(await own.client.db(own.database).collection('sessions').findOne({ session: { $type: 'object' }, w: 1 })).toMatchObject({
+      expect(
+        await own.client
+          .db(own.database)
+          .collection('sessions')
+          .findOne({ session: { $type: 'object' }, w: 1 }),
+      ).toMatchObject({
         session: { text: 'put' },
       });
       expect(await own.store.get(id)).toMatchObject({ text: 'put' });

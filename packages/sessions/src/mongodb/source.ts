@@ -73,7 +73,7 @@ class MongoSource implements SourceStore {
   readonly #prefix: string;
   readonly #payload: SessionPayload;
   #layout: PayloadLayout | undefined;
-  #removal: Promise<unknown> | undefined;
+  #removed = false;
 
   constructor(options: MongoSourceOptions, client: Promise<MongoClientLike>, own: OwnMongoClient | undefined) {
     const { database, collection: name = 'sessions', timeoutMs = 5000 } = options;
@@ -161,7 +161,8 @@ class MongoSource implements SourceStore {
     const ends = expiry === '' ? null : Number(expiry);
     const stored = await this.#payload.write(value, await this.#layoutToWrite());
     return this.#change<SourceWrite>(rawId, async (id, now) => {
-      if (await this.#collection.change(id, putChange(stored, ends, version, now))) return { outcome: 'applied', version, expireTime: ends };
+      if (await this.#collection.change(id, putChange(stored, ends, version, now)))
+        return { outcome: 'applied', version, expireTime: ends };
       return async (document, at) => {
         const known = versionOf(document);
         const ahead = compareVersions(version, known);
@@ -201,7 +202,10 @@ class MongoSource implements SourceStore {
    * Makes a change, or reads why its condition did not hold. When the document no longer looks like a reason, somebody
    * has changed it in between: the change starts again.
    */
-  async #change<T>(rawId: string, attempt: (id: string, now: number) => Promise<T | Refusal<T>>): Promise<T | { readonly outcome: 'ended' }> {
+  async #change<T>(
+    rawId: string,
+    attempt: (id: string, now: number) => Promise<T | Refusal<T>>,
+  ): Promise<T | { readonly outcome: 'ended' }> {
     const id = this.#id(rawId);
     for (let i = 0; i < CHANGE_ATTEMPTS; i++) {
       const result = await attempt(id, await this.now());
@@ -226,12 +230,19 @@ class MongoSource implements SourceStore {
     const found = storedSessionOf(document, readAt);
     if (document === undefined || found === undefined) return undefined;
     const { session, ...facts } = found;
-    return { rawId: document._id.slice(this.#prefix.length), value: found.ended ? '' : await this.#payload.read(session), readAt, ...facts };
+    return {
+      rawId: document._id.slice(this.#prefix.length),
+      value: found.ended ? '' : await this.#payload.read(session),
+      readAt,
+      ...facts,
+    };
   }
 
   /** Nobody waits for the index: a server without it, or a user who may not make it, keeps tombstones for longer. */
   #letTombstonesGo(): void {
-    this.#removal ??= this.#collection.removeEndedByIndex().catch(() => (this.#removal = undefined));
+    if (this.#removed) return;
+    this.#removed = true;
+    this.#collection.removeEndedByIndex().catch(() => (this.#removed = false));
   }
 
   #id(rawId: string): string {

@@ -31,27 +31,49 @@ test('every type comes back to the byte', () => {
 
 test('any session of a JavaScript program comes back to the byte', () => {
   const values = fc.object({
-    values: [fc.string(), fc.double(), fc.integer(), fc.maxSafeInteger(), fc.boolean(), fc.constant(null), fc.date({ noInvalidDate: true })],
-    key: fc.oneof(fc.string().map((name) => name.replaceAll('\0', '')), fc.constantFrom('$oid', '$$x', '__proto__', '$numberLong')),
+    values: [
+      fc.string(),
+      fc.double(),
+      fc.integer(),
+      fc.maxSafeInteger(),
+      fc.boolean(),
+      fc.constant(null),
+      fc.date({ noInvalidDate: true }),
+    ],
+    key: fc.oneof(
+      fc.string().map((name) => name.replaceAll('\0', '')),
+      fc.constantFrom('$oid', '$$x', '__proto__', '$numberLong'),
+    ),
     maxDepth: 3,
   });
   fc.assert(fc.property(values, (session) => void throughText(session)));
 });
 
 test('the application gets what its own store would have given it', () => {
-  const session = { cookie: { expires: new Date(5) }, user: { _id: new ObjectId(), n: Long.fromNumber(9), tags: ['a', undefined], at: new Date(7) } };
+  const session = {
+    cookie: { expires: new Date(5) },
+    user: { _id: new ObjectId(), n: Long.fromNumber(9), tags: ['a', undefined], at: new Date(7) },
+  };
   const theirs = BSON.deserialize(BSON.serialize(session));
   expect(fromStoredText(toStoredText(session))).toEqual(theirs);
   expect(theirs).toMatchObject({ user: { n: 9, tags: ['a', null] } });
 });
 
-test.each(['', '{', '[1]', 'null', '"{}"', '{"a":{"$oid":"no id"}}', '{"$numberLong":"1"}', `{"a":${'['.repeat(200)}${']'.repeat(200)}}`])('%j is no document', (text) => {
-  expect(documentOf(text)).toBeUndefined();
-});
+test.each(['', '{', '[1]', 'null', '"{}"', '{"a":{"$oid":"no id"}}', '{"$numberLong":"1"}', `{"a":${'['.repeat(200)}${']'.repeat(200)}}`])(
+  '%j is no document',
+  (text) => {
+    expect(documentOf(text)).toBeUndefined();
+  },
+);
 
 test('any text is a document or none, without an error', () => {
-  const texts = fc.oneof(fc.string({ unit: 'binary' }), fc.json(), fc.json().map((json) => `{"$binary":${json},"$code":${json}}`));
-  fc.assert(fc.property(texts, (text) => {
+  const texts = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.json(),
+    fc.json().map((json) => `{"$binary":${json},"$code":${json}}`),
+  );
+  fc.assert(
+    fc.property(texts, (text) => {
       expect(['undefined', 'object']).toContain(typeof documentOf(text));
     }),
   );

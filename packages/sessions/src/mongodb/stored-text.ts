@@ -18,7 +18,10 @@ const MAX_DEPTH = 100;
 
 /** The text that stands for a session which an application gives to connect-mongo to be kept as a document: what is stored of it, types included. */
 export function toStoredText(session: object, options: BSONSerializeOptions = {}): string {
-  const bytes = BSON.serialize(session, { ignoreUndefined: options.ignoreUndefined ?? false, serializeFunctions: options.serializeFunctions ?? false });
+  const bytes = BSON.serialize(session, {
+    ignoreUndefined: options.ignoreUndefined ?? false,
+    serializeFunctions: options.serializeFunctions ?? false,
+  });
   return documentText(BSON.deserialize(bytes, TYPES_KEPT));
 }
 

@@ -1,4 +1,4 @@
-import { BSON, type Document } from 'mongodb';
+import { BSON } from 'mongodb';
 import { mapMembers, ownName, wrapperOf, type Json } from '../legacy/mongo/typed-json.ts';
 
 const { EJSON } = BSON;
@@ -26,7 +26,7 @@ export function toTypedJson(value: unknown): Json {
     case 'Double':
       return double(Number(value.valueOf()));
     default:
-      return EJSON.serialize(value, { relaxed: false }) as Json;
+      return EJSON.serialize(value, { relaxed: false });
   }
 }
 
@@ -34,7 +34,7 @@ export function toTypedJson(value: unknown): Json {
 export function fromTypedJson(json: Json): unknown {
   if (typeof json !== 'object' || json === null) return json;
   if (Array.isArray(json)) return json.map(fromTypedJson);
-  if (wrapperOf(json) !== undefined) return EJSON.deserialize(json as Document, { relaxed: false });
+  if (wrapperOf(json) !== undefined) return EJSON.deserialize(json, { relaxed: false });
   return mapMembers(json, ownName, fromTypedJson);
 }
 

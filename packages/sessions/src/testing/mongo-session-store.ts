@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import MongoStore from 'connect-mongo';
+import { MongoStore } from 'connect-mongo';
 import type session from 'express-session';
 import { MongoClient } from 'mongodb';
 import type { LegacyPeer } from './source-fixture.ts';

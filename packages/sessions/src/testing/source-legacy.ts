@@ -1,5 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { HOUR, expectLife, newRawId, read, sessionValue, useFixture, type LegacySession, type MakeSource, type SourceCapabilities } from './source-fixture.ts';
+import {
+  HOUR,
+  expectLife,
+  newRawId,
+  read,
+  sessionValue,
+  useFixture,
+  type LegacySession,
+  type MakeSource,
+  type SourceCapabilities,
+} from './source-fixture.ts';
 
 /** The application's own store reads what is written here, and what it writes is read here. */
 export function describeLegacyPeer(make: MakeSource, { plain = JSON.parse }: SourceCapabilities): void {

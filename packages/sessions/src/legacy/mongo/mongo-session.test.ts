@@ -42,15 +42,27 @@ test('a name of the application that begins with a dollar sign is no wrapper', (
 });
 
 test('it never throws, whatever it is given', () => {
-  const json = fc.oneof(fc.json(), fc.string({ unit: 'binary' }), fc.letrec<{ node: unknown }>((tie) => ({
-    node: fc.oneof(
-      fc.constantFrom<unknown>(null, 1, '', '$oid', { $date: 1 }, { $date: { $numberLong: [] } }, { $numberLong: { toString: null } }),
-      fc.dictionary(fc.constantFrom('$oid', '$date', '$numberLong', '$$oid', '__proto__', 'user', '_id', 'cookie', 'toString'), tie('node'), { maxKeys: 4 }),
-      fc.array(tie('node'), { maxLength: 3 }),
-    ),
-  })).node.map((node) => JSON.stringify(node)));
-  fc.assert(fc.property(json, (text) => {
-    expect(typeof decode(text).ok).toBe('boolean');
-    expect(typeof decode(`{${cookie},"user":{"_id":${text}}}`).ok).toBe('boolean');
-  }));
+  const json = fc.oneof(
+    fc.json(),
+    fc.string({ unit: 'binary' }),
+    fc
+      .letrec<{ node: unknown }>((tie) => ({
+        node: fc.oneof(
+          fc.constantFrom<unknown>(null, 1, '', '$oid', { $date: 1 }, { $date: { $numberLong: [] } }, { $numberLong: { toString: null } }),
+          fc.dictionary(
+            fc.constantFrom('$oid', '$date', '$numberLong', '$$oid', '__proto__', 'user', '_id', 'cookie', 'toString'),
+            tie('node'),
+            { maxKeys: 4 },
+          ),
+          fc.array(tie('node'), { maxLength: 3 }),
+        ),
+      }))
+      .node.map((node) => JSON.stringify(node)),
+  );
+  fc.assert(
+    fc.property(json, (text) => {
+      expect(typeof decode(text).ok).toBe('boolean');
+      expect(typeof decode(`{${cookie},"user":{"_id":${text}}}`).ok).toBe('boolean');
+    }),
+  );
 });

@@ -86,5 +86,7 @@ function uuidIn(content: Json): string | undefined {
 }
 
 function memberOf(content: Json, name: string): Json | undefined {
-  return typeof content === 'object' && content !== null && Object.hasOwn(content, name) ? (content as Record<string, Json>)[name] : undefined;
+  return typeof content === 'object' && content !== null && Object.hasOwn(content, name)
+    ? (content as Record<string, Json>)[name]
+    : undefined;
 }
