@@ -17,7 +17,12 @@ describe('parseSourceUrl', () => {
     ['mongodb://m.example', { kind: 'mongodb', url: 'mongodb://m.example/', database: undefined, collection: 'sessions' }],
     [
       'mongodb://u:p%40@a:27017,b:27018/shop?replicaSet=rs&collection=app.sessions&tls=true',
-      { kind: 'mongodb', url: 'mongodb://u:p%40@a:27017,b:27018/shop?replicaSet=rs&tls=true', database: 'shop', collection: 'app.sessions' },
+      {
+        kind: 'mongodb',
+        url: 'mongodb://u:p%40@a:27017,b:27018/shop?replicaSet=rs&tls=true',
+        database: 'shop',
+        collection: 'app.sessions',
+      },
     ],
     ['mongodb+srv://m.example/shop', { kind: 'mongodb', url: 'mongodb+srv://m.example/shop', database: 'shop', collection: 'sessions' }],
   ])('reads %s', (text, address) => {
