@@ -8,42 +8,12 @@ import { createTestDatabase } from '@wherry/embedded/testing';
 import { columnValue, type MappingFile } from '@wherry/migration';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
+import { hostileSession } from '../testing/hostile-sessions.ts';
 import { run, type Run } from '../testing/recording-terminal.ts';
 
 const client = createClient({ url: inject('redisUrl') });
 beforeAll(() => client.connect());
 afterAll(() => client.destroy());
-
-const HOSTILE = {
-  "x'); DROP TABLE user_session; --": 'sql',
-  '<script>alert(1)</script>': 'html',
-  'line\n); DELETE FROM user_session; --': 'line',
-  'back`tick"quote\\': 'quotes',
-  '🚀': 'emoji',
-  SELECT: 'reserved',
-  select: 'the same in another case',
-  id: 'as a column that is there',
-  xmin: 'as a column of the system',
-  ['n'.repeat(10_240)]: 'long',
-  'right\u202eleft': 'direction',
-};
-
-function session(n: number): Record<string, unknown> {
-  return {
-    cookie: { originalMaxAge: 3_600_000, path: '/' },
-    user: { id: n, name: `ada-${n}`, roles: ['user'] },
-    tenantId: `tenant-${n % 60}`,
-    plan: n % 3 === 0 ? 'carat' : 'silver',
-    signedInAt: new Date(1_700_000_000_000 + n).toISOString(),
-    visits: n,
-    ratio: n / 7,
-    trial: n % 2 === 0,
-    device: `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`,
-    csrfToken: randomBytes(16).toString('hex'),
-    ...(n === 5 ? { 'grace@example.org': { '4111111111111111': true } } : {}),
-    ...HOSTILE,
-  };
-}
 
 async function planned(prefix: string, words = ''): Promise<{ result: Run; file: (name: string) => Promise<string> }> {
   const folder = await mkdtemp(join(tmpdir(), 'wherry-plan-'));
@@ -54,7 +24,7 @@ async function planned(prefix: string, words = ''): Promise<{ result: Run; file:
 
 test('names the format, proposes schema and mapping, and PostgreSQL takes both the schema and the sessions', async () => {
   const prefix = `p${randomBytes(4).toString('hex')}:`;
-  const sessions = Array.from({ length: 200 }, (_, n) => session(n));
+  const sessions = Array.from({ length: 200 }, (_, n) => hostileSession(n));
   for (const [n, each] of sessions.entries())
     await client.set(`${prefix}s${n}`, JSON.stringify(each), { expiration: { type: 'EX', value: 3600 } });
   const { result, file } = await planned(prefix);
@@ -160,7 +130,7 @@ test.each([
 
 test('no value and no name that is data gets out; names that could act are harmless in all files', async () => {
   const prefix = `p${randomBytes(4).toString('hex')}:`;
-  const sessions = Array.from({ length: 40 }, (_, n) => session(n));
+  const sessions = Array.from({ length: 40 }, (_, n) => hostileSession(n));
   for (const [n, each] of sessions.entries())
     await client.set(`${prefix}raw-id-${n}`, JSON.stringify(each), { expiration: { type: 'EX', value: 3600 } });
   const { result, file } = await planned(prefix);
