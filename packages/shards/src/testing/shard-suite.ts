@@ -96,7 +96,7 @@ export function shardSuite(start: () => Promise<ShardServer>): void {
       expect((error as Error).message).not.toContain('secret');
       const cause = (error as Error).cause as Error;
       for (const hidden of ['secret', Buffer.from('secret').toString('base64')])
-        expect(JSON.stringify(cause, Object.getOwnPropertyNames(cause))).not.toContain(hidden);
+        expect(JSON.stringify(cause, Object.keys(cause))).not.toContain(hidden);
       expect(() => shards.shard(7)).toThrow(/names shard 7/);
     } finally {
       await shards.stop();
