@@ -11,7 +11,7 @@ import { loadedConfig } from './loaded-config.ts';
 import { statusText } from './migrate-text.ts';
 
 /** Drives the migration in this process until it has reached its goal or is told to end, and prints where it stands. */
-export async function runMigration(command: Command, terminal: Terminal, writers: 'instrumented' | 'none'): Promise<void> {
+export async function runMigration(command: Command, terminal: Terminal, writers: 'instrumented' | 'captured' | 'none'): Promise<void> {
   const { config } = loadedConfig(command, terminal);
   checkRoles(config, ['migrator']);
   await prepareDatabases(config);

@@ -8,7 +8,7 @@ import { parseRoles } from './role-list.ts';
 
 interface UpOptions {
   readonly roles: readonly Role[];
-  readonly writers: 'instrumented' | 'none';
+  readonly writers: 'instrumented' | 'captured' | 'none';
 }
 
 /** Adds `wherry up`: one or more roles in this process, until SIGTERM or SIGINT. */
@@ -19,7 +19,7 @@ export function addUpCommand(program: Command, terminal: Terminal): void {
     .requiredOption('--roles <list>', 'auth, gateway, migrator, with commas between', parseRoles)
     .addOption(
       new Option('--writers <kind>', 'for the migrator: who writes to the source')
-        .choices(['instrumented', 'none'])
+        .choices(['instrumented', 'captured', 'none'])
         .default('instrumented'),
     )
     .action((options: UpOptions, command: Command) => runRoles(options, loadedConfig(command, terminal).config));

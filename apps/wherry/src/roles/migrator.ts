@@ -5,11 +5,11 @@ import { MigratorService } from '@wherry/migrator';
 import { SessionRuntime, type SourceStore } from '@wherry/sessions';
 import { requireMasterKey, type WherryConfig } from '../config/index.ts';
 import { openFoundation } from './foundation.ts';
-import { openSource, sourceDecoder } from './source.ts';
+import { openCapture, openSource, sourceDecoder } from './source.ts';
 
 /** What a person decides about a run of the migrator. */
 export interface MigratorRoleOptions {
-  readonly writers: 'instrumented' | 'none';
+  readonly writers: 'instrumented' | 'captured' | 'none';
   readonly progress?: ProgressListener;
   readonly shadowMs?: number;
 }
@@ -52,6 +52,7 @@ export async function addMigratorRole(
 ): Promise<MigratorService> {
   const parts = await addMigrationParts(lifecycle, config, log);
   const { host, port, rate: maxRate, batchSize, sourceLatencyMs: sourceMs, targetLatencyMs: targetMs, replicaLagMs } = config.migrator;
+  const capture = await openCapture(config);
   const operatorSecret = config.auth.operatorSecret?.reveal();
   return lifecycle.add(
     new MigratorService({
@@ -63,6 +64,7 @@ export async function addMigratorRole(
       batchSize,
       limits: { sourceMs, targetMs, replicaLagMs },
       log,
+      ...(capture === undefined ? {} : { capture }),
       ...(operatorSecret === undefined ? {} : { operatorSecret }),
       ...options,
     }),

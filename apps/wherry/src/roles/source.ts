@@ -1,6 +1,13 @@
-import { Sealer } from '@wherry/core';
-import type { SessionDecoder, SourceStore } from '@wherry/sessions';
-import { requireIdentity, requireEncryption, requireMasterKey, requireSource, requireSourceFormat, type WherryConfig } from '../config/index.ts';
+import { Sealer, WherryError } from '@wherry/core';
+import type { SessionDecoder, SourceChangeFeed, SourceStore } from '@wherry/sessions';
+import {
+  requireIdentity,
+  requireEncryption,
+  requireMasterKey,
+  requireSource,
+  requireSourceFormat,
+  type WherryConfig,
+} from '../config/index.ts';
 
 /** The source that the configuration names, with only its own driver loaded. It is closed by its `close`. */
 export async function openSource(config: WherryConfig): Promise<SourceStore> {
@@ -12,8 +19,9 @@ export async function openSource(config: WherryConfig): Promise<SourceStore> {
       const { createKoaRedisSource, createRedisSource, createSpringRedisSource } = await import('@wherry/sessions/redis');
       if (format.name.startsWith('spring-'))
         return createSpringRedisSource({ url: address.url, prefix, indexed: format.name === 'spring-redis-indexed' });
-      if (format.name.startsWith('koa-session')) return createKoaRedisSource({ url: address.url, prefix });
-      return createRedisSource({ url: address.url, prefix, bytes: format.bytes === true });
+      const options = { url: address.url, prefix, ...(format.canary === undefined ? {} : { canary: format.canary }) };
+      if (format.name.startsWith('koa-session')) return createKoaRedisSource(options);
+      return createRedisSource({ ...options, bytes: format.bytes === true });
     }
     case 'mongodb': {
       const { createMongoSource, krupteinCipher, webCryptoCipher } = await import('@wherry/sessions/mongodb');
@@ -37,6 +45,27 @@ export async function openSource(config: WherryConfig): Promise<SourceStore> {
       return createDynamoSource({ connection, table, prefix, sealer: new Sealer(requireMasterKey(config), 'scan-cursor') });
     }
   }
+}
+
+/** What tells of writes to the source that do not pass through us; undefined where nothing is to. Errors: `config_invalid` for a source without it. */
+export async function openCapture(config: WherryConfig): Promise<SourceChangeFeed | undefined> {
+  const { capture } = config.migrator;
+  if (capture === 'off') return undefined;
+  const address = requireSource(config);
+  if (address.kind !== 'redis' || !/^rediss?:/.test(address.url))
+    throw new WherryError('config_invalid', `migrator.capture is "${capture}"; a source that is no single Redis server allows "off" only`);
+  const format = requireSourceFormat(config);
+  const { prefix = format.prefix } = config.source;
+  const { createRedisNotificationFeed, createRedisReplicationFeed } = await import('@wherry/sessions/redis');
+  const spring = format.name.startsWith('spring-');
+  const options = {
+    url: address.url,
+    prefix,
+    bytes: spring || format.bytes === true,
+    // The keys by which Spring notices that a session ran out are none themselves.
+    ...(spring ? { rawIdOf: (key: string) => (key.startsWith(`${prefix}expires:`) ? undefined : key.slice(prefix.length)) } : {}),
+  };
+  return capture === 'replication' ? createRedisReplicationFeed(options) : createRedisNotificationFeed(options);
 }
 
 /** The decoder of the source's sessions, by the configured mapping. */

@@ -4,3 +4,4 @@ export type { RedisClient, RedisClusterCommander, RedisCommander, RedisSentinelC
 export { createRedisSource, type RedisSourceOptions } from './source.ts';
 export { createSpringRedisSource, type SpringRedisSourceOptions } from './spring/source.ts';
 export { createRedisReplicationFeed, type RedisReplicationOptions } from './replication/feed.ts';
+export { createRedisNotificationFeed, type RedisNotificationOptions } from './notifications/feed.ts';

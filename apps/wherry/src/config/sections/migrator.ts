@@ -13,6 +13,8 @@ export interface MigratorSection {
   readonly targetLatencyMs: number;
   /** How far a replica of a shard may be behind, ms; 0: it is not looked at. */
   readonly replicaLagMs: number;
+  /** How writes to the source that do not pass through us are seen. */
+  readonly capture: 'off' | 'replication' | 'notifications';
 }
 
 export const migratorSchema = {
@@ -58,6 +60,13 @@ export const migratorSchema = {
       minimum: 0,
       maximum: 3_600_000,
       default: 0,
+    },
+    capture: {
+      type: 'string',
+      description:
+        "How writes to the source that do not pass through us are seen: by Redis' replication stream, or by its keyspace notifications, which can miss some. Kept on from the first run with captured writers until the last slot is at the target.",
+      enum: ['off', 'replication', 'notifications'] as const,
+      default: 'off',
     },
   },
 } as const;

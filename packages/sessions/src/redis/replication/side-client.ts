@@ -11,6 +11,8 @@ export class SideClient {
     this.#timeoutMs = timeoutMs;
     this.#client = createClient({
       url,
+      // Replies as arrays, whatever the server could do.
+      RESP: 2,
       disableOfflineQueue: true,
       socket: { connectTimeout: 2000, reconnectStrategy: (retries) => Math.min(1000, 25 * 2 ** Math.min(retries, 6)) },
     });
