@@ -26,6 +26,8 @@ export interface SessionFormat {
   readonly identity?: IdentityMapping;
   /** True: what it stores need not be text, so that its source has to hand over bytes: see `textOfBytes`. */
   readonly bytes?: boolean;
+  /** A session of nobody's as a source of it hands it over, to prove the way back by; absent: one of express-session is one. */
+  readonly canary?: string;
   /** True: its cookie is signed, so that one cannot be read without the application's secrets. */
   readonly signedCookie: boolean;
   /**

@@ -14,6 +14,7 @@ export function byteSource(source: SourceStore): SourceStore {
   });
   return {
     ...(source.lives === undefined ? {} : { lives: source.lives }),
+    ...(source.canary === undefined ? {} : { canary: source.canary }),
     describe: () => source.describe(),
     now: () => source.now(),
     partitions: () => source.partitions(),

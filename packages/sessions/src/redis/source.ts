@@ -40,6 +40,8 @@ export interface RedisSourceOptions {
   readonly location?: string;
   /** True: values need not be text. They are handed over and taken as `textOfBytes` makes them. */
   readonly bytes?: boolean;
+  /** What `canary` of the contract answers; default: as express-session would store it. */
+  readonly canary?: string;
   /** How long a call may take, ms; default 2000. */
   readonly timeoutMs?: number;
   /** How much longer than its session a version is kept, ms; default one day. */
@@ -75,6 +77,7 @@ export function openRedisSource(options: RedisSourceOptions, layout: RedisLayout
 }
 
 class RedisSource implements SourceStore {
+  readonly canary?: () => Promise<string>;
   readonly lives: SourceLives;
   readonly #layout: RedisLayout;
   readonly #prefix: string;
@@ -94,7 +97,8 @@ class RedisSource implements SourceStore {
     sharded: boolean,
     own: OwnClient | undefined,
   ) {
-    const { prefix = 'sess:', bytes = false } = options;
+    const { prefix = 'sess:', bytes = false, canary } = options;
+    if (canary !== undefined) this.canary = () => Promise.resolve(canary);
     this.#layout = layout;
     this.#encoding = bytes ? 'latin1' : 'utf8';
     this.#sharded = sharded;

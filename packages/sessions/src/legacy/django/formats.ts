@@ -1,10 +1,15 @@
+import { textOfBytes } from '../../source/text-of-bytes.ts';
 import { DJANGO_COOKIES } from '../cookie-pick.ts';
 import type { SessionFormat } from '../format.ts';
 import { PlainCookie } from '../plain-cookie.ts';
+import { PICKLED_CANARY } from '../python/pickled-canary.ts';
 import { djangoCacheDecoder, djangoSignedDecoder, isTypicalOfDjango } from './django-session.ts';
 
 /** `SessionBase` takes no shorter key, and makes keys of 32 lower-case letters and digits. */
 const KEY = /^[0-9A-Za-z]{8,128}$/;
+
+/** `{"canary": 1}`. Without the application's key it is signed by nobody: Django takes such a session for an empty one. */
+const SIGNED_CANARY = textOfBytes(Buffer.from(`eyJjYW5hcnkiOjF9:1sXyZ0:${'A'.repeat(43)}`));
 
 const common = {
   stores: ['redis'],
@@ -23,7 +28,14 @@ export const djangoCache: SessionFormat = {
   prefix: ':1:django.contrib.sessions.cache',
   decoder: djangoCacheDecoder,
   isTypical: isTypicalOfDjango,
+  canary: PICKLED_CANARY,
 };
 
 /** Django 3.1 and newer, session backends that keep the signed text of `SessionBase.encode` in Redis. */
-export const djangoSigned: SessionFormat = { ...common, name: 'django-signed', prefix: 'session:', decoder: djangoSignedDecoder };
+export const djangoSigned: SessionFormat = {
+  ...common,
+  name: 'django-signed',
+  canary: SIGNED_CANARY,
+  prefix: 'session:',
+  decoder: djangoSignedDecoder,
+};

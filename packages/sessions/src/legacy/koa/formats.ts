@@ -13,6 +13,7 @@ const koa = {
   prefix: '',
   cookieName: 'koa.sess',
   decoder: koaJsonDecoder,
+  canary: '{"canary":"ä\\u0000 🚢","_session":true}',
 } satisfies Partial<SessionFormat>;
 
 /** koa-session 5 to 7 with an external store that writes JSON, its cookie signed, as it is by default. */

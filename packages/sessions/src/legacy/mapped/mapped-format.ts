@@ -1,8 +1,11 @@
+import { textOfBytes } from '../../source/text-of-bytes.ts';
 import { USUAL_COOKIES } from '../cookie-pick.ts';
 import { ExpressCookie } from '../express/express-cookie.ts';
 import type { SessionFormat } from '../format.ts';
 import { KeygripCookie } from '../keygrip-cookie.ts';
+import { PHP_CANARIES } from '../php/formats.ts';
 import { PlainCookie } from '../plain-cookie.ts';
+import { PICKLED_CANARY } from '../python/pickled-canary.ts';
 import type { SessionCookie, SessionCookieOptions } from '../session-cookie.ts';
 import { Base64Cookie } from './base64-cookie.ts';
 import { mappedDecoder } from './mapped-session.ts';
@@ -28,10 +31,29 @@ export function mappedFormat(mapping: SessionMapping): SessionFormat {
     prefix: 'session:',
     cookieName: 'session',
     bytes: !json,
+    canary: canaryOf(mapping.value),
     signedCookie: mapping.cookie === 'express-signed' || mapping.cookie === 'keygrip',
     decoder: (options) => mappedDecoder(mapping, options),
     cookie: (options) => cookieOf(mapping.cookie, { name: 'session', ...options }),
   };
+}
+
+/** A session without a user; no path of a mapping need be in it. */
+function canaryOf(value: SessionMapping['value']): string {
+  switch (value) {
+    case 'json':
+      return '{"canary":"ä\\u0000 🚢"}';
+    case 'msgpack':
+      return textOfBytes(Buffer.from([0x81, 0xa1, 0x63, 0x01]));
+    case 'php':
+    case 'php_serialize':
+    case 'php_binary':
+      return PHP_CANARIES[value];
+    case 'pickle':
+      return PICKLED_CANARY;
+    case 'urlencoded':
+      return textOfBytes(Buffer.from('canary=%C3%A4'));
+  }
 }
 
 function cookieOf(cookie: SessionMapping['cookie'], options: SessionCookieOptions & { readonly name: string }): SessionCookie {
