@@ -30,13 +30,12 @@ export interface Seen {
 
 const VARIABLE = 'WHERRY_BENCH_SWITCH_GATEWAY';
 const LISTENING = /^listening (\d+)$/m;
-const fileOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 /** A gateway in a process of its own. */
 export async function startGateway(settings: GatewaySettings): Promise<{ readonly url: string; stop(): Promise<void> }> {
   const server = await startGuarded({
     command: process.execPath,
-    args: ['--conditions=source', fileOf('./gateway-process.ts')],
+    args: ['--conditions=source', fileURLToPath(new URL('./gateway-process.ts', import.meta.url))],
     endSignal: 'TERM',
     env: { NODE_ENV: 'production', [VARIABLE]: JSON.stringify(settings) },
     isReady: (output) => LISTENING.test(output),
@@ -54,7 +53,7 @@ export interface Asker {
 
 /** Starts them. */
 export function startAsker(settings: AskerSettings): Asker {
-  const child = fork(fileOf('./asker-process.ts'), { execArgv: ['--conditions=source'] });
+  const child = fork(fileURLToPath(new URL('./asker-process.ts', import.meta.url)), { execArgv: ['--conditions=source'] });
   // Too much for its environment.
   child.send(settings);
   return {
