@@ -24,11 +24,9 @@ export interface Cluster extends ClusterAddress, AsyncDisposable {
   readonly open: (url: string) => Database;
 }
 
-const SHARDS = 2;
-
 /** Starts it, durable as in production, with all tables; every slot is open with `side` as its primary. */
-export async function startCluster(side: PrimarySide): Promise<Cluster> {
-  const databases = ['control', ...Array.from({ length: SHARDS }, (_, i) => `shard${i}`)];
+export async function startCluster(side: PrimarySide, shardCount = 2): Promise<Cluster> {
+  const databases = ['control', ...Array.from({ length: shardCount }, (_, i) => `shard${i}`)];
   const server = await startPostgres({ databases, durable: true, settings: ['max_wal_size=8GB', 'checkpoint_timeout=30min'] });
   const pools: Database[] = [];
   const open = (url: string): Database => {
@@ -49,7 +47,7 @@ export async function startCluster(side: PrimarySide): Promise<Cluster> {
   ]);
   const shards = shardUrls.map(open);
   for (const shard of shards) await applySchema(shard, [shardSchema, sessionsShardSchema]);
-  await initialiseSlotMap(control, SHARDS, side);
+  await initialiseSlotMap(control, shardCount, side);
   await installSlotMap(control, shards);
   return {
     controlUrl,
