@@ -31,6 +31,7 @@ export function convertPage(context: MigrationContext, { next, sessions }: Sourc
   const tombstones: SourceSession[] = [];
   const letters: DeadLetter[] = [];
   let size = 0;
+  const changes = context.slots.version > mapVersion;
   for (const session of sessions) {
     size += session.value.length;
     if (session.ended) {
@@ -43,8 +44,9 @@ export function convertPage(context: MigrationContext, { next, sessions }: Sourc
       continue;
     }
     const { record } = converted;
-    const { seq, epoch } = context.slots.entry(record.key.slot);
-    living.push({ rawId: session.rawId, record, epoch: seq > mapVersion ? CHANGED : epoch });
+    const { slot } = record.key;
+    const changed = changes && context.slots.entry(slot).seq > mapVersion;
+    living.push({ rawId: session.rawId, record, epoch: changed ? CHANGED : context.slots.epochOf(slot) });
   }
   return { next, scanned: sessions.length, size, living, tombstones, letters };
 }

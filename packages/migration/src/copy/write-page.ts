@@ -64,8 +64,8 @@ async function writeOnce(context: MigrationContext, claim: Claim, page: Converte
     else sessions.push(session);
   }
   const letters: DeadLetter[] = page.letters.filter(({ id }) => !isEnded(id));
-  const counts: Record<string, number> = { ended: ended.length };
-  const count = (name: string): void => void (counts[name] = (counts[name] ?? 0) + 1);
+  const byShard = Array.from({ length: context.shards.size }, () => 0);
+  let present = 0;
   const moved: LivingSession[] = [];
   for (const portion of portions(sessions)) {
     context.worker.check(claim.worker);
@@ -75,13 +75,17 @@ async function writeOnce(context: MigrationContext, claim: Claim, page: Converte
       if (outcome === 'not_owned') moved.push(session);
       else if (outcome === 'collision') letters.push(letterOf(session, 'id_collision', 'another session has the same primary key'));
       else if (outcome === 'unstorable') letters.push(letterOf(session, 'unstorable', REFUSED));
-      else count(outcome === 'applied' ? 'copied' : 'present');
-      if (outcome === 'applied') count(`shard ${context.slots.shardOf(session.record.key.slot)}`);
+      else if (outcome === 'applied') {
+        const shard = context.slots.shardOf(session.record.key.slot);
+        byShard[shard] = (byShard[shard] ?? 0) + 1;
+      } else present++;
     }
   }
   await addDeadLetters(context.control, letters);
   await endAll(context, ended);
-  return { counts: { ...counts, deadLetters: letters.length }, moved };
+  const copied = byShard.reduce((sum, count) => sum + count, 0);
+  const shards = Object.fromEntries(byShard.map((count, shard) => [`shard ${shard}`, count]));
+  return { counts: { ...shards, copied, present, ended: ended.length, deadLetters: letters.length }, moved };
 }
 
 type PutOutcome = Awaited<ReturnType<MigrationContext['target']['putMany']>>[number] | 'unstorable';
