@@ -79,10 +79,12 @@ export async function speak(world: World, session: string, line: Line): Promise<
 
   let said = await say();
   let exchanged: RequestFacts['exchanged'];
+  // An earlier try that nobody answered may have ended the session: what comes after it does not speak of the time before.
+  const ends = line.ends === true && (said === undefined || said.answer.attempts === 1);
   const token = world.wallet.token(session);
   if (said?.kind === 'jwt' && said.answer.status === 401 && token !== undefined) {
     exchanged = token.expiresAt <= said.answer.endedAt ? 'expired' : 'unexpired';
-    const outcome = await renew(world, session, line.ends);
+    const outcome = await renew(world, session, ends);
     if (outcome === 'refused') world.wallet.keepToken(session, undefined);
     // With nothing left to send, the refusal stands.
     if (outcome !== 'failed') said = (await say()) ?? said;
@@ -94,7 +96,7 @@ export async function speak(world: World, session: string, line: Line): Promise<
   const request: RequestFacts = {
     ...facts(session, line.act, kind, value, answer),
     expectedExpiry,
-    ...(line.ends === undefined ? {} : { ends: line.ends }),
+    ...(line.ends === undefined ? {} : { ends }),
     ...(exchanged === undefined ? {} : { exchanged }),
   };
   const verdict = enterRequest(world, request);
