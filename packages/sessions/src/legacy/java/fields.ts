@@ -10,7 +10,7 @@ export function fieldOf(object: JavaObject, name: string): JavaValue | undefined
 }
 
 /** What the classes of an object wrote by themselves, from the topmost on. */
-export function extraOf(object: JavaObject): (JavaValue | Buffer)[] {
+function extraOf(object: JavaObject): (JavaValue | Buffer)[] {
   return object.data.flatMap(({ extra }) => extra);
 }
 

@@ -61,7 +61,7 @@ export function valueOfText(values: Values, text: string): string {
 }
 
 /** The text of {@link valueOfText}. */
-export function textOfValue(values: Values, value: string): string {
+function textOfValue(values: Values, value: string): string {
   return textOfField(values, fieldsOfText(value)?.get(TEXT) ?? Buffer.alloc(0));
 }
 

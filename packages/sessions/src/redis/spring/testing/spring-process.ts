@@ -24,12 +24,15 @@ export interface SpringProcess extends SpringPeer {
   byUser(user: string): Promise<readonly string[]>;
 }
 
+/** On the PATH, where nothing else is said. */
+const { WHERRY_TEST_MVN: MAVEN = 'mvn', WHERRY_TEST_JAVA: JAVA = 'java' } = process.env;
+
 const program = (path: string): string => fileURLToPath(new URL(`../../../../fixtures/spring/${path}`, import.meta.url));
 
 /** Builds the program of the fixtures into a folder of its own; needs `mvn` and `java`. */
 export function buildSpring(): { readonly classPath: string; remove(): void } {
   const folder = mkdtempSync(`${tmpdir()}/spring-sessions-`);
-  execFileSync('mvn', ['-q', '-B', '-f', program('pom.xml'), `-DbuildDirectory=${folder}`, 'compile', 'dependency:copy-dependencies'], {
+  execFileSync(MAVEN, ['-q', '-B', '-f', program('pom.xml'), `-DbuildDirectory=${folder}`, 'compile', 'dependency:copy-dependencies'], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   return { classPath: `${folder}/classes:${folder}/dependency/*`, remove: () => rmSync(folder, { recursive: true }) };
@@ -44,7 +47,7 @@ export async function startSpring(
   values: Values,
 ): Promise<SpringProcess> {
   const { port, pathname } = new URL(url);
-  const child = spawn('java', ['-cp', classPath, 'example.Main', 'serve', indexed ? 'indexed' : 'plain', values, namespace], {
+  const child = spawn(JAVA, ['-cp', classPath, 'example.Main', 'serve', indexed ? 'indexed' : 'plain', values, namespace], {
     env: { ...process.env, REDIS_PORT: port, REDIS_DATABASE: pathname.slice(1) || '0' },
     stdio: ['pipe', 'pipe', 'ignore'],
   });
