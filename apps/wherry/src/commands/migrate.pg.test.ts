@@ -42,7 +42,9 @@ describe('wherry migrate', () => {
   });
 
   it('prints where it stands, for people and for programs', async () => {
-    expect(await out('status')).toMatch(/^step plan\ngoal .*\nrate unlimited\nwork nothing has been shared out yet\nslots shard 0: 16384 source\nverified not yet\n/);
+    expect(await out('status')).toMatch(
+      /^step plan\ngoal .*\nrate unlimited\nwork nothing has been shared out yet\nslots shard 0: 16384 source\nverified not yet\n/,
+    );
     expect(JSON.parse(await out('status --json'))).toMatchObject({ step: 'plan', paused: false, deadLetters: { undecided: 0 } });
   });
 

@@ -20,7 +20,11 @@ export function addMigrateCommands(program: Command, terminal: Terminal): void {
   migrate
     .command('run')
     .description('drive the migration to its goal, with progress; may be stopped and started at any moment')
-    .addOption(new Option('--writers <kind>', 'who writes to the source meanwhile').choices(['instrumented', 'captured', 'none']).makeOptionMandatory())
+    .addOption(
+      new Option('--writers <kind>', 'who writes to the source meanwhile')
+        .choices(['instrumented', 'captured', 'none'])
+        .makeOptionMandatory(),
+    )
     .action(async (options: { writers: 'instrumented' | 'captured' | 'none' }, command: Command) => {
       await (await import('./migrate-run.ts')).runMigration(command, terminal, options.writers);
     });
