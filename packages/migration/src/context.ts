@@ -4,6 +4,7 @@ import type { RevocationView, Revocations } from '@wherry/revocation';
 import type { Repairs, SessionDecoder, SourceRefs, SourceStore } from '@wherry/sessions';
 import type { SqlSessions } from '@wherry/sessions/sql';
 import type { ShardSet, SlotMap } from '@wherry/shards';
+import type { CaptureLag } from './capture/lag-meter.ts';
 import type { Journal } from './journal/journal.ts';
 import type { Pace } from './pace.ts';
 import type { ProgressListener } from './progress.ts';
@@ -37,7 +38,7 @@ export interface MigrationContext {
   /** Target's clock less the source's, ms. */
   readonly sourceOffsetMs: () => number;
   /** What brings over writes that do not pass through us; absent where this process captures none. */
-  readonly capture?: { caughtUp(): Promise<boolean> };
+  readonly capture?: { caughtUp(): Promise<boolean>; readonly lag: CaptureLag | undefined };
   /** This process as a worker: whether it may still write. */
   readonly worker: Worker;
   /** True while the source may lack what it had acknowledged, after a restart or a failover. */

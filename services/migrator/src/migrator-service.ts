@@ -114,8 +114,24 @@ export class MigratorService implements Component {
     http.get('/v1/migration/gates', async () => closedGates(this.migration.context));
   }
 
+  #captured(value: (lag: { readonly lagMs: number; readonly lagBytes: number }) => number): { readonly value: number }[] {
+    const lag = this.#migration?.context.capture?.lag;
+    return lag === undefined ? [] : [{ value: value(lag) }];
+  }
+
   #observe(): void {
     const { metrics, runtime } = this.#options;
+    metrics.observeGauge(
+      {
+        name: 'wherry_capture_lag_seconds',
+        help: 'How long ago the source was where the target is with writes past us; of the process that captures.',
+      },
+      () => this.#captured(({ lagMs }) => lagMs / 1000),
+    );
+    metrics.observeGauge(
+      { name: 'wherry_capture_lag_bytes', help: 'How much of the feed of writes past us is not at the target yet.' },
+      () => this.#captured(({ lagBytes }) => lagBytes),
+    );
     metrics.observeGauge({ name: 'wherry_slots', help: 'Slots by shard and primary side.', labels: ['shard', 'side'] }, () =>
       runtime.slots.counts().flatMap(({ shard, source, target }) => [
         { value: source, labels: { shard: String(shard), side: 'source' } },

@@ -2,7 +2,7 @@ import { asWherryError, backoffDelay, isWherryError, pause, type Component, type
 import type { FeedEvent, FeedPosition, FollowedFeed, SourceChangeFeed } from '@wherry/sessions';
 import { applyChanges, type ApplyContext } from './apply-changes.ts';
 import { CaptureRow, type CaptureCheckpoint } from './capture-row.ts';
-import { LagMeter } from './lag-meter.ts';
+import { LagMeter, type CaptureLag } from './lag-meter.ts';
 import { Labels } from './labels.ts';
 import { PendingChanges, type PendingChange } from './pending-changes.ts';
 
@@ -48,6 +48,11 @@ export class Capture implements Component {
   async run(): Promise<void> {
     this.#running = this.#capture();
     await Promise.resolve();
+  }
+
+  /** How far the target is behind; undefined while this process does not capture. */
+  get lag(): CaptureLag | undefined {
+    return this.#followed?.lag;
   }
 
   /** True when the target has all that the source had a moment ago, at the time of asking. False also where this process does not capture. */
@@ -114,6 +119,10 @@ class FollowedCourse {
     this.#checkpoint = checkpoint;
     this.#labels = new Labels(checkpoint.base, checkpoint.ceiling, (ceiling) => row.raise(ceiling));
     this.#lag = new LagMeter(() => options.feed.head());
+  }
+
+  get lag(): CaptureLag | undefined {
+    return this.#applied === undefined ? undefined : this.#lag.lag(this.#applied);
   }
 
   /** True when the target has what came before `head`, now or within `ms`. */

@@ -6,6 +6,12 @@ interface Mark {
   readonly askedAt: number;
 }
 
+/** How far the target is behind the source. */
+export interface CaptureLag {
+  readonly lagMs: number;
+  readonly lagBytes: number;
+}
+
 /** Most marks that wait to be reached. */
 const MOST_MARKS = 4096;
 
@@ -35,7 +41,7 @@ export class LagMeter {
     this.#marks = this.#marks.slice(last + 1);
   }
 
-  lag(position: FeedPosition): { readonly lagMs: number; readonly lagBytes: number } {
+  lag(position: FeedPosition): CaptureLag {
     this.reached(position);
     const [oldest] = this.#marks;
     const newest = this.#marks.at(-1);
