@@ -75,7 +75,8 @@ class Ledger {
     const cookie = await this.#app.logIn(n);
     const rawId = this.#app.rawId(cookie);
     const session = await this.#app.load(rawId);
-    const { roles } = session?.['user'] as { roles: string[] };
+    if (session === undefined) throw new Error('the application has not kept its log-in');
+    const { roles } = session['user'] as { roles: string[] };
     const entry: Entry = { rawId, userId: String(10_000 + n), roles, cookie };
     this.entries.push(entry);
     return entry;
