@@ -7,6 +7,7 @@ import { bytesOfText, textOfBytes } from '../source/text-of-bytes.ts';
  * in texts with one character for each byte.
  */
 export function byteSource(source: SourceStore): SourceStore {
+  const canary = source.canary?.bind(source);
   const found = (session: SourceSession): SourceSession => ({
     ...session,
     rawId: utf8(session.rawId),
@@ -14,7 +15,7 @@ export function byteSource(source: SourceStore): SourceStore {
   });
   return {
     ...(source.lives === undefined ? {} : { lives: source.lives }),
-    ...(source.canary === undefined ? {} : { canary: source.canary }),
+    ...(canary === undefined ? {} : { canary }),
     describe: () => source.describe(),
     now: () => source.now(),
     partitions: () => source.partitions(),
