@@ -1,4 +1,4 @@
-import { asWherryError, isWherryError, pause, type Component, type WherryError } from '@wherry/core';
+import { WherryError, asWherryError, isWherryError, pause, type Component } from '@wherry/core';
 import type { MigrationContext } from './context.ts';
 import { copyPart } from './copy/copy.ts';
 import { completeAbort } from './journal/abort.ts';
@@ -144,6 +144,8 @@ export class Migrator implements Component {
   /** Brings every slot back to the source, as a rollback does, and then forgets all progress. */
   async #abort(state: MigrationState): Promise<void> {
     const { context, instance } = this.#options;
+    // A process that registered anew meanwhile leads under its new id, or not at all.
+    if (!(await context.journal.lead())) throw new WherryError('lease_lost', 'another process drives the migration now');
     if (await completeAbort(context.control, instance.id)) {
       const counts = await context.target.counts();
       const rows = counts.map(({ shard, live }) => `${live} on ${shard}`).join(', ');
