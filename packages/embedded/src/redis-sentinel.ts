@@ -61,9 +61,13 @@ export async function startRedisSentinels({ downAfterMs = 60_000 }: RedisSentine
       nodes.push(sentinel);
       sentinels.push(sentinel);
     }
-    await untilHolds('a replica that follows', async () => (await replica.command('INFO', 'replication')).includes('master_link_status:up'));
+    await untilHolds('a replica that follows', async () =>
+      (await replica.command('INFO', 'replication')).includes('master_link_status:up'),
+    );
     await untilHolds('sentinels that agree', async () =>
-      (await Promise.all(sentinels.map((sentinel) => sentinel.command('SENTINEL', 'CKQUORUM', NAME)))).every((reply) => reply.startsWith('OK')),
+      (await Promise.all(sentinels.map((sentinel) => sentinel.command('SENTINEL', 'CKQUORUM', NAME)))).every((reply) =>
+        reply.startsWith('OK'),
+      ),
     );
     const url = `redis-sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${NAME}`;
     const failOver = async (): Promise<void> => {

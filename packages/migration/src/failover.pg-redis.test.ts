@@ -57,7 +57,9 @@ test('what a failover loses comes back, and what was ended stays ended', async (
   await group.failOver();
 
   // Before anything is repaired: a process asks both sides.
-  await expect.poll(() => sessions.read('changed').catch((error: unknown) => error)).toMatchObject({ state: 'live', attributes: session(1, 'as it is') });
+  await expect
+    .poll(() => sessions.read('changed').catch((error: unknown) => error))
+    .toMatchObject({ state: 'live', attributes: session(1, 'as it is') });
   expect(await sessions.read('ended')).toEqual({ state: 'ended' });
   expect(await sessions.read('born')).toMatchObject({ state: 'live', userId: '9' });
   expect(await sessions.save('later', session(3, 'of after'), HOUR)).toBe('saved');

@@ -10,7 +10,7 @@ export type SourceAddress =
   | { readonly kind: 'mongodb'; readonly url: string; readonly database: string | undefined; readonly collection: string };
 
 /** What {@link parseSourceUrl} takes, for people. */
-export const SOURCE_URL_ALLOWED =
+export const SOURCE_URL_ALLOWED: string =
   'redis://host:port, rediss://host:port, redis-cluster://host:port,…, redis-sentinel://host:port,…/master-name/database, mongodb://host:port,…/database?collection=…, mongodb+srv://host/database or ' +
   'dynamodb://host:port/table?region=…&tls=true (no host: the endpoint of the region)';
 

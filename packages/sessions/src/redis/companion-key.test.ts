@@ -11,7 +11,10 @@ test('the slot that the specification gives as an example', () => {
 test('a companion lies in the slot of its session, and starts otherwise', () => {
   expect(companionKey('sess:abc')).toBe('{sess:abc}:w');
   const keys = fc
-    .tuple(fc.constantFrom('sess:', '{app}:', '{app}', 'w', 'w:', 'a{b}c'), fc.string({ unit: fc.constantFrom('{', '}', 'a', ':', 'w', 'é', '😀'), maxLength: 12 }))
+    .tuple(
+      fc.constantFrom('sess:', '{app}:', '{app}', 'w', 'w:', 'a{b}c'),
+      fc.string({ unit: fc.constantFrom('{', '}', 'a', ':', 'w', 'é', '😀'), maxLength: 12 }),
+    )
     .map((parts) => parts.join(''));
   fc.assert(
     fc.property(keys, (key) => {

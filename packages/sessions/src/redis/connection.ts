@@ -74,7 +74,10 @@ export class RedisConnection {
   /** The application's client may answer Buffers or numbers where its options say so; ours are always texts. */
   async #send(send: SendCommand, args: readonly string[]): Promise<unknown> {
     if (this.#encoding === 'utf8') return send(args, { typeMapping: {} });
-    const reply = await send(args.map((arg) => this.#out(arg)), { typeMapping: { [BULK_STRING]: Buffer } });
+    const reply = await send(
+      args.map((arg) => this.#out(arg)),
+      { typeMapping: { [BULK_STRING]: Buffer } },
+    );
     return textsOf(reply);
   }
 

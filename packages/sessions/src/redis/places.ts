@@ -35,7 +35,8 @@ export class Places {
   async partitions(): Promise<readonly SourcePartition[]> {
     const places = await this.#look();
     const moving = places.flatMap(({ slots }) => slots.filter((slot) => slot.startsWith('['))).length;
-    if (moving > 0) throw new WherryError('source_unavailable', 'slots of the Redis Cluster are being moved; scans wait until that is over');
+    if (moving > 0)
+      throw new WherryError('source_unavailable', 'slots of the Redis Cluster are being moved; scans wait until that is over');
     return places
       .filter(({ id, slots }) => id === '' || slots.length > 0)
       .map(({ id, incarnation }) => ({ id: id === '' ? ONLY : id, incarnation }))

@@ -46,7 +46,10 @@ async function moveSession(rawId: string, from: RedisNode, to: RedisNode): Promi
 /** A session in a slot of `node`. */
 async function sessionAt(node: RedisNode): Promise<string> {
   const own = (await node.command('CLUSTER', 'NODES')).split('\n').find((line) => line.includes('myself')) ?? '';
-  const ranges = own.split(' ').slice(8).map((text) => text.split('-').map(Number));
+  const ranges = own
+    .split(' ')
+    .slice(8)
+    .map((text) => text.split('-').map(Number));
   for (;;) {
     const rawId = newRawId();
     const slot = Number(slotOf(rawId));

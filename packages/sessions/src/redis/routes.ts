@@ -10,7 +10,12 @@ export interface RedisCommander {
 export interface RedisClusterCommander {
   readonly masters: readonly { readonly host: string; readonly port: number }[];
   nodeClient(node: never): Promise<RedisCommander> | RedisCommander;
-  sendCommand(key: string | undefined, isReadonly: boolean, args: string[], options?: { typeMapping: Record<string, never> }): Promise<unknown>;
+  sendCommand(
+    key: string | undefined,
+    isReadonly: boolean,
+    args: string[],
+    options?: { typeMapping: Record<string, never> },
+  ): Promise<unknown>;
 }
 
 /** What is needed of a client that asks sentinels for the master (`createSentinel`). */

@@ -82,7 +82,8 @@ export class SourceHistory {
     const before = await recorded(control);
     const changed = before === undefined || !sameLives(before.lives, current) ? await record(control, current) : false;
     const row = await recorded(control);
-    if (row === undefined || !sameLives(row.lives, current)) throw new WherryError('source_unavailable', 'the servers of the source keep changing');
+    if (row === undefined || !sameLives(row.lives, current))
+      throw new WherryError('source_unavailable', 'the servers of the source keep changing');
     await refreshSlots();
     this.#doubted = row.doubted;
     this.#lookedAt = performance.now();

@@ -23,7 +23,8 @@ export function koaJsonDecoder(options: DecoderOptions): SessionDecoder {
     const expire = own(session, '_expire');
     const maxAge = own(session, '_maxAge');
     const lasting = typeof expire === 'number' && typeof maxAge === 'number';
-    if (!lasting && own(session, '_session') !== true) return fault('not_a_session', 'neither "_expire" and "_maxAge" nor "_session" is there');
+    if (!lasting && own(session, '_session') !== true)
+      return fault('not_a_session', 'neither "_expire" and "_maxAge" nor "_session" is there');
     try {
       const life = lasting ? { idleMs: Math.max(0, Math.ceil(maxAge)), expireTime: Math.ceil(expire) } : { idleMs: null };
       return { ok: true, session: { ...identityOf(session, identity), attributes: value, ...life } };
