@@ -52,7 +52,7 @@ interface Hello extends Document {
 
 /** The operations on one collection: majority reads and writes at the primary, bounded in time, errors with codes. */
 export class SessionCollection {
-  readonly clock = new ServerClock();
+  readonly clock: ServerClock = new ServerClock();
   readonly #options: CollectionOptions;
   readonly #ready: Promise<{ readonly db: Db; readonly documents: Collection<SessionDocument> }>;
 

@@ -4,14 +4,14 @@ import { wrapperOf, type Json } from '../legacy/mongo/typed-json.ts';
 import { fromTypedJson, toTypedJson } from './typed-json.ts';
 
 /** Reads documents with every type as it is stored. */
-export const TYPES_KEPT = {
+export const TYPES_KEPT: BSONSerializeOptions = {
   promoteValues: false,
   promoteLongs: false,
   promoteBuffers: false,
   useBigInt64: false,
   bsonRegExp: true,
   raw: false,
-} as const satisfies BSONSerializeOptions;
+};
 
 /** The deepest nesting that MongoDB takes. */
 const MAX_DEPTH = 100;
