@@ -132,14 +132,22 @@ describe('what is hostile', () => {
     expect(reasonOf(`73${classOf('java.util.HashSet', 3)}${level(2)}${ref(2)}78`)).toBe('read');
   });
 
+  // 250 classes, each the ancestor of the next; then objects of the last, at six bytes each.
+  const lineage = Array.from({ length: 250 }, (_, i) => `73${classOf(`C${i}`, 2, '0000', i === 0 ? '70' : ref(2 * i))}`).join('');
+  const descendants = (count: number): string =>
+    `75${classOf('[Ljava.lang.Object;', 2)}${int(250 + count)}${lineage}${`73${ref(2 + 2 * 249)}`.repeat(count)}`;
+
+  test('each class of an object counts', () => {
+    expect(reasonOf(descendants(10))).toBe('read');
+    expect(reasonOf(descendants(200))).toBe('too_large');
+  });
+
   test('half a MiB of anything is read or refused in linear time', () => {
     const bytes = 512 * 1024;
     const fill = (unit: string, head = ''): string => head + unit.repeat(Math.floor((bytes * 2 - head.length) / unit.length));
     const manyClasses = Array.from({ length: 5000 }, (_, i) => `73${classOf(`C${i}`, 2, '0000', i === 0 ? '70' : ref(2 * i))}`).join('');
-    // Four hundred classes, each the ancestor of the next; then objects of the last, at six bytes each.
-    const lineage = Array.from({ length: 400 }, (_, i) => `73${classOf(`C${i}`, 2, '0000', i === 0 ? '70' : ref(2 * i))}`).join('');
     const attacks = [
-      fill(`73${ref(2 + 2 * 399)}`, `75${classOf('[Ljava.lang.Object;', 2)}${int(60_000)}${lineage}`),
+      descendants(50_000),
       fill('70', `75${classOf('[Ljava.lang.Object;', 2)}${int(400_000)}`),
       fill(`73${ref(0)}`, `73${classOf('java.util.ArrayList', 3)}`),
       fill(`73${ref(0)}78`, `73${classOf('java.util.ArrayList', 3)}`),
