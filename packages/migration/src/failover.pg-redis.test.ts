@@ -62,6 +62,7 @@ test('what a failover loses comes back, and what was ended stays ended', async (
     .toMatchObject({ state: 'live', attributes: session(1, 'as it is') });
   expect(await sessions.read('ended')).toEqual({ state: 'ended' });
   expect(await sessions.read('born')).toMatchObject({ state: 'live', userId: '9' });
+  expect(await sessions.carry('born')).toMatchObject({ state: 'live', userId: '9' });
   expect(await sessions.save('later', session(3, 'of after'), HOUR)).toBe('saved');
   expect(await sessions.save('ended', session(2, 'a slow request'), HOUR)).toBe('ended');
 

@@ -52,6 +52,8 @@ export class CarriedSessions {
     const read = await this.read(rawId);
     if (read.state !== 'live' || read.side === 'target') return read;
     const [session] = await this.#context.source.get([rawId]);
+    // Forgotten by the source: what was read is the target's already.
+    if (session === undefined && this.#context.sourceDoubted()) return read;
     if (session === undefined || session.ended) return { state: 'ended' };
     const converted = convertSession(session, this.#context);
     if (!converted.ok) return { state: 'undecodable', value: session.value, key: read.key };

@@ -200,7 +200,7 @@ redis.call('PEXPIREAT', KEYS[2], int(math.max(at, now) + tonumber(ARGV[3])))
 return { 'applied', int(at) }`;
 
 /** ARGV: life of the tombstone in ms, epoch. A tombstone that is there already keeps the longer life. */
-export const END: string = `${PRELUDE}
+const END: string = `${PRELUDE}
 local now = clock()
 local epoch, n, ended = version(KEYS[2])
 local keep = tonumber(ARGV[1])
