@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startMariadb } from '@wherry/embedded';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { batchDocument } from './mysql/batch-document.ts';
 import { KEY_COLUMNS, fencedPacket } from './mysql/fenced-packet.ts';
@@ -7,7 +10,7 @@ import { closeOnShard, openOnShard } from './slot-owners.ts';
 import { untilBlocked } from './testing/blocked.ts';
 import { startCluster, type Cluster } from './testing/cluster.ts';
 import { fenceSuite } from './testing/fence-suite.ts';
-import { FORMS, ITEM_SQL, itemTable, type Form } from './testing/items.ts';
+import { FORMS, ITEM_SQL, itemTable, itemWriter, type Form } from './testing/items.ts';
 import { openTransaction } from './testing/open-transaction.ts';
 
 /** Of a closing that no test lets run out. */
@@ -104,4 +107,44 @@ test('a message that is sent again because its answer was lost answers what it h
   for (let i = 0; i < 2; i++) expect(await sent(text, values)).toEqual(['1 1 1']);
   expect(await sent(text, [values[0], 4712n])).toEqual(['1 1 0']);
   expect(await contents()).toMatchObject([{ id: 1n }, { id: 2n, writes: 1 }]);
+});
+
+test('when the server is killed in the middle, each write that was acknowledged is there, once, and is told as written', async () => {
+  const server = await startMariadb();
+  try {
+    await using own = await startCluster(inject('postgresUrl'), {
+      shardServerUrl: server.url('mysql'),
+      shardCount: 1,
+      breaker: { threshold: 1_000_000 },
+    });
+    const shard = own.shards.shard(0);
+    await shard.database.query(itemTable('mysql'));
+    const fenced = itemWriter('insert', own.shards, own.map);
+    const outcomes = new Map<bigint, string>();
+    let next = 0n;
+    let running = true;
+    const write = async (): Promise<void> => {
+      while (running) {
+        const id = next++;
+        outcomes.set(id, (await fenced.underCurrent({ slot: Number(id % 50n), id })).outcome);
+      }
+    };
+    const writers = Promise.all(Array.from({ length: 40 }, write));
+    for (let round = 1; round <= 3; round++) {
+      const { size } = outcomes;
+      while (outcomes.size < size + 200) await new Promise((resolve) => setImmediate(resolve));
+      process.kill(Number(readFileSync(join(server.folder, 'pid'), 'utf8')), 'SIGKILL');
+      await server.pause();
+      await server.start();
+    }
+    running = false;
+    await writers;
+    // A try whose answer was lost had written: told by its mark, and not as somebody else's.
+    expect(new Set(outcomes.values())).toEqual(new Set(['applied']));
+    expect(shard.counts.retries).toBeGreaterThan(0);
+    const { rows } = await shard.database.query<{ id: bigint; writes: number }>('SELECT id, writes FROM item ORDER BY id');
+    expect(rows).toEqual([...outcomes.keys()].toSorted((a, b) => (a < b ? -1 : 1)).map((id) => ({ id, writes: 1 })));
+  } finally {
+    await server.stop();
+  }
 });

@@ -152,8 +152,7 @@ export class Workbench {
 }
 
 /** Options of {@link Workbench.migrator}. */
-export type MigratorSetup = Partial<Omit<MigrationOptions, 'runtime' | 'source' | 'signal'>> &
-  Pick<SessionRuntimeOptions, 'shadowGraceMs'>;
+export type MigratorSetup = Partial<Omit<MigrationOptions, 'runtime' | 'source' | 'signal'>> & Pick<SessionRuntimeOptions, 'shadowGraceMs'>;
 
 /** A migrator under test. */
 export interface RunningMigrator {
