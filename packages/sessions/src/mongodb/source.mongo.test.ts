@@ -2,11 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { Sealer } from '@wherry/core';
 import { PATIENT_MS } from '@wherry/embedded/testing';
 import { createWebCryptoAdapter } from 'connect-mongo';
-import { inject } from 'vitest';
+import { describe, inject } from 'vitest';
 import { createMongoSessionStore, type ConnectMongoOptions } from '../testing/mongo-session-store.ts';
 import { describeSourceConformance } from '../testing/source-conformance.ts';
 import type { SourceFixture } from '../testing/source-fixture.ts';
-import { webCryptoCipher } from './cipher.ts';
+import { describeLegacyPeer } from '../testing/source-legacy.ts';
+import { krupteinCipher, webCryptoCipher } from './cipher.ts';
 import { createMongoSource, type MongoSourceOptions } from './source.ts';
 import { fromStoredText } from './stored-text.ts';
 
@@ -34,8 +35,11 @@ describeSourceConformance(
     ),
   { ...capabilities, plain: (value) => JSON.parse(JSON.stringify(fromStoredText(value))) as unknown },
 );
-describeSourceConformance(
-  'MongoDB, sessions encrypted by Web Crypto',
-  () => fixture({ cipher: webCryptoCipher(secret) }, { cryptoAdapter: createWebCryptoAdapter({ secret }), timestamps: true }),
-  capabilities,
-);
+
+describe.each([
+  ['its option crypto', krupteinCipher(secret), { crypto: { secret } }],
+  ['its option crypto, sessions as documents', krupteinCipher(secret), { crypto: { secret }, stringify: false }],
+  ['Web Crypto', webCryptoCipher(secret), { cryptoAdapter: createWebCryptoAdapter({ secret }), timestamps: true }],
+])('MongoDB, sessions encrypted by %s', (_, cipher, theirs) => {
+  describeLegacyPeer(() => fixture({ cipher }, theirs), capabilities);
+});
