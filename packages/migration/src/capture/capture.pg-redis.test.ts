@@ -4,7 +4,7 @@ import { carriedSessionKey, sessionIdText, type SourceStore } from '@wherry/sess
 import { createRedisReplicationFeed, createRedisSource } from '@wherry/sessions/redis';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
-import { readMigration } from '../journal/state.ts';
+import { changeMigration, readMigration } from '../journal/state.ts';
 import { closedGates } from '../switch/gates.ts';
 import { Workbench, type MigratorSetup, type RunningMigrator } from '../testing/workbench.ts';
 import { readCapture } from './capture-row.ts';
@@ -128,11 +128,13 @@ test('a session that changes its user or authorities past us ends its tokens, al
 
 test('no slot leaves the source while somebody writes past us; when none does, all do', async () => {
   const town = await Town.open('switch:');
-  for (let n = 0; n < 50; n++) await town.write(`s${n}`, text(`user${n}`));
+  const ids = Array.from({ length: 200 }, (_, n) => `s${n}`);
+  for (const id of ids) await town.write(id, text(`user-${id}`));
+  await changeMigration(town.bench.database(town.bench.controlUrl), { goalPercent: 10 }, { actor: 'test' });
   const running = await town.migrator();
   const gates = async (): Promise<string[]> => (await closedGates(running.context)).map(({ gate }) => gate);
   await expect.poll(async () => (await readMigration(running.context.control)).step).toBe('switch');
-  await town.write('s1', text('user1', 'changed'));
+  await town.write('s1', text('user-s1', 'changed'));
   await expect.poll(gates).toEqual(['captured_writers']);
   await running.end();
   // The last instance was wrapped meanwhile, and somebody had forgotten one.
@@ -141,17 +143,20 @@ test('no slot leaves the source while somebody writes past us; when none does, a
   expect((await closedGates(next.context)).map(({ gate }) => gate)).toContain('captured_writers');
   await next.context.control.query('UPDATE migration_capture SET foreign_at = foreign_at - 30000');
   await next.migrator.atGoal();
-  const slots = next.context.slots.counts();
-  expect(slots.map(({ source: left }) => left)).toEqual([0, 0]);
-  expect(await rowOf(next, 's1')).toEqual({ user: 'user1', roles: ['changed'] });
+  const left = (id: string): boolean => next.context.slots.entry(carriedSessionKey(id).slot).side === 'target';
+  expect(next.context.slots.counts().reduce((sum, { target }) => sum + target, 0)).toBe(1638);
+  expect(await rowOf(next, 's1')).toEqual({ user: 'user-s1', roles: ['changed'] });
   // What is written all the same is carried where it is new, honoured where it ends, and else written over.
-  await town.write('stray', text('alan'));
-  await town.write('s2', text('mallory', 'admin'));
-  await client.del('switch:s3');
-  await expect.poll(() => rowOf(next, 'stray')).toMatchObject({ user: 'alan' });
-  await expect.poll(() => rowOf(next, 's3')).toBe('ended');
-  await expect.poll(async () => JSON.parse((await client.get('switch:s2')) ?? '{}') as unknown).toMatchObject({ user: { id: 'user2' } });
-  expect(await rowOf(next, 's2')).toMatchObject({ user: 'user2' });
+  const [changed = '', removed = ''] = ids.filter(left);
+  const stray = Array.from({ length: 1000 }, (_, n) => `stray${n}`).find(left) ?? '';
+  await town.write(stray, text('alan'));
+  await town.write(changed, text('mallory', 'admin'));
+  await client.del(`switch:${removed}`);
+  await expect.poll(() => rowOf(next, stray)).toMatchObject({ user: 'alan' });
+  await expect.poll(() => rowOf(next, removed)).toBe('ended');
+  const written = async (): Promise<unknown> => JSON.parse((await client.get(`switch:${changed}`)) ?? '{}') as unknown;
+  await expect.poll(written).toMatchObject({ user: { id: `user-${changed}` } });
+  expect(await rowOf(next, changed)).toMatchObject({ user: `user-${changed}` });
   await expect.poll(async () => (await readCapture(next.context.control))?.strays).toBe(3);
 });
 

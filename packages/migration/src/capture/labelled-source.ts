@@ -27,17 +27,7 @@ export function labelledSource(source: SourceStore, control: Database, slots: Mi
     const { epoch, side } = slots.entry(carriedSessionKey(session.rawId).slot);
     return side === 'source' ? { ...session, version: { epoch, n } } : session;
   };
-  return {
-    ...(source.lives === undefined ? {} : { lives: source.lives }),
-    describe: () => source.describe(),
-    now: () => source.now(),
-    partitions: () => source.partitions(),
-    count: () => source.count(),
-    close: () => source.close(),
-    save: (...args) => source.save(...args),
-    touch: (...args) => source.touch(...args),
-    end: (...args) => source.end(...args),
-    put: (...args) => source.put(...args),
+  const reads: Pick<SourceStore, 'scan' | 'get'> = {
     async scan(...args): Promise<SourcePage> {
       const n = await newest();
       const page = await source.scan(...args);
@@ -49,4 +39,12 @@ export function labelledSource(source: SourceStore, control: Database, slots: Mi
       return n === undefined ? sessions : sessions.map((session) => labelled(session, n));
     },
   };
+  // All else is the source's own, whatever it can do beside what every source can.
+  return new Proxy(source, {
+    get(store, name) {
+      if (name === 'scan' || name === 'get') return reads[name];
+      const member: unknown = Reflect.get(store, name);
+      return typeof member === 'function' ? (member.bind(store) as unknown) : member;
+    },
+  });
 }
