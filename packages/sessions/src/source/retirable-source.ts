@@ -19,11 +19,15 @@ import type { SourceState } from './source-state.ts';
  * absent. Only a write that would make it the primary side again is refused: `source_retired`.
  */
 export class RetirableSource implements SourceStore {
+  /** As the source has it. */
+  readonly canary?: () => Promise<string>;
   readonly #source: SourceStore;
   readonly #state: SourceState;
 
   constructor(source: SourceStore, state: SourceState) {
     this.#source = source;
+    const canary = source.canary?.bind(source);
+    if (canary !== undefined) this.canary = canary;
     this.#state = state;
   }
 

@@ -23,12 +23,16 @@ interface KnownEpochs {
  * it has to enter its slot under the new epoch first, so it throws the fault of `sourceChanged`.
  */
 export class WatchedSource implements SourceStore {
+  /** As the source has it. */
+  readonly canary?: () => Promise<string>;
   readonly #source: SourceStore;
   readonly #history: SourceHistory;
   readonly #epochs: KnownEpochs;
 
   constructor(source: SourceStore, history: SourceHistory, epochs: KnownEpochs) {
     this.#source = source;
+    const canary = source.canary?.bind(source);
+    if (canary !== undefined) this.canary = canary;
     this.#history = history;
     this.#epochs = epochs;
   }
