@@ -1,4 +1,4 @@
-import { startRedis, startRedisSentinels, type RedisSentinels } from '@wherry/embedded';
+import { startRedis, startRedisCluster, startRedisSentinels, type RedisNode } from '@wherry/embedded';
 import { PATIENT_MS } from '@wherry/embedded/testing';
 import { carriedSessionKey, type CarriedSessions, type SourceStore } from '@wherry/sessions';
 import { createRedisSource } from '@wherry/sessions/redis';
@@ -25,7 +25,7 @@ function session(user: number, text = 'as it was'): string {
 }
 
 /** From here on the replica hears nothing, whoever tries. */
-async function cutReplica({ master }: RedisSentinels): Promise<void> {
+async function cutReplica(master: RedisNode): Promise<void> {
   await master.command('ACL', 'SETUSER', 'default', '-psync', '-sync');
   await master.command('CLIENT', 'KILL', 'TYPE', 'replica');
   await expect.poll(() => master.command('INFO', 'replication')).toContain('connected_slaves:0');
@@ -41,7 +41,7 @@ test('what a failover loses comes back, and what was ended stays ended', async (
   await changeMigration(control, { goalPercent: 0 }, { actor: 'test' });
   await running.migrator.atGoal();
   await expect.poll(() => group.replica.command('EXISTS', 'sess:touched')).toBe('1');
-  await cutReplica(group);
+  await cutReplica(group.master);
   const epoch = slots.epochOf(carriedSessionKey('changed').slot);
 
   // Acknowledged, and never replicated: a change, a log-out whose record is drained, a log-in, a touch.
@@ -78,6 +78,33 @@ test('what a failover loses comes back, and what was ended stays ended', async (
   expect((touched?.expireTime ?? 0) - (touched?.readAt ?? 0)).toBeGreaterThan(4 * HOUR);
   expect((await readMigration(control)).verifiedSince).toBeGreaterThan(0);
   await expect.poll(() => running.context.sourceDoubted()).toBe(false);
+});
+
+test('one node of a cluster fails over, and its sessions come back', async () => {
+  const cluster = await startRedisCluster({ replicas: 1 });
+  onTestFinished(() => cluster.stop());
+  const { source, sessions, running } = await setUp(cluster.url);
+  const { control } = running.context;
+  const [master, replica] = [cluster.masters[0], cluster.replicas[0]];
+  if (master === undefined || replica === undefined) throw new Error('the cluster lacks a node');
+  const ids = Array.from({ length: 60 }, (_, i) => `spread${i}`);
+  for (const [user, id] of ids.entries()) await sessions.save(id, session(user), HOUR);
+  await changeMigration(control, { goalPercent: 0 }, { actor: 'test' });
+  await running.migrator.atGoal();
+  await cutReplica(master);
+  for (const [user, id] of ids.entries()) await sessions.save(id, session(user, 'as it is'), HOUR);
+  for (const id of ids.slice(0, 20)) await sessions.end(id, 'logout');
+  await master.kill();
+  await replica.command('CLUSTER', 'FAILOVER', 'TAKEOVER');
+  for (const [user, id] of ids.entries())
+    await expect
+      .poll(() => sessions.read(id).catch((error: unknown) => error))
+      .toMatchObject(user < 20 ? { state: 'ended' } : { state: 'live', attributes: session(user, 'as it is') });
+  await running.migrator.atGoal();
+  const found = await source.get(ids);
+  expect(found.map((each) => (each?.ended === true ? 'ended' : each?.value))).toEqual(
+    ids.map((_, user) => (user < 20 ? 'ended' : session(user, 'as it is'))),
+  );
 });
 
 test('a server that comes back empty is filled again, whichever side is primary', async () => {
