@@ -89,7 +89,7 @@ export async function speak(world: World, session: string, line: Line): Promise<
     // With nothing left to send, the refusal stands.
     if (outcome !== 'failed') said = (await say()) ?? said;
     // The expired token's own 401 says nothing; why there was no new one has been recorded.
-    else if (exchanged === 'expired') return undefined;
+    else if (exchanged === 'expired') return line.ends === true && !ends ? uncertain(said.answer) : undefined;
   }
   if (said === undefined) return undefined;
   const { kind, value, answer } = said;
@@ -103,6 +103,11 @@ export async function speak(world: World, session: string, line: Line): Promise<
   const set = findSetCookie(answer.headers['set-cookie'], world.settings.cookieName);
   if (verdict === 'good') extend(world, session, request, set?.value === cookie ? set : undefined);
   return { answer, verdict, carried: isCarried(verdict, request), cookie: set };
+}
+
+/** Earlier tries got no answer, and the last one none that says what they did. */
+function uncertain(answer: Answer): Spoken {
+  return { answer: { ...answer, status: 0 }, verdict: 'unjudged', carried: false, cookie: undefined };
 }
 
 /** Tries a credential whose session has ended. */

@@ -167,7 +167,7 @@ function childOf(role: RoleName, { own, clock, secrets, legacy }: ChildParts): C
   if (role === 'application') return applicationOf({ ...own, ...secrets.application, ...legacy, ...clock });
   const env = { ...own, ...secrets.services, ...clock };
   const ready = (line: string): boolean => line.includes('"message":"ready"') || line.includes('"msg":"ready"');
-  if (role === 'migrator') return { name: role, script: 'apps/wherry/src/soak/migrator-main.ts', env, ready };
+  if (role === 'migrator') return { name: role, script: new URL('migrator-main.ts', import.meta.url).href, env, ready };
   return { name: role, script: 'apps/wherry/src/main.ts', args: ['up', '--roles', role.replace(/-\d$/, '')], env, ready };
 }
 

@@ -14,7 +14,7 @@ export function printableName(name: string): string {
 }
 
 /** True for a name that is data rather than a word of a program: an address, a number, a token, a key of a map. */
-export function looksLikeData(name: string): boolean {
+function looksLikeData(name: string): boolean {
   if (name.length > 40 || /[@/\\:]/.test(name) || /(.*\d){4}/.test(name)) return true;
   return /^[0-9a-f-]{12,}$/i.test(name) || (name.length >= 16 && /\d/.test(name) && /[a-z]/.test(name) && /[A-Z]/.test(name));
 }
