@@ -1,12 +1,13 @@
 import { startRedis, type RedisServer } from '@wherry/embedded';
 import { PATIENT_MS } from '@wherry/embedded/testing';
 import { carriedSessionKey, sessionIdText, type SourceStore } from '@wherry/sessions';
-import { createRedisReplicationFeed, createRedisSource } from '@wherry/sessions/redis';
+import { createRedisNotificationFeed, createRedisReplicationFeed, createRedisSource } from '@wherry/sessions/redis';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, expect, inject, onTestFinished, test } from 'vitest';
 import { changeMigration, readMigration } from '../journal/state.ts';
 import { closedGates } from '../switch/gates.ts';
 import { Workbench, type MigratorSetup, type RunningMigrator } from '../testing/workbench.ts';
+import { captureObjections } from './capture-gates.ts';
 import { readCapture } from './capture-row.ts';
 
 let server: RedisServer;
@@ -178,6 +179,25 @@ test('a capture that could not go on has everything compared again, and finds wh
   await expect.poll(() => rowOf(second, 'goes')).toBe('ended');
   expect(second.context.ended.isSessionEnded(sessionIdText(carriedSessionKey('goes').id))).toBe(true);
   expect(await rowOf(second, 'stays')).toMatchObject({ user: 'ada' });
+});
+
+test('by notifications too, but only what was compared after the last writer opens the gates', async () => {
+  await client.configSet('notify-keyspace-events', 'KEA');
+  onTestFinished(async () => void (await client.configSet('notify-keyspace-events', '')));
+  const town = await Town.open('notified:');
+  await town.write('there', text('ada'));
+  const capture = createRedisNotificationFeed({ url: server.url, prefix: town.prefix, timeoutMs: PATIENT_MS });
+  const running = await town.migrator({ capture });
+  await live(running);
+  await town.write('new', text('grace', 'user'));
+  await expect.poll(() => rowOf(running, 'new')).toEqual({ user: 'grace', roles: ['user'] });
+  await town.write('new', text('grace', 'other'));
+  await expect.poll(() => rowOf(running, 'new')).toEqual({ user: 'grace', roles: ['other'] });
+  await client.del('notified:there');
+  await expect.poll(() => rowOf(running, 'there')).toBe('ended');
+  const view = await readCapture(running.context.control);
+  expect(view).toMatchObject({ reliable: false, releasedAt: null });
+  expect(captureObjections(view, Number.MAX_SAFE_INTEGER).map(({ gate }) => gate)).toEqual(['captured_writers', 'not_verified']);
 });
 
 test('writers that nothing captures are refused', async () => {
