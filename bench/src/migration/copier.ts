@@ -42,6 +42,8 @@ export class Copier {
 
   /** Copies everything, from the beginning. Answers how many sessions were copied. */
   async copy(): Promise<number> {
+    // A machine that stood still between two rounds has cost the lease.
+    await this.#context.journal.lead();
     await this.#context.journal.forget('copy');
     const { copied } = await copySessions(this.#context);
     return copied;
