@@ -15,9 +15,17 @@ const TYPES: Readonly<Record<FenceColumn['type'], string>> = {
   bytea: 'LONGTEXT CHARACTER SET ascii',
 };
 
-/** The rows of the document in `from`, numbered from 1 in `n`. */
-export function documentTable(from: string, columns: readonly FenceColumn[], alias: string): string {
-  const list = columns.map(({ name, type }, at) => `${name} ${TYPES[type]} PATH '$[${at}]' ERROR ON ERROR`);
+/**
+ * The rows of the document in `from`, numbered from 1 in `n`. Each column is looked for in each row anew, whether it is
+ * asked for or not, so those that `wanted` turns away are left out.
+ */
+export function documentTable(
+  from: string,
+  columns: readonly FenceColumn[],
+  alias: string,
+  wanted: (name: string) => boolean = () => true,
+): string {
+  const list = columns.flatMap(({ name, type }, at) => (wanted(name) ? [`${name} ${TYPES[type]} PATH '$[${at}]' ERROR ON ERROR`] : []));
   return `JSON_TABLE(${from}, '$[*]' COLUMNS (n FOR ORDINALITY, ${list.join(', ')})) ${alias}`;
 }
 

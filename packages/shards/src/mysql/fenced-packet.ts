@@ -82,14 +82,18 @@ export function fencedPacket(options: FencedPacketOptions): string {
   const { columns, write, refusal, answer = [] } = options;
   const all = [...KEY_COLUMNS, ...columns];
   const batch = (alias: string): string => documentTable('@wherry_batch', all, alias);
-  const answers = [`t.write_mark <=> @wherry_mark`, refusal, ...answer];
+  const answers = ['t.write_mark <=> @wherry_mark', refusal, ...answer];
+  const asked = new Set(Array.from(answers.join(' ').matchAll(/\bk\.(\w+)/g), ([, name]) => name));
+  const keys = documentTable('@wherry_batch', all, 'k', (name) => KEY_NAMES.has(name) || asked.has(name));
   return `START TRANSACTION;
     SET @wherry_batch = $1, @wherry_mark = $2;
     ${write.kind === 'insert' ? insert(write, batch) : update(write, batch)};
-    SELECT STRAIGHT_JOIN k.n, w.slot IS NOT NULL, ${answers.join(', ')} FROM ${batch('k')}
+    SELECT STRAIGHT_JOIN k.n, w.slot IS NOT NULL, ${answers.join(', ')} FROM ${keys}
       LEFT JOIN slot_owner w ON ${owned('k')} LEFT JOIN ${write.table} t ON t.slot = k.slot AND t.id = k.id;
     COMMIT`;
 }
+
+const KEY_NAMES: ReadonlySet<string> = new Set(KEY_COLUMNS.map(({ name }) => name));
 
 const owned = (alias: string): string => `w.slot = ${alias}.slot AND w.epoch = ${alias}.epoch AND w.state = 'open'`;
 
