@@ -64,10 +64,15 @@ async function startNode(nodeTimeoutMs: number): Promise<RedisNode> {
   const port = await clusterPort();
   return startRedisNode({
     port,
-    args: [
-      ...['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf', '--cluster-node-timeout', String(nodeTimeoutMs)],
-      ...['--cluster-replica-validity-factor', '0', '--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0'],
-    ],
+    args: Object.entries({
+      'cluster-enabled': 'yes',
+      'cluster-config-file': 'nodes.conf',
+      'cluster-node-timeout': String(nodeTimeoutMs),
+      'cluster-replica-validity-factor': '0',
+      save: '',
+      appendonly: 'no',
+      'repl-diskless-sync-delay': '0',
+    }).flatMap(([name, value]) => [`--${name}`, value]),
   });
 }
 

@@ -90,7 +90,7 @@ async function archived(config: WherryConfig, path: string, sealer: Sealer, term
       source,
       sealer,
       signal,
-      write: async (part) => void (await target.appendFile(part)),
+      write: (part) => target.appendFile(part),
       onPage: (sessions) => {
         if (sessions < told + 10_000) return;
         told = sessions;

@@ -33,7 +33,7 @@ async function startApplication(client: Client, storePrefix: string, options: { 
       await client.del(storePrefix + key);
     },
   };
-  app.use(createSession({ store: store as never, maxAge: IDLE_MS, ...options }, app));
+  app.use(createSession({ store, maxAge: IDLE_MS, ...options }, app));
   app.use((ctx) => {
     const session = ctx['session'] as Record<string, unknown>;
     if (ctx.path === '/login') session['user'] = ada;

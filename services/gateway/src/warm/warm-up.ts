@@ -59,7 +59,9 @@ export class WarmUp implements Component {
       (found) => this.#warm(found),
       (error: unknown) => this.#options.log.warn('hot sessions could not be read', { error }),
     );
-    this.#timer = setInterval(() => (this.#reporting = this.#report(reports)), everyMs);
+    this.#timer = setInterval(() => {
+      this.#reporting = this.#report(reports);
+    }, everyMs);
     this.#timer.unref();
   }
 

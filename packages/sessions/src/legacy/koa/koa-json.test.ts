@@ -38,7 +38,7 @@ describe('the JSON of koa-session', () => {
     ['not_a_session', '{"_expire":1}'],
     ['not_a_session', '{"_session":1}'],
     ['not_a_session', '{"cookie":{"originalMaxAge":1}}'],
-    ['too_deep', `${'['.repeat(100_000)}`],
+    ['too_deep', '['.repeat(100_000)],
     ['too_large', `{"text":"${'é'.repeat(300_000)}","_session":true}`],
     ['identity_invalid', '{"user":{"id":{}},"_session":true}'],
   ])('%s: %.40s', (reason, value) => {
