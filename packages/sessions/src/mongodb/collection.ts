@@ -30,6 +30,7 @@ export interface CollectionOptions {
 const READ_BATCH = 500;
 /** Most bytes of documents in one page, beyond its first one. */
 const PAGE_BYTES = 8 * 1024 * 1024;
+const ENDED_INDEX = 'wherry_ended';
 
 const CONCERNS = {
   // What a majority has cannot be rolled back by a failover: neither what was read here nor what was acknowledged.
@@ -157,7 +158,7 @@ export class SessionCollection {
   async removeEndedByIndex(): Promise<boolean> {
     try {
       await this.#bounded(({ documents }) =>
-        documents.createIndex({ ended: 1 }, { name: 'wherry_ended', expireAfterSeconds: 0, sparse: true }),
+        documents.createIndex({ ended: 1 }, { name: ENDED_INDEX, expireAfterSeconds: 0, sparse: true }),
       );
       return true;
     } catch (error) {
