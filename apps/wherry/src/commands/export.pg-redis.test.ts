@@ -169,7 +169,9 @@ test('a dry run of the repairs says what each would do and changes nothing; then
     expect(await run('migrate repair --dry-run', environment)).toMatchObject({ out: 'nothing waits for a repair' });
     const { samples } = await verdict();
     const left = samples.map(({ id }) => id);
-    for (const n of entries) expect(left).not.toContain(carriedSessionKey(`sid-${n}`).digest.toString('hex').slice(0, 16));
+    // Where the target is primary, what was written past everybody has the version that the source knows, and it stays.
+    const mended = entries.filter((n) => n !== 11 || side(n) === 'source');
+    for (const n of mended) expect(left).not.toContain(carriedSessionKey(`sid-${n}`).digest.toString('hex').slice(0, 16));
   } finally {
     await control.end();
   }
