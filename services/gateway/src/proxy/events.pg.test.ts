@@ -39,7 +39,8 @@ interface Stream {
 }
 
 async function open(path: string, headers: Record<string, string> = {}): Promise<Stream> {
-  const request = httpRequest(`${running.url}${path}`, { headers }).end();
+  // On a connection of its own: one that has just become idle may be closed while it is taken again.
+  const request = httpRequest(`${running.url}${path}`, { headers, agent: false }).end();
   const [response] = (await once(request, 'response')) as [IncomingMessage];
   let text = '';
   response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
