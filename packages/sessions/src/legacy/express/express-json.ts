@@ -1,56 +1,16 @@
-import type { SessionDecoder, Undecodable } from '../../source/decoder.ts';
+import type { SessionDecoder } from '../../source/decoder.ts';
 import type { DecoderOptions } from '../format.ts';
-import { IdentityFault, checkIdentity, identityOf } from '../identity-mapping.ts';
-import { depthWithin } from '../json-depth.ts';
+import { isObject, jsonSessionDecoder, own, type JsonLife } from '../json-session.ts';
 
-/** The outcome of one decoding. */
-type Decoding = ReturnType<SessionDecoder>;
-
-/**
- * Makes the decoder of what express-session 1.x stores: a JSON object with the member `cookie`. `attributes` of the
- * decoded session is the stored text itself, so that the application gets back what it wrote, to the byte.
- */
+/** Makes the decoder of what express-session 1.x stores: a JSON object with the member `cookie`. */
 export function expressJsonDecoder(options: DecoderOptions): SessionDecoder {
-  const { identity, maxBytes = 512 * 1024, maxDepth = 32 } = options;
-  checkIdentity(identity);
-  return (value): Decoding => {
-    // A character takes at most 3 bytes for each of its UTF-16 units, so most values need no counting.
-    if (value.length * 3 > maxBytes && Buffer.byteLength(value) > maxBytes) return fault('too_large', `more than ${maxBytes} bytes`);
-    if (!depthWithin(value, maxDepth)) return fault('too_deep', `nested deeper than ${maxDepth}`);
-    const session = parse(value);
-    if (session === undefined) return fault('not_json', 'the text is no JSON (RFC 8259)');
-    if (!isObject(session)) return fault('not_a_session', 'the JSON is no object');
-    const cookie = own(session, 'cookie');
-    if (!isObject(cookie)) return fault('not_a_session', 'the object has no member "cookie" that is an object');
-    const maxAge = own(cookie, 'originalMaxAge') ?? null;
-    if (maxAge !== null && typeof maxAge !== 'number') return fault('not_a_session', '"cookie.originalMaxAge" is no number');
-    try {
-      const idleMs = maxAge === null ? null : Math.max(0, Math.ceil(maxAge));
-      return { ok: true, session: { ...identityOf(session, identity), attributes: value, idleMs } };
-    } catch (error) {
-      if (error instanceof IdentityFault) return fault('identity_invalid', error.message);
-      throw error;
-    }
-  };
+  return jsonSessionDecoder(options, lifeOf);
 }
 
-function fault(reason: Undecodable['reason'], detail: string): Decoding {
-  return { ok: false, why: { reason, detail } };
-}
-
-/** undefined: no JSON. The parser's own message quotes the text, so it goes no further. */
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function own(object: Record<string, unknown>, name: string): unknown {
-  return Object.hasOwn(object, name) ? object[name] : undefined;
+function lifeOf(session: Record<string, unknown>): JsonLife {
+  const cookie = own(session, 'cookie');
+  if (!isObject(cookie)) return 'the object has no member "cookie" that is an object';
+  const maxAge = own(cookie, 'originalMaxAge') ?? null;
+  if (maxAge !== null && typeof maxAge !== 'number') return '"cookie.originalMaxAge" is no number';
+  return { idleMs: maxAge === null ? null : Math.max(0, Math.ceil(maxAge)) };
 }
