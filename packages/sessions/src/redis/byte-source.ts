@@ -2,11 +2,18 @@ import { WherryError } from '@wherry/core';
 import type { SourceSave, SourceSession, SourceStore } from '../source/contract.ts';
 import { bytesOfText, textOfBytes } from '../source/text-of-bytes.ts';
 
+/** How the values of a store become the texts that a source hands over, and are taken apart again. */
+export interface ValueCoding {
+  readonly handedOver: (value: string) => string;
+  /** Errors: `source_refused` for a value that no such source has handed over: written as it is, no application could read it. */
+  readonly stored: (value: string) => string;
+}
+
 /**
- * Hands the values of a source over as `textOfBytes` makes them, and takes them apart again when it writes. `source` speaks
- * in texts with one character for each byte.
+ * Hands the values of a source over in another form. `source` speaks in texts with one character for each byte, also of
+ * its ids.
  */
-export function byteSource(source: SourceStore): SourceStore {
+export function recodedSource(source: SourceStore, { handedOver, stored }: ValueCoding): SourceStore {
   const canary = source.canary?.bind(source);
   const found = (session: SourceSession): SourceSession => ({
     ...session,
@@ -38,11 +45,15 @@ export function byteSource(source: SourceStore): SourceStore {
   };
 }
 
+/** The same by `textOfBytes`, for values that need not be text. */
+export function byteSource(source: SourceStore): SourceStore {
+  return recodedSource(source, { handedOver, stored });
+}
+
 function handedOver(value: string): string {
   return textOfBytes(Buffer.from(value, 'latin1'));
 }
 
-/** Errors: `source_refused` for a value that no such source has handed over: written as it is, no application could read it. */
 function stored(value: string): string {
   const content = bytesOfText(value);
   if (content === undefined) throw new WherryError('source_refused', 'the value is not one of a source that hands over bytes');

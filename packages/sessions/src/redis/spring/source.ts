@@ -1,7 +1,8 @@
 import { WherryError } from '@wherry/core';
 import { fieldsOfText, textOfFields } from '../../legacy/spring/fields-text.ts';
 import { indexedNameOf } from '../../legacy/spring/spring-decoder.ts';
-import type { SourceSave, SourceSession, SourceStore } from '../../source/contract.ts';
+import type { SourceStore } from '../../source/contract.ts';
+import { recodedSource } from '../byte-source.ts';
 import { parseRedisUrl } from '../redis-url.ts';
 import { isCluster } from '../routes.ts';
 import { openRedisSource, type RedisSourceOptions } from '../source.ts';
@@ -49,19 +50,10 @@ export function createSpringRedisSource(options: SpringRedisSourceOptions): Sour
   return fieldsSource(store);
 }
 
-/** Hands values over as texts of fields, and takes them apart again. `source` speaks in texts with one character for each byte. */
+/** Hands values over as texts of fields, and takes them apart again. */
 function fieldsSource(source: SourceStore): SourceStore {
-  const found = (session: SourceSession): SourceSession => ({
-    ...session,
-    rawId: Buffer.from(session.rawId, 'latin1').toString('utf8'),
-    value: session.ended ? '' : handedOver(session.value),
-  });
   return {
-    ...(source.lives === undefined ? {} : { lives: source.lives }),
-    describe: () => source.describe(),
-    now: () => source.now(),
-    partitions: () => source.partitions(),
-    count: () => source.count(),
+    ...recodedSource(source, { handedOver, stored }),
     async canary() {
       const [session] = await sampled(source);
       return springCanary(session?.fields);
@@ -71,21 +63,6 @@ function fieldsSource(source: SourceStore): SourceStore {
       if (shapes.length === 0) return undefined;
       return shapes.filter((shape) => shape === 'indexed').length * 2 > shapes.length ? INDEXED : PLAIN;
     },
-    close: () => source.close(),
-    async scan(partition, cursor, limit, signal) {
-      const page = await source.scan(partition, cursor, limit, signal);
-      return { ...page, sessions: page.sessions.map(found) };
-    },
-    async get(rawIds) {
-      return (await source.get(rawIds.map(bytes))).map((session) => (session === undefined ? undefined : found(session)));
-    },
-    async save(rawId, value, ttlMs, epoch, identity): Promise<SourceSave> {
-      const saved = await source.save(bytes(rawId), stored(value), ttlMs, epoch, identity);
-      return saved.outcome === 'differs' ? { ...saved, value: handedOver(saved.value) } : saved;
-    },
-    touch: (rawId, ttlMs, epoch) => source.touch(bytes(rawId), ttlMs, epoch),
-    end: (rawId, keepMs, epoch) => source.end(bytes(rawId), keepMs, epoch),
-    put: async (rawId, value, expireTime, version) => source.put(bytes(rawId), stored(value), expireTime, version),
   };
 }
 
@@ -111,10 +88,6 @@ function stored(value: string): string {
   const fields = fieldsOfText(value);
   if (fields === undefined) throw new WherryError('source_refused', 'the value is not one of a session of Spring');
   return packFields(indexedNameOf(fields) ?? '', fields).toString('latin1');
-}
-
-function bytes(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1');
 }
 
 function clustered(): WherryError {
