@@ -24,6 +24,7 @@ test('a companion lies in the slot of its session, and starts otherwise', () => 
       expect(isCompanion(companion)).toBe(true);
       if (key.startsWith('sess:')) expect(isCompanion(key)).toBe(false);
     }),
+    { numRuns: 2000, examples: [['sess:}:w'], ['w{a}:w'], ['}']] },
   );
 });
 

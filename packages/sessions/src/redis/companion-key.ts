@@ -16,7 +16,7 @@ export function companionKey(key: string, encoding: 'utf8' | 'latin1' = 'utf8'):
 
 /** True for a key that is the companion of another. */
 export function isCompanion(key: string, encoding: 'utf8' | 'latin1' = 'utf8'): boolean {
-  const [, tag, tagged] = /^(?:\{(.+)\}:w|(?:w:\{[^}]+\}:|\{[^}]+\}:w:)([^]*))$/s.exec(key) ?? [];
+  const [, tag, tagged] = /^(?:\{([^}]+)\}:w|(?:w:\{[^}]+\}:|\{[^}]+\}:w:)([^]*))$/s.exec(key) ?? [];
   const session = tag ?? tagged;
   return session !== undefined && companionKey(session, encoding) === key;
 }
