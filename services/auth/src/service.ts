@@ -110,7 +110,9 @@ class Service implements AuthService {
       ...(options.rsaBits === undefined ? {} : { rsaBits: options.rsaBits }),
       ...(options.keyRotationSeconds === undefined ? {} : { rotateAfterMs: options.keyRotationSeconds * 1000 }),
     });
-    const verifying = { keys: this.#keys, issuer, audience, maxLifeS: lifeS, skewMs: skewSeconds * 1000, clock };
+    // As gateways judge: a token of the signed-in is not out of date because somebody sets the clock of this machine.
+    const judging = { now: () => this.runtime.instance.databaseNow(), monotonic: () => clock.monotonic() };
+    const verifying = { keys: this.#keys, issuer, audience, maxLifeS: lifeS, skewMs: skewSeconds * 1000, clock: judging };
     const clients = new Clients(options.clients ?? [], options.operatorSecret);
     const audiences = audiencesOf(options, clients);
     const maxBearerRenewals = options.renewal?.bearerOnly?.maxRenewals ?? 0;

@@ -42,6 +42,7 @@ async function step(node: PhaseNode, ms: number): Promise<void> {
 }
 
 const bearer = (jwt: string | undefined): Record<string, string> => ({ authorization: `Bearer ${jwt}` });
+const whoami = (node: PhaseNode, headers: Record<string, string>): Promise<Response> => fetch(`${node.url}/v1/whoami`, { headers });
 const ready = async ({ url }: PhaseNode): Promise<boolean> => (await fetch(`${url}/readyz`)).status === 200;
 /** What is answered to each credential that was ever given out. */
 async function statuses(node: PhaseNode, all: readonly Kept[]): Promise<number[]> {
@@ -107,6 +108,24 @@ describe.each([HOUR, -HOUR])('an auth service whose clock is off by %d ms', (off
     // No ids are made by a clock that contradicts the one of before.
     if (reply.status === 503) expect(reply.code).toBe('id_clock_backwards');
     else expect(await statuses(gateway, late.history)).toEqual([200, 200]);
+  });
+
+  it('judges access tokens by the clock that gateways judge by, also before it has noticed', async () => {
+    const fresh = visitors.map(({ kept }) => bearer(kept.jwt));
+    for (const visitor of visitors) visitor.age();
+    const aged = visitors.map(({ kept }) => bearer(kept.jwt));
+    // So that nothing is measured.
+    wrongAuth.control.cut();
+    try {
+      wrongAuth.clock.set(off);
+      for (const headers of fresh) expect((await whoami(wrongAuth, headers)).status).toBe(200);
+      for (const headers of aged) expect((await whoami(wrongAuth, headers)).status).toBe(401);
+    } finally {
+      await wrongAuth.mend();
+    }
+    await step(wrongAuth, off);
+    for (const headers of fresh) expect((await whoami(wrongAuth, headers)).status).toBe(200);
+    for (const headers of aged) expect((await whoami(wrongAuth, headers)).status).toBe(401);
   });
 
   it('exchanges no session that was ended', async () => {
