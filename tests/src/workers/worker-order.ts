@@ -7,6 +7,8 @@ export interface WorkerOrder {
   readonly redisUrl: string;
   readonly prefix: string;
   readonly slices: readonly string[];
-  /** What it does to itself at a point of the journal, and at which passing of it, from 1; undefined: nothing. */
+  /** Whether it says `ready` and then waits for a line before it begins. */
+  readonly waits?: boolean;
+  /** What it does to itself at a point of the journal, and at which passing of it, from 1; undefined: nothing. At the first passing it says `there`. */
   readonly fate?: { readonly signal: 'SIGKILL' | 'SIGSTOP'; readonly at: JournalPoint; readonly occurrence: number };
 }
