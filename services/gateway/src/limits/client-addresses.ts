@@ -15,7 +15,7 @@ const NAME = 'x-forwarded-for';
 export class ClientAddresses {
   readonly #proxies: TrustedProxies;
   readonly #unnamed: UnnamedProxy | undefined;
-  /** null: a proxy of ours. */
+  /** null: a proxy of ours, which is counted under nothing where it does not say whom it stands for. */
   readonly #peers = new Map<string, string | null | undefined>();
   readonly #forwarded = new Map<string, string | undefined>();
 
@@ -31,6 +31,7 @@ export class ClientAddresses {
     const known = this.#peers.get(peer);
     if (typeof known === 'string') return known;
     const forwardedFor = forwardedForOf(rawHeaders);
+    if (known === null && forwardedFor === undefined) return undefined;
     if (known === undefined && !this.#proxies.has(peer)) {
       this.#unnamed?.notice({ peer, forwardedFor });
       const address = clientAddress({ peer, forwardedFor }, this.#proxies);
