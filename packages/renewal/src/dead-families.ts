@@ -1,4 +1,5 @@
 import type { FencedWrite, Shard, ShardSet, SlotKey } from '@wherry/shards';
+import { MYSQL_NOW, mysqlDeadBefore } from './mysql-statements.ts';
 import { deadBefore, type DeleteItem } from './statements.ts';
 
 /** What a sweep came to. */
@@ -60,16 +61,24 @@ export class DeadFamilies {
   }
 }
 
+const PAGE = {
+  postgres: `SELECT t.slot, t.id, b.dead_before, ${deadBefore('t', 'b.dead_before')} AS dead
+      FROM (SELECT coalesce($4::bigint, wherry_now()) - $5::bigint AS dead_before) b,
+        (SELECT * FROM token_family WHERE (slot, id) > ($1::int, $2::bigint) ORDER BY slot, id LIMIT $3) t ORDER BY t.slot, t.id`,
+  // Row comparisons are not looked up in the index there.
+  mysql: `SELECT t.slot, t.id, b.dead_before, ${mysqlDeadBefore('t', 'b.dead_before')} AS dead
+      FROM (SELECT COALESCE($4, ${MYSQL_NOW}) - $5 AS dead_before) b,
+        (SELECT * FROM token_family WHERE slot >= $1 AND (slot > $1 OR id > $2) ORDER BY slot, id LIMIT $3) t ORDER BY t.slot, t.id`,
+};
+
 async function page(shard: Shard, after: SlotKey | undefined, options: FamilySweepOptions): Promise<Page> {
   const { keepMs = DAY_MS, limit = 2000, now = null } = options;
-  const { rows } = await shard.query<{ slot: number; id: bigint; before: bigint; dead: boolean }>({
+  const { rows } = await shard.query<{ slot: number; id: bigint; dead_before: bigint; dead: boolean | number }>({
     name: 'family-sweep',
-    text: `SELECT t.slot, t.id, b.before, ${deadBefore('t', 'b.before')} AS dead
-      FROM (SELECT coalesce($4::bigint, wherry_now()) - $5::bigint AS before) b,
-        (SELECT * FROM token_family WHERE (slot, id) > ($1::int, $2::bigint) ORDER BY slot, id LIMIT $3) t ORDER BY t.slot, t.id`,
+    text: PAGE,
     values: [after?.slot ?? -1, after?.id ?? 0n, limit, now, keepMs],
   });
-  const dead = rows.filter((row) => row.dead).map(({ slot, id, before }) => ({ slot, id, before: Number(before) }));
+  const dead = rows.filter((row) => Boolean(row.dead)).map((row) => ({ slot: row.slot, id: row.id, before: Number(row.dead_before) }));
   const last = rows.at(-1);
   return { dead, last: rows.length < limit || last === undefined ? undefined : { slot: last.slot, id: last.id } };
 }

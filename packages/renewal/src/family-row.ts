@@ -1,38 +1,52 @@
-import type { BinaryRow } from '@wherry/shards';
+import type { BinaryRow, ByDialect } from '@wherry/shards';
 import type { Family, FamilyEndReason, FamilyMode, FamilyRow, PreviousCredential } from './family.ts';
+import { MYSQL_NOW } from './mysql-statements.ts';
 
 const DIGEST_BYTES = 32;
 /** Stands for no value: no time is that long ago. A float holds it exactly. */
 const NULL = -(2 ** 63);
 
 const NUMBERS = [
-  't.session_id',
-  't.version',
-  't.user_generation',
-  't.renewals',
-  't.create_time',
-  't.idle_ms',
-  't.idle_expiry',
-  orNull('t.absolute_expiry'),
-  orNull('t.ended_at'),
-  orNull('t.rotated_at'),
-  orNull('t.successor_at'),
-  'wherry_now()',
+  'session_id',
+  'version',
+  'user_generation',
+  'renewals',
+  'create_time',
+  'idle_ms',
+  'idle_expiry',
+  'absolute_expiry',
+  'ended_at',
+  'rotated_at',
+  'successor_at',
 ] as const;
-const FAMILY_DIGEST_AT = NUMBERS.length * 8;
+/** Of them, those that may be missing. */
+const NULLABLE: ReadonlySet<string> = new Set(['absolute_expiry', 'ended_at', 'rotated_at', 'successor_at']);
+/** Behind them comes the shard's clock. */
+const CLOCK_AT = NUMBERS.length;
+const FAMILY_DIGEST_AT = (CLOCK_AT + 1) * 8;
 const CURRENT_AT = FAMILY_DIGEST_AT + DIGEST_BYTES;
 const PREVIOUS_AT = CURRENT_AT + DIGEST_BYTES;
 
+const POSTGRES_NUMBERS = NUMBERS.map(
+  (name) => `int8send(${NULLABLE.has(name) ? `coalesce(t.${name}, ${String(-(2n ** 63n))})` : `t.${name}`})`,
+);
+const hex = (number: string): string => `LPAD(HEX(${number}), 16, '0')`;
+const MYSQL_NUMBERS = NUMBERS.map((name) => (NULLABLE.has(name) ? `COALESCE(${hex(`t.${name}`)}, '8000000000000000')` : hex(`t.${name}`)));
+const TEXTS = ['t.user_id', 't.client_id', 't.mode', 't.bound_to', 't.end_reason'];
+
 /** Expressions over a row `t` of token_family, for {@link familyRow}. Joined in bytes: both sides pay for each value of a row. */
-export const FAMILY_COLUMNS: readonly string[] = [
-  `${NUMBERS.map((number) => `int8send(${number})`).join(' || ')} || t.family_digest || t.current_digest
+export const FAMILY_COLUMNS: ByDialect<readonly string[]> = {
+  postgres: [
+    `${POSTGRES_NUMBERS.join(' || ')} || int8send(wherry_now()) || t.family_digest || t.current_digest
     || coalesce(t.previous_digest || t.sealed_successor, '')`,
-  't.user_id',
-  't.client_id',
-  't.mode',
-  't.bound_to',
-  't.end_reason',
-];
+    ...TEXTS,
+  ],
+  mysql: [
+    `CONCAT(UNHEX(CONCAT(${[...MYSQL_NUMBERS, hex(MYSQL_NOW)].join(', ')})), t.family_digest, t.current_digest,
+    COALESCE(CONCAT(t.previous_digest, t.sealed_successor), ''))`,
+    ...TEXTS,
+  ],
+};
 
 /** The family in a row of {@link FAMILY_COLUMNS}. */
 export function familyRow(row: BinaryRow, key: Pick<Family, 'slot' | 'id'>): FamilyRow {
@@ -73,7 +87,7 @@ export function familyRow(row: BinaryRow, key: Pick<Family, 'slot' | 'id'>): Fam
     previous: rotatedAt === NULL ? null : previous,
     idleMs: numberAt(bytes, 5),
     ended: endedAt === NULL ? null : { at: endedAt, reason: endReason as FamilyEndReason },
-    readAt: numberAt(bytes, 11),
+    readAt: numberAt(bytes, CLOCK_AT),
   };
 }
 
@@ -81,8 +95,4 @@ export function familyRow(row: BinaryRow, key: Pick<Family, 'slot' | 'id'>): Fam
 function numberAt(bytes: Buffer, index: number): number {
   const at = index * 8;
   return bytes.readInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
-}
-
-function orNull(column: string): string {
-  return `coalesce(${column}, ${String(-(2n ** 63n))})`;
 }

@@ -82,14 +82,30 @@ export function rotationOf(
 /** The family in the answer to a rotation. */
 export function rotatedFamily({ slot, familyId, sessionId, mode }: RenewalCredential, row: RowArray): Family {
   const [userId, clientId, boundTo, generation, renewals, createTime, idleExpiry, absoluteExpiry] = row.slice(ANSWER_OFFSET) as [
-    string,
-    string,
-    string | null,
+    Text,
+    Text,
+    Text | null,
     number,
     number,
     number,
     number,
     number | null,
   ];
-  return { slot, id: familyId, sessionId, mode, userId, clientId, boundTo, generation, renewals, createTime, idleExpiry, absoluteExpiry };
+  return {
+    slot,
+    id: familyId,
+    sessionId,
+    mode,
+    userId: String(userId),
+    clientId: String(clientId),
+    boundTo: boundTo === null ? null : String(boundTo),
+    generation,
+    renewals,
+    createTime,
+    idleExpiry,
+    absoluteExpiry,
+  };
 }
+
+/** MySQL answers texts in the bytes of UTF-8. */
+type Text = string | Buffer;

@@ -1,4 +1,8 @@
-import type { SchemaPart } from '@wherry/core/control';
+import type { ShardSchemaPart } from '@wherry/shards';
 
 /** The table of token families, on every shard. Needs the tables of `shardSchema`. */
-export const tokenFamilySchema: SchemaPart = { part: 'renewal', folder: new URL('../sql/shard/', import.meta.url) };
+export const tokenFamilySchema: ShardSchemaPart = {
+  part: 'renewal',
+  folder: new URL('../sql/shard/', import.meta.url),
+  mysqlFolder: new URL('../sql/shard-mysql/', import.meta.url),
+};

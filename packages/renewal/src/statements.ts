@@ -8,6 +8,16 @@ import {
   type SlotMap,
 } from '@wherry/shards';
 import type { FamilyEndReason, FamilyMode } from './family.ts';
+import {
+  mysqlBegin,
+  mysqlDelete,
+  mysqlEnd,
+  mysqlEndSession,
+  mysqlEvidence,
+  mysqlMakeRoom,
+  mysqlRotate,
+  mysqlStep,
+} from './mysql-statements.ts';
 
 /** What the statements run on. */
 export interface StatementContext {
@@ -136,8 +146,8 @@ export function beginStatement(context: StatementContext): FencedWrite<BeginItem
     { name: 'now', type: 'bigint', of: ({ now }) => now },
     { name: 'most', type: 'int', of: ({ most }) => most },
   ];
-  const stored = columns.slice(0, -2).map(({ name }) => name);
-  const names = stored.join(', ');
+  const stored = columns.slice(0, -2);
+  const names = stored.map(({ name }) => name).join(', ');
   return fenced('family-begin', columns, context, {
     write: `INSERT INTO token_family AS s (slot, id, ${names}, renewals, create_time, idle_expiry)
       SELECT slot, id, ${names}, 0, ${NOW}, ${NOW} + o.idle_ms FROM o
@@ -145,6 +155,7 @@ export function beginStatement(context: StatementContext): FencedWrite<BeginItem
       ON CONFLICT (slot, id) DO NOTHING ${RETURNING}`,
     refusal: `coalesce((SELECT CASE WHEN t.family_digest = k.family_digest THEN ${FENCE_CODES.older} ELSE ${FENCE_CODES.collision} END ${ROW}),
       ${FENCE_CODES.ended})`,
+    mysql: mysqlBegin(stored),
   });
 }
 
@@ -191,6 +202,7 @@ export function rotateStatement(context: StatementContext): FencedWrite<RotateIt
       ${RETURNING}, ${ROTATED.map((name) => `s.${name}`).join(', ')}`,
     refusal: String(FENCE_CODES.older),
     answer: ROTATED.map((name) => `w.${name}`),
+    mysql: mysqlRotate(ROTATED),
   });
 }
 
@@ -214,12 +226,14 @@ export function stepStatement(context: StatementContext): FencedWrite<StepItem> 
     { name: 'end_reason', type: 'text', of: ({ endReason }) => endReason },
     { name: 'proved_at', type: 'bigint', of: ({ provedAt }) => provedAt },
   ];
-  const set = columns.slice(1, -1).map(({ name }) => `${name} = o.${name}`);
+  const changed = columns.slice(1, -1);
+  const set = changed.map(({ name }) => `${name} = o.${name}`);
   return fenced('family-step', columns, context, {
     write: `UPDATE token_family s SET ${set.join(', ')}, proved_at = least(s.proved_at, o.proved_at)
       FROM o WHERE ${HERE} AND s.version = o.expected AND s.ended_at IS NULL ${RETURNING}`,
     refusal: `coalesce((SELECT CASE WHEN t.version = k.version THEN ${FENCE_CODES.older}
       WHEN t.version <> k.expected OR t.ended_at IS NOT NULL THEN ${FENCE_CODES.ended} ELSE 0 END ${ROW}), ${FENCE_CODES.collision})`,
+    mysql: mysqlStep(changed),
   });
 }
 
@@ -228,12 +242,14 @@ export function endStatement(context: StatementContext): FencedWrite<EndItem> {
   return ending('family-end', context, HERE, {
     returning: RETURNING,
     refusal: `coalesce((SELECT CASE WHEN t.ended_at IS NOT NULL THEN ${FENCE_CODES.older} ELSE 0 END ${ROW}), ${FENCE_CODES.older})`,
+    mysql: mysqlEnd(),
   });
 }
 
 /** The end of all families of a session. `older`: none was alive. */
 export function endSessionStatement(context: StatementContext): FencedWrite<EndItem> {
-  return ending('family-end-session', context, OF_SESSION, { returning: RETURNING_SESSION, refusal: String(FENCE_CODES.older) });
+  const refusal = String(FENCE_CODES.older);
+  return ending('family-end-session', context, OF_SESSION, { returning: RETURNING_SESSION, refusal, mysql: mysqlEndSession() });
 }
 
 /** The end of that family of a session which was idle longest, where it has as many as it may. `older`: it has fewer. */
@@ -248,6 +264,7 @@ export function makeRoomStatement(context: StatementContext): FencedWrite<RoomIt
       WHERE ${OF_SESSION} AND s.ended_at IS NULL AND (SELECT count(*) ${living}) >= o.most
         AND s.id = (SELECT t.id ${living} ORDER BY t.idle_expiry - t.idle_ms, t.id LIMIT 1) ${RETURNING_SESSION}`,
     refusal: String(FENCE_CODES.older),
+    mysql: mysqlMakeRoom(),
   });
 }
 
@@ -255,14 +272,14 @@ function ending(
   name: string,
   context: StatementContext,
   which: string,
-  { returning, refusal }: { readonly returning: string; readonly refusal: string },
+  { returning, refusal, mysql }: Pick<FamilySql<EndItem>, 'refusal' | 'mysql'> & { readonly returning: string },
 ): FencedWrite<EndItem> {
   const columns: readonly ColumnOf<EndItem>[] = [
     { name: 'now', type: 'bigint', of: ({ now }) => now },
     { name: 'reason', type: 'text', of: ({ reason }) => reason },
   ];
   const write = `UPDATE token_family s SET ended_at = ${NOW}, end_reason = o.reason FROM o WHERE ${which} AND s.ended_at IS NULL ${returning}`;
-  return fenced(name, columns, context, { write, refusal });
+  return fenced(name, columns, context, { write, refusal, mysql });
 }
 
 /** First proof and last use by a client of a session, in all its families. They only move one way. `older`: nothing new, or no family. */
@@ -278,22 +295,28 @@ export function evidenceStatement(context: StatementContext): FencedWrite<Eviden
         AND (o.proved_at < coalesce(s.proved_at, o.proved_at + 1) OR o.used_at > coalesce(s.session_token_used_at, o.used_at - 1))
       ${RETURNING_SESSION}`,
     refusal: String(FENCE_CODES.older),
+    mysql: mysqlEvidence(),
   });
 }
 
 /** The removal of a dead row. `older`: it is not dead so long, or gone. */
 export function deleteStatement(context: StatementContext): FencedWrite<DeleteItem> {
-  return fenced('family-delete', [{ name: 'before', type: 'bigint', of: ({ before }) => before }], context, {
-    write: `DELETE FROM token_family s USING o WHERE ${HERE} AND ${deadBefore('s', 'o.before')} ${RETURNING}`,
+  return fenced('family-delete', [{ name: 'dead_before', type: 'bigint', of: ({ before }) => before }], context, {
+    write: `DELETE FROM token_family s USING o WHERE ${HERE} AND ${deadBefore('s', 'o.dead_before')} ${RETURNING}`,
     refusal: String(FENCE_CODES.older),
+    mysql: mysqlDelete(),
   });
 }
+
+/** What a statement is, for both dialects. */
+type FamilySql<I extends Item> = Pick<FencedWriteOptions<I>, 'write' | 'refusal' | 'answer'> &
+  Required<Pick<FencedWriteOptions<I>, 'mysql'>>;
 
 function fenced<I extends Item>(
   name: string,
   columns: readonly ColumnOf<I>[],
   context: StatementContext,
-  sql: Pick<FencedWriteOptions<I>, 'write' | 'refusal' | 'answer'>,
+  sql: FamilySql<I>,
 ): FencedWrite<I> {
   const value = (item: I, column: number): unknown => columns[column]?.of(item);
   return new FencedWrite<I>({ name, columns, value, ...sql, ...context });

@@ -17,6 +17,7 @@ import { evidenceRead, type ClientEvidence } from './evidence.ts';
 import { FAMILY_COLUMNS, familyRow } from './family-row.ts';
 import { endedStep, newVersion, renewedStep, rotatedFamily, rotationOf } from './family-steps.ts';
 import type { Family, FamilyRow } from './family.ts';
+import { anyAlive } from './living-families.ts';
 import { requireMs } from './require-ms.ts';
 import type { BearerRenewal, BegunFamily, CredentialRenewal, FamilyBeginning, FamilyEnding, Presenting, Renewal } from './renewal.ts';
 import {
@@ -221,17 +222,7 @@ export class TokenFamilies {
 
   /** True when a family is alive on any shard: neither ended nor past a cap. What a user's generation has ended counts until it is ended here. */
   async aliveAny(now: number | null = null): Promise<boolean> {
-    const found = await Promise.all(
-      this.#shards.all.map(async (_, index) =>
-        this.#shards.queryArrays(index, {
-          name: 'family-alive',
-          text: `SELECT 1 FROM (SELECT coalesce($1::bigint, wherry_now()) AS now) n JOIN token_family t
-            ON num_nulls(t.ended_at) = 1 AND coalesce(t.absolute_expiry, 9007199254740991) > n.now AND t.idle_expiry > n.now LIMIT 1`,
-          values: [now],
-        }),
-      ),
-    );
-    return found.some((rows) => rows.length > 0);
+    return anyAlive(this.#shards, now);
   }
 
   /** Removes families that have been dead for long, a bounded number a call. */

@@ -10,7 +10,7 @@ import { closeOnShard, openOnShard } from './slot-owners.ts';
 import { untilBlocked } from './testing/blocked.ts';
 import { startCluster, type Cluster } from './testing/cluster.ts';
 import { fenceSuite } from './testing/fence-suite.ts';
-import { FORMS, ITEM_SQL, itemTable, itemWriter, type Form } from './testing/items.ts';
+import { MYSQL_FORMS, itemTable, itemWriter } from './testing/items.ts';
 import { openTransaction } from './testing/open-transaction.ts';
 
 /** Of a closing that no test lets run out. */
@@ -27,10 +27,13 @@ afterAll(async () => cluster[Symbol.asyncDispose]());
 
 const contents = async (): Promise<unknown> => (await cluster.shards.shard(0).database.query('SELECT * FROM item ORDER BY slot, id')).rows;
 
+type MysqlForm = keyof typeof MYSQL_FORMS;
+const FORMS = Object.keys(MYSQL_FORMS) as MysqlForm[];
+
 /** One row of slot 10 under `epoch`: the message and its values. */
-function oneRow(form: Form, epoch: number): { readonly text: string; readonly values: readonly unknown[] } {
+function oneRow(form: MysqlForm, epoch: number): { readonly text: string; readonly values: readonly unknown[] } {
   const document = batchDocument(KEY_COLUMNS, [[10, epoch, form === 'insert' ? 2n : 1n]]);
-  return { text: fencedPacket({ columns: [], ...ITEM_SQL[form].mysql }), values: [document, 4711n] };
+  return { text: fencedPacket({ columns: [], ...MYSQL_FORMS[form] }), values: [document, 4711n] };
 }
 
 /** Ordinal, owned, written of the one row. */
@@ -107,6 +110,34 @@ test('a message that is sent again because its answer was lost answers what it h
   for (let i = 0; i < 2; i++) expect(await sent(text, values)).toEqual(['1 1 1']);
   expect(await sent(text, [values[0], 4712n])).toEqual(['1 1 0']);
   expect(await contents()).toMatchObject([{ id: 1n }, { id: 2n, writes: 1 }]);
+});
+
+test('rows that another column names are all written, from what was there before; one of the batch that names none is told', async () => {
+  const epoch = await fresh();
+  const { database } = cluster.shards.shard(0);
+  await database.query('INSERT INTO item (slot, id, epoch, writes) VALUES (10, 2, 1, 5), (10, 3, 2, 1), (11, 4, 1, 1)');
+  const text = fencedPacket({ columns: [], ...MYSQL_FORMS['update-by'] });
+  const document = batchDocument(KEY_COLUMNS, [
+    [10, epoch, 1n],
+    [10, epoch, 7n],
+  ]);
+  expect(await sent(text, [document, 4711n])).toEqual(['1 1 1', '2 1 0']);
+  expect(await contents()).toMatchObject([{ writes: 1 + 7 }, { writes: 5 + 7 }, { writes: 1 }, { writes: 1 }]);
+  expect(await sent(text, [document, 4712n])).toEqual(['1 1 1', '2 1 0']);
+  expect(await contents()).toMatchObject([{ writes: 8 + 21 }, { writes: 12 + 21 }, { writes: 1 }, { writes: 1 }]);
+});
+
+test('what is deleted is told once; sent again, and where the condition does not hold, nothing is', async () => {
+  const epoch = await fresh();
+  await cluster.shards.shard(0).database.query('INSERT INTO item (slot, id, epoch) VALUES (10, 2, 1000000)');
+  const text = fencedPacket({ columns: [], ...MYSQL_FORMS.delete });
+  const document = batchDocument(
+    KEY_COLUMNS,
+    [1n, 2n, 3n].map((id) => [10, epoch, id]),
+  );
+  expect(await sent(text, [document, 4711n])).toEqual(['1 1 1', '2 1 0', '3 1 0']);
+  expect(await contents()).toMatchObject([{ id: 2n }]);
+  expect(await sent(text, [document, 4711n])).toEqual(['1 1 0', '2 1 0', '3 1 0']);
 });
 
 test('when the server is killed in the middle, each write that was acknowledged is there, once, and is told as written', async () => {

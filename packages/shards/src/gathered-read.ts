@@ -19,13 +19,15 @@ export interface SlotKey {
 export interface GatheredReadOptions<K extends SlotKey, T> {
   /** Name of the prepared statement. */
   readonly name: string;
-  /** A table with the primary key (slot, id). */
+  /** A table with the primary key (slot, id), or a view that is as good. */
   readonly table: string;
+  /** For MySQL and MariaDB: a table with several rows under a key, the column that the keys' ids are of, and the index of slot and it. */
+  readonly mysqlBy?: { readonly table: string; readonly column: string; readonly index: string };
   /** Expressions over the table `t`. Few wide ones are cheaper than many: most of what a row costs is the number of its values. */
   readonly columns: readonly string[] | ByDialect<readonly string[]>;
-  /** Makes the answer for a key of its row, which it reads column by column. */
-  readonly decode: (row: BinaryRow, key: K) => T;
-  /** The answer for a key without a row. */
+  /** Makes the answer for a key of its row, which it reads column by column, and of what it made of the row before, if there was one. */
+  readonly decode: (row: BinaryRow, key: K, before: T) => T;
+  /** The answer for a key without a row, and what comes before its first one. */
   readonly absent: T;
   readonly shards: ShardSet;
   readonly map: SlotMap;
@@ -92,9 +94,10 @@ export class GatheredRead<K extends SlotKey, T> {
       JOIN LATERAL (SELECT FROM slot_owner o WHERE o.slot = k.slot AND o.epoch = k.epoch LIMIT 1) o ON true
       UNION ALL ${rows}`;
     // One look-up by primary key for the owner and one for the row, whatever the optimizer thinks of the sizes.
+    const { table, column, index } = options.mysqlBy ?? { table: options.table, column: 'id', index: 'PRIMARY' };
     this.#mysql = `
       SELECT STRAIGHT_JOIN IF(t.id IS NULL, -k.n, k.n), ${columnsFor(options.columns, 'mysql').join(', ')} FROM ${documentTable('$1', KEY_COLUMNS, 'k')}
-      JOIN slot_owner o ON o.slot = k.slot AND o.epoch = k.epoch LEFT JOIN ${options.table} t ON t.slot = k.slot AND t.id = k.id`;
+      JOIN slot_owner o ON o.slot = k.slot AND o.epoch = k.epoch LEFT JOIN ${table} t FORCE INDEX (${index}) ON t.slot = k.slot AND t.${column} = k.id`;
     this.#lanes = options.shards.all.map(
       (_, shard) =>
         new MicroBatcher({
@@ -175,7 +178,7 @@ export class GatheredRead<K extends SlotKey, T> {
     return { epochs, answers };
   }
 
-  /** Each key whose slot is owned comes once, with its row or, as a negative number, without one. */
+  /** Each key whose slot is owned comes with its row, or with each of them, or, as a negative number, without one. */
   async #findMysql(shard: number, keys: readonly K[]): Promise<Found<T>> {
     const { name, map } = this.#options;
     const asked = keys.map(({ slot }) => map.epochOf(slot));
@@ -198,16 +201,17 @@ export class GatheredRead<K extends SlotKey, T> {
       return (row) => {
         const n = row.number();
         if (n < 0 || rowsMark) marks.push(Math.abs(n));
-        if (n > 0) answers[n - 1] = this.#decoded(row, keys[n - 1] as K);
+        if (n > 0) answers[n - 1] = this.#decoded(row, keys[n - 1] as K, answers[n - 1] as T | Promise<T>);
       };
     });
     return said;
   }
 
   /** A row that cannot be read fails alone. */
-  #decoded(row: BinaryRow, key: K): T | Promise<T> {
+  #decoded(row: BinaryRow, key: K, before: T | Promise<T>): T | Promise<T> {
+    if (before instanceof Promise) return before;
     try {
-      return this.#options.decode(row, key);
+      return this.#options.decode(row, key, before);
     } catch (error) {
       const failed = Promise.reject<T>(error);
       // It may be left unread, where the statement is repeated.

@@ -31,9 +31,13 @@ export interface FamilyCluster extends Cluster {
   instance(options?: FamilyInstanceOptions): Promise<FamilyInstance>;
 }
 
-/** Creates the databases, applies the schemas and spreads the slots. Slots are waited for as long as a busy machine needs. */
-export async function startFamilyCluster(serverUrl: string): Promise<FamilyCluster> {
-  const cluster = await startCluster(serverUrl, { poolSize: 4, shardSchema: [tokenFamilySchema] });
+/** Creates the databases, applies the schemas and spreads the slots; shards on other servers where these are named. Slots are waited for as long as a busy machine needs. */
+export async function startFamilyCluster(
+  serverUrl: string,
+  shardServerUrl: string = serverUrl,
+  lastServerUrl: string = shardServerUrl,
+): Promise<FamilyCluster> {
+  const cluster = await startCluster(serverUrl, { poolSize: 4, shardSchema: [tokenFamilySchema], shardServerUrl, lastServerUrl });
   const common = { windowMs: WINDOW_MS, deadlineMs: PATIENT_MS };
   return {
     ...cluster,

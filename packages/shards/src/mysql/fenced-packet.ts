@@ -5,7 +5,7 @@ import { documentTable } from './batch-document.ts';
  * The write of a fenced batch on MySQL and MariaDB, as data: SQL of the program's own, never input. Expressions know the
  * batch as `o` and the row that is there as `s`; bytes of the batch are base64 there (`documentValue`).
  */
-export type MysqlWrite = MysqlInsert | MysqlUpdate;
+export type MysqlWrite = MysqlInsert | MysqlUpdate | MysqlDelete;
 
 /** Inserts, and changes the row that is there under the same key where `when` holds. */
 export interface MysqlInsert {
@@ -14,6 +14,8 @@ export interface MysqlInsert {
   readonly table: string;
   /** Expressions over `o` by column, without slot and id. */
   readonly values: Readonly<Record<string, string>>;
+  /** Over `o`: the rows of the batch that are inserted; default all. */
+  readonly where?: string;
   /** Missing: a row that is there stays. */
   readonly replace?: {
     /** Over `s` as it was and `VALUES(column)`. */
@@ -28,8 +30,25 @@ export interface MysqlUpdate {
   readonly kind: 'update';
   /** As that of {@link MysqlInsert}. */
   readonly table: string;
+  /**
+   * Another column than `id` that the batch's ids are of, and the index of slot and it, which is named to the optimizer:
+   * it would read, and lock, all rows of a table that it takes for small. One of the batch may stand for several rows
+   * then, and is written when one of them is.
+   */
+  readonly by?: { readonly column: string; readonly index: string };
+  /** Further columns of `o`: expressions over it that look at other rows, by name. */
+  readonly also?: Readonly<Record<string, string>>;
   /** Over `o` and `s`; none may depend on another. */
   readonly set: Readonly<Record<string, string>>;
+  readonly when: string;
+}
+
+/** Removes rows where `when` holds. */
+export interface MysqlDelete {
+  readonly kind: 'delete';
+  /** As that of {@link MysqlInsert}. */
+  readonly table: string;
+  /** Over `o` and `s`. */
   readonly when: string;
 }
 
@@ -38,9 +57,12 @@ export interface FencedPacketOptions {
   /** Columns beside slot, epoch and id. */
   readonly columns: readonly FenceColumn[];
   readonly write: MysqlWrite;
-  /** What became of a row that was owned and not written, over `k` (the batch) and `t` (what is there, or NULLs): a code of FENCE_CODES. */
+  /**
+   * What became of a row that was owned and not written, over `k` (the batch) and `t` (what is there, or NULLs; not there
+   * for an update {@link MysqlUpdate.by} another column): a code of FENCE_CODES.
+   */
   readonly refusal: string;
-  /** Further expressions over `k` and `t` to answer. */
+  /** Further expressions over the same to answer. */
   readonly answer?: readonly string[];
 }
 
@@ -70,7 +92,7 @@ export const KEY_COLUMNS: readonly FenceColumn[] = [
  * this message did not write it did not change. The mark is assigned first, by the condition; all other assignments ask
  * whether it stands, so none of them meets a row that an assignment before it has half changed. A message that is sent
  * again because its answer was lost may find its own mark, on a row that is as it left it: to set that again is no change,
- * and the answer is that it was written.
+ * and the answer is that it was written. A row that is to be deleted is marked first, asked about, and then deleted.
  *
  * *Refusal.* What lies under the key of a row that was not written is locked by the INSERT that met it and cannot change
  * before it is looked at. An UPDATE lets go of rows that it did not match, and a slot may open between write and question:
@@ -82,14 +104,15 @@ export function fencedPacket(options: FencedPacketOptions): string {
   const { columns, write, refusal, answer = [] } = options;
   const all = [...KEY_COLUMNS, ...columns];
   const batch = (alias: string): string => documentTable('@wherry_batch', all, alias);
-  const answers = ['t.write_mark <=> @wherry_mark', refusal, ...answer];
+  const { written, join } = question(write);
+  const answers = [written, refusal, ...answer];
   const asked = new Set(Array.from(answers.join(' ').matchAll(/\bk\.(\w+)/g), ([, name]) => name));
   const keys = documentTable('@wherry_batch', all, 'k', (name) => KEY_NAMES.has(name) || asked.has(name));
   return `START TRANSACTION;
     SET @wherry_batch = $1, @wherry_mark = $2;
-    ${write.kind === 'insert' ? insert(write, batch) : update(write, batch)};
+    ${statement(write, batch)};
     SELECT STRAIGHT_JOIN k.n, w.slot IS NOT NULL, ${answers.join(', ')} FROM ${keys}
-      LEFT JOIN slot_owner w ON ${owned('k')} LEFT JOIN ${write.table} t ON t.slot = k.slot AND t.id = k.id;
+      LEFT JOIN slot_owner w ON ${owned('k')} ${join};${write.kind === 'delete' ? removal(write, keys) : ''}
     COMMIT`;
 }
 
@@ -97,7 +120,33 @@ const KEY_NAMES: ReadonlySet<string> = new Set(KEY_COLUMNS.map(({ name }) => nam
 
 const owned = (alias: string): string => `w.slot = ${alias}.slot AND w.epoch = ${alias}.epoch AND w.state = 'open'`;
 
-function insert({ table, values, replace }: MysqlInsert, batch: (alias: string) => string): string {
+/** Whether a row bears the mark, and the join that this asks. */
+function question(write: MysqlWrite): { readonly written: string; readonly join: string } {
+  const { table } = write;
+  if (write.kind !== 'update' || write.by === undefined)
+    return { written: 't.write_mark <=> @wherry_mark', join: `LEFT JOIN ${table} t ON t.slot = k.slot AND t.id = k.id` };
+  const marked = `SELECT 1 FROM ${table} t FORCE INDEX (${write.by.index}) WHERE t.slot = k.slot AND t.${write.by.column} = k.id AND t.write_mark = @wherry_mark`;
+  return { written: `EXISTS (${marked})`, join: '' };
+}
+
+function statement(write: MysqlWrite, batch: (alias: string) => string): string {
+  switch (write.kind) {
+    case 'insert':
+      return insert(write, batch);
+    case 'update':
+      return update(write, batch);
+    case 'delete':
+      return update({ ...write, kind: 'update', set: {} }, batch);
+  }
+}
+
+/** The rows that bear the mark are locked, and their slots' owners too: this needs no fence of its own. */
+function removal({ table }: MysqlDelete, keys: string): string {
+  return `
+    DELETE s FROM ${keys} STRAIGHT_JOIN ${table} s ON s.slot = k.slot AND s.id = k.id WHERE s.write_mark = @wherry_mark;`;
+}
+
+function insert({ table, values, where = 'TRUE', replace }: MysqlInsert, batch: (alias: string) => string): string {
   const names = Object.keys(values);
   const mine = `${table}.write_mark = VALUES(write_mark)`;
   // Another unique key may be what was met: its row is somebody else's.
@@ -107,14 +156,18 @@ function insert({ table, values, replace }: MysqlInsert, batch: (alias: string) 
   );
   return `INSERT INTO ${table} (slot, id, ${names.map((name) => `${name}, `).join('')}write_mark)
     SELECT STRAIGHT_JOIN o.slot, o.id, ${names.map((name) => `${values[name]}, `).join('')}@wherry_mark
-    FROM ${batch('o')} JOIN slot_owner w ON ${owned('o')} LOCK IN SHARE MODE
+    FROM ${batch('o')} JOIN slot_owner w ON ${owned('o')} WHERE ${where} LOCK IN SHARE MODE
     ON DUPLICATE KEY UPDATE ${[`write_mark = IF(${when}, VALUES(write_mark), ${table}.write_mark)`, ...assignments].join(', ')}`;
 }
 
-function update({ table, set, when }: MysqlUpdate, batch: (alias: string) => string): string {
+function update(
+  { table, by = { column: 'id', index: 'PRIMARY' }, also = {}, set, when }: MysqlUpdate,
+  batch: (alias: string) => string,
+): string {
+  const columns = ['o.*', ...Object.entries(also).map(([name, expression]) => `${expression} AS ${name}`)];
   const assignments = Object.entries({ ...set, write_mark: '@wherry_mark' }).map(([name, value]) => `s.${name} = ${value}`);
-  return `UPDATE (SELECT STRAIGHT_JOIN o.* FROM ${batch('o')} JOIN slot_owner w ON ${owned('o')} LOCK IN SHARE MODE) o
-    STRAIGHT_JOIN ${table} s ON s.slot = o.slot AND s.id = o.id
+  return `UPDATE (SELECT STRAIGHT_JOIN ${columns.join(', ')} FROM ${batch('o')} JOIN slot_owner w ON ${owned('o')} LOCK IN SHARE MODE) o
+    STRAIGHT_JOIN ${table} s FORCE INDEX (${by.index}) ON s.slot = o.slot AND s.${by.column} = o.id
     SET ${assignments.join(', ')} WHERE ${when}`;
 }
 

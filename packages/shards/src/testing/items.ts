@@ -2,6 +2,7 @@ import { PATIENT_MS } from '@wherry/embedded/testing';
 import type { Dialect } from '../dialect.ts';
 import { FENCE_CODES } from '../fence.ts';
 import { FencedWrite, type FencedWriteOptions } from '../fenced-write.ts';
+import type { FencedPacketOptions } from '../mysql/fenced-packet.ts';
 import type { ShardSet } from '../shard-set.ts';
 import { SlotFollower } from '../slot-follower.ts';
 import type { SlotMap } from '../slot-map.ts';
@@ -21,7 +22,7 @@ type Sql = Required<Pick<FencedWriteOptions<Row>, 'write' | 'refusal' | 'mysql'>
 /** A row counts the writes that it took, and those that came under an epoch that was over. */
 export function itemTable(dialect: Dialect): string {
   return `CREATE TABLE item (slot int, id bigint, epoch bigint NOT NULL, writes int NOT NULL DEFAULT 1, stale int NOT NULL DEFAULT 0,
-    ${dialect === 'mysql' ? 'write_mark bigint NOT NULL DEFAULT 0,' : ''} PRIMARY KEY (slot, id))`;
+    ${dialect === 'mysql' ? 'write_mark bigint NOT NULL DEFAULT 0, INDEX item_epoch (slot, epoch),' : ''} PRIMARY KEY (slot, id))`;
 }
 
 const TOOK = 'epoch = greatest(s.epoch, o.epoch), writes = s.writes + 1, stale = s.stale + (s.epoch > o.epoch)::int';
@@ -63,6 +64,25 @@ export const ITEM_SQL: Readonly<Record<Form, Sql>> = {
       },
       refusal: older('NULL'),
     },
+  },
+};
+
+/** Forms of messages for MySQL beside those of {@link FORMS}: a removal, and an update of rows that another column names. */
+export const MYSQL_FORMS: Readonly<Record<Form | 'delete' | 'update-by', Omit<FencedPacketOptions, 'columns'>>> = {
+  upsert: ITEM_SQL.upsert.mysql,
+  insert: ITEM_SQL.insert.mysql,
+  update: ITEM_SQL.update.mysql,
+  delete: { write: { kind: 'delete', table: 'item', when: 's.epoch <= o.epoch' }, refusal: older('NULL') },
+  'update-by': {
+    write: {
+      kind: 'update',
+      table: 'item',
+      by: { column: 'epoch', index: 'item_epoch' },
+      also: { total: '(SELECT SUM(t.writes) FROM item t WHERE t.slot = o.slot)' },
+      set: { writes: 's.writes + o.total' },
+      when: 'TRUE',
+    },
+    refusal: String(FENCE_CODES.older),
   },
 };
 

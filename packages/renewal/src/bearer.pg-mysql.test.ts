@@ -1,0 +1,4 @@
+import { inject } from 'vitest';
+import { bearerSuite } from './testing/bearer-suite.ts';
+
+bearerSuite(() => inject('mysqlUrl'));

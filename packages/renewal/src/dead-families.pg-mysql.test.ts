@@ -1,0 +1,4 @@
+import { inject } from 'vitest';
+import { deadFamiliesSuite } from './testing/dead-families-suite.ts';
+
+deadFamiliesSuite(() => inject('mysqlUrl'));

@@ -1,0 +1,4 @@
+import { inject } from 'vitest';
+import { slotsSuite } from './testing/slots-suite.ts';
+
+slotsSuite(() => inject('mysqlUrl'));
