@@ -92,6 +92,7 @@ export async function speak(world: World, session: string, line: Line): Promise<
     else if (exchanged === 'expired') return line.ends === true && !ends ? uncertain(said.answer) : undefined;
   }
   if (said === undefined) return undefined;
+  if (line.ends === true && ranOutMeanwhile(world, session, said)) return uncertain(said.answer);
   const { kind, value, answer } = said;
   const request: RequestFacts = {
     ...facts(session, line.act, kind, value, answer),
@@ -103,6 +104,11 @@ export async function speak(world: World, session: string, line: Line): Promise<
   const set = findSetCookie(answer.headers['set-cookie'], world.settings.cookieName);
   if (verdict === 'good') extend(world, session, request, set?.value === cookie ? set : undefined);
   return { answer, verdict, carried: isCarried(verdict, request), cookie: set };
+}
+
+/** True where a token that was sent several times is refused, and may have run out before anybody answered. */
+function ranOutMeanwhile({ wallet }: World, session: string, { kind, answer: { status, attempts, endedAt } }: Said): boolean {
+  return kind === 'jwt' && status === 401 && attempts > 1 && (wallet.token(session)?.expiresAt ?? 0) <= endedAt;
 }
 
 /** Earlier tries got no answer, and the last one none that says what they did. */

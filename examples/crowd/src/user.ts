@@ -145,8 +145,8 @@ export class VirtualUser {
     const { spoken, ending } = await this.#end(session, 'log-out', LOG_OUT);
     if (spoken === undefined) return this.#turnedAway(session);
     const { status, attempts, endedAt } = spoken.answer;
-    // A repeat that is told 401 has met the end that its lost predecessor brought about.
-    if (status < 300 || (status === 401 && attempts > 1)) this.#markEnded(session, ending, endedAt);
+    // A repeat that is told 401 has met the end that its lost predecessor brought about. No answer at all, 0, acknowledges nothing.
+    if ((status >= 200 && status < 300) || (status === 401 && attempts > 1)) this.#markEnded(session, ending, endedAt);
     else if (status === 401) this.#turnedAway(session);
     else this.#undecided(session);
   }

@@ -29,11 +29,11 @@ export function describeCrowd(name: string, env: () => Readonly<Record<string, s
       await rm(folder, { recursive: true, force: true });
     });
 
-    const stage = (seed: number): Promise<Scene> => {
+    const stage = (seed: number, retryMs?: number): Promise<Scene> => {
       const from = nextUser;
       nextUser += 100;
       gateway.tamper = (_passing, reply) => reply;
-      return openScene({ appUrl: app.url, gatewayUrl: gateway.url, folder, from, seed });
+      return openScene({ appUrl: app.url, gatewayUrl: gateway.url, folder, from, seed, ...(retryMs === undefined ? {} : { retryMs }) });
     };
     const endings = (world: World, by: string): number =>
       [...world.ledger.sessions()].filter((session) => session.ending?.by === by).length;
@@ -116,6 +116,47 @@ export function describeCrowd(name: string, env: () => Readonly<Record<string, s
 
     if (!faults) return;
     const isLook = (passing: Passing): boolean => passing.path === '/whoami' && passing.credential !== '';
+
+    it('takes a log-out that nobody answers for no end', async () => {
+      await using scene = await stage(11, 50);
+      const { world } = scene;
+      gateway.tamper = (passing, reply) => {
+        if (passing.path === '/logout') throw new Error('the answer is lost on its way');
+        return reply;
+      };
+      await scene.work(() => world.tally.count('unavailable') > 5);
+      const ended = [...world.ledger.sessions()].filter(({ ending }) => ending?.by === 'log-out');
+      expect(ended.length).toBeGreaterThan(5);
+      expect(ended.filter(({ ending }) => ending?.acknowledgedAt !== undefined)).toEqual([]);
+    });
+
+    it('takes the refusal of a token that ran out while nobody answered for no end', async () => {
+      await using scene = await stage(12);
+      const { world } = scene;
+      // Every token has run out by the clock of its client.
+      gateway.tokenSeconds = 0;
+      world.settings.mode = 'jwt';
+      let refused = 0;
+      const unanswered = new Set<string>();
+      gateway.tamper = (passing, reply) => {
+        const exchanged = passing.path === '/oauth/token' && reply.status !== 200;
+        if (exchanged) return { status: 200, headers: {}, body: JSON.stringify({ access_token: `late ${refused}`, expires_in: 0 }) };
+        if (passing.path !== '/v1/logout') return reply;
+        // First no answer, then that the token has run out: as from a server that was away meanwhile.
+        if (unanswered.delete(passing.credential)) {
+          refused++;
+          return { status: 401, headers: {}, body: '' };
+        }
+        unanswered.add(passing.credential);
+        return { status: 503, headers: { 'retry-after': '0.02' }, body: '' };
+      };
+      await scene.work(() => refused > 10);
+      await scene.crowd.rest();
+      gateway.tokenSeconds = 300;
+      const ended = [...world.ledger.sessions()].filter(({ ending }) => ending?.by === 'log-out');
+      expect(ended.length).toBeGreaterThan(2);
+      expect(ended.filter(({ ending }) => ending?.acknowledgedAt !== undefined)).toEqual([]);
+    });
 
     it('sees a session that is dropped: signed out', async () => {
       await using scene = await stage(5);

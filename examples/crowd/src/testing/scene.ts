@@ -49,10 +49,12 @@ export interface SceneOptions {
   /** Number of the first of its users. */
   readonly from: number;
   readonly seed: number;
+  /** For how long clients repeat what nobody answers; default as {@link Client} has it. */
+  readonly retryMs?: number;
 }
 
 /** 30 users, of whom 20 are signed in already, and 40 more sessions that nobody uses. */
-export async function openScene({ appUrl, gatewayUrl, folder, from, seed }: SceneOptions): Promise<Scene> {
+export async function openScene({ appUrl, gatewayUrl, folder, from, seed, retryMs }: SceneOptions): Promise<Scene> {
   const seeds = join(folder, `seeds-${from}`);
   const answer = await fetch(`${appUrl}/seed`, {
     method: 'POST',
@@ -63,7 +65,7 @@ export async function openScene({ appUrl, gatewayUrl, folder, from, seed }: Scen
   const ledgerFile = join(folder, `ledger-${from}`);
   const meter = new Meter();
   const world: World = {
-    client: new Client({ meter }),
+    client: new Client({ meter, ...(retryMs === undefined ? {} : { retryMs }) }),
     ledger: new Ledger(ledgerFile),
     wallet: new Wallet(new Random(seed)),
     tally: new Tally(),
