@@ -9,10 +9,15 @@ import { tokensSchema } from '@wherry/tokens';
 import { authControlSchema } from '../control-schema.ts';
 import { authShardSchema } from '../users/shard-schema.ts';
 
-/** A control database and two shards of one test file, with all that an auth service keeps in them. */
-export async function startAuthCluster(serverUrl: string, side: PrimarySide = 'source'): Promise<Cluster> {
+/** A control database and two shards (on another server where that is named) of one test file, with all that an auth service keeps in them. */
+export async function startAuthCluster(
+  serverUrl: string,
+  side: PrimarySide = 'source',
+  shardServerUrl: string = serverUrl,
+): Promise<Cluster> {
   return startCluster(serverUrl, {
     side,
+    shardServerUrl,
     controlSchema: [revocationSchema, tokensSchema, rolloutSchema, sessionsControlSchema, authControlSchema],
     shardSchema: [sessionsShardSchema, tokenFamilySchema, authShardSchema],
   });

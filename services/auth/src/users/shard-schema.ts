@@ -1,4 +1,8 @@
-import type { SchemaPart } from '@wherry/core/control';
+import type { ShardSchemaPart } from '@wherry/shards';
 
 /** The tables of registered users and their names, on every shard. Needs the tables of `shardSchema`. */
-export const authShardSchema: SchemaPart = { part: 'auth', folder: new URL('../../sql/shard/', import.meta.url) };
+export const authShardSchema: ShardSchemaPart = {
+  part: 'auth',
+  folder: new URL('../../sql/shard/', import.meta.url),
+  mysqlFolder: new URL('../../sql/shard-mysql/', import.meta.url),
+};

@@ -1,4 +1,13 @@
-import { FENCE_CODES, FencedWrite, type FenceColumn, type ShardSet, type SlotFollower, type SlotKey, type SlotMap } from '@wherry/shards';
+import {
+  FENCE_CODES,
+  FencedWrite,
+  type FenceColumn,
+  type FencedPacketOptions,
+  type ShardSet,
+  type SlotFollower,
+  type SlotKey,
+  type SlotMap,
+} from '@wherry/shards';
 
 /** What the statements run on. */
 interface StatementContext {
@@ -60,28 +69,65 @@ export function userWrites(context: StatementContext): UserWrites {
         SELECT slot, id, username, password_hash, authorities, 'pending', 1, create_time, create_time FROM o
         ON CONFLICT (slot, id) DO NOTHING RETURNING s.slot, s.id`,
       refusal: `(SELECT ${older} ${USER})`,
+      mysql: {
+        write: {
+          kind: 'insert',
+          table: 'app_user',
+          values: {
+            username: 'o.username',
+            password_hash: 'o.password_hash',
+            authorities: 'o.authorities',
+            state: "'pending'",
+            version: '1',
+            create_time: 'o.create_time',
+            update_time: 'o.create_time',
+          },
+        },
+        refusal: `CASE WHEN t.id IS NOT NULL THEN ${older} END`,
+      },
     }),
     claimName: fenced<NameClaim>('username-claim', context, {
       columns: [{ name: 'username', type: 'text', of: ({ canonical }) => canonical }, USER_ID, AT],
       write: `INSERT INTO username AS s (slot, id, username, user_id, create_time) SELECT slot, id, username, user_id, at FROM o
         ON CONFLICT (slot, id) DO NOTHING RETURNING s.slot, s.id`,
       refusal: `(SELECT CASE WHEN t.user_id = k.user_id AND t.username = k.username THEN ${older} ELSE ${collision} END ${NAME})`,
+      mysql: {
+        write: {
+          kind: 'insert',
+          table: 'username',
+          values: { username: 'o.username', user_id: 'o.user_id', create_time: 'o.at' },
+        },
+        refusal: `CASE WHEN t.id IS NULL THEN ${AGAIN} WHEN t.user_id = k.user_id AND t.username = k.username THEN ${older} ELSE ${collision} END`,
+      },
     }),
     releaseName: fenced<SlotKey & { readonly userId: bigint }>('username-release', context, {
       columns: [USER_ID],
       write: `DELETE FROM username s USING o WHERE s.slot = o.slot AND s.id = o.id AND s.user_id = o.user_id RETURNING s.slot, s.id`,
       refusal: `coalesce((SELECT CASE WHEN t.user_id = k.user_id THEN ${AGAIN} ELSE ${collision} END ${NAME}), ${older})`,
+      mysql: {
+        write: { kind: 'delete', table: 'username', when: 's.user_id = o.user_id' },
+        refusal: `CASE WHEN t.id IS NULL THEN ${older} WHEN t.user_id = k.user_id THEN ${AGAIN} ELSE ${collision} END`,
+      },
     }),
     moveUser: fenced<SlotKey & { readonly to: string; readonly at: number }>('user-move', context, {
       columns: [{ name: 'to_state', type: 'text', of: ({ to }) => to }, AT],
       write: `UPDATE app_user s SET state = o.to_state, version = s.version + 1, update_time = o.at FROM o
         WHERE s.slot = o.slot AND s.id = o.id AND s.state = 'pending' RETURNING s.slot, s.id`,
       refusal: `coalesce((SELECT CASE t.state WHEN k.to_state THEN ${older} WHEN 'pending' THEN ${AGAIN} ELSE ${collision} END ${USER}), ${collision})`,
+      mysql: changed(
+        { state: 'o.to_state' },
+        "s.state = 'pending'",
+        `CASE t.state WHEN k.to_state THEN ${older} WHEN 'pending' THEN ${AGAIN} ELSE ${collision} END`,
+      ),
     }),
     removeUser: fenced<SlotKey>('user-remove', context, {
       columns: [],
       write: `DELETE FROM app_user s USING o WHERE s.slot = o.slot AND s.id = o.id AND s.state = 'dead' RETURNING s.slot, s.id`,
       refusal: `coalesce((SELECT CASE t.state WHEN 'dead' THEN ${AGAIN} ELSE ${collision} END ${USER}), ${older})`,
+      mysql: {
+        write: { kind: 'delete', table: 'app_user', when: "s.state = 'dead'" },
+        refusal: `CASE WHEN t.id IS NULL THEN ${older} WHEN t.state = 'dead' THEN ${AGAIN} ELSE ${collision} END`,
+      },
     }),
     setPassword: fenced<SlotKey & { readonly from: string; readonly to: string; readonly at: number }>('user-password', context, {
       columns: [{ name: 'from_hash', type: 'text', of: ({ from }) => from }, { name: 'to_hash', type: 'text', of: ({ to }) => to }, AT],
@@ -89,13 +135,34 @@ export function userWrites(context: StatementContext): UserWrites {
         WHERE s.slot = o.slot AND s.id = o.id AND s.state = 'active' AND s.password_hash = o.from_hash RETURNING s.slot, s.id`,
       refusal: `coalesce((SELECT CASE WHEN t.state <> 'active' THEN ${collision} WHEN t.password_hash = k.to_hash THEN ${older}
         WHEN t.password_hash = k.from_hash THEN ${AGAIN} ELSE ${collision} END ${USER}), ${collision})`,
+      mysql: changed(
+        { password_hash: 'o.to_hash' },
+        "s.state = 'active' AND s.password_hash = o.from_hash",
+        `CASE WHEN t.state <> 'active' THEN ${collision} WHEN t.password_hash = k.to_hash THEN ${older}
+          WHEN t.password_hash = k.from_hash THEN ${AGAIN} ELSE ${collision} END`,
+      ),
     }),
     setAuthorities: fenced<SlotKey & { readonly authorities: readonly string[]; readonly at: number }>('user-authorities', context, {
       columns: [AUTHORITIES, AT],
       write: `UPDATE app_user s SET authorities = o.authorities, version = s.version + 1, update_time = o.at FROM o
         WHERE s.slot = o.slot AND s.id = o.id AND s.state = 'active' RETURNING s.slot, s.id`,
       refusal: `coalesce((SELECT CASE t.state WHEN 'active' THEN ${AGAIN} ELSE ${collision} END ${USER}), ${collision})`,
+      mysql: changed(
+        { authorities: 'o.authorities' },
+        "s.state = 'active'",
+        `CASE t.state WHEN 'active' THEN ${AGAIN} ELSE ${collision} END`,
+      ),
     }),
+  };
+}
+
+type MysqlSql = Omit<FencedPacketOptions, 'columns'>;
+
+/** A change of a user's row on MySQL. What is not there is none of the states that `refusal` looks for: `collision`, as in PostgreSQL. */
+function changed(set: Readonly<Record<string, string>>, when: string, refusal: string): MysqlSql {
+  return {
+    write: { kind: 'update', table: 'app_user', set: { ...set, version: 's.version + 1', update_time: 'o.at' }, when },
+    refusal,
   };
 }
 
@@ -103,8 +170,9 @@ interface Sql<I> {
   readonly columns: readonly ColumnOf<I>[];
   readonly write: string;
   readonly refusal: string;
+  readonly mysql: MysqlSql;
 }
 
-function fenced<I extends SlotKey>(name: string, context: StatementContext, { columns, write, refusal }: Sql<I>): FencedWrite<I> {
-  return new FencedWrite<I>({ name, columns, value: (item, column) => columns[column]?.of(item), write, refusal, ...context });
+function fenced<I extends SlotKey>(name: string, context: StatementContext, { columns, ...sql }: Sql<I>): FencedWrite<I> {
+  return new FencedWrite<I>({ name, columns, value: (item, column) => columns[column]?.of(item), ...sql, ...context });
 }

@@ -34,6 +34,12 @@ export interface UserStoreOptions {
   readonly map: SlotMap;
 }
 
+const UNFINISHED = {
+  postgres: `SELECT id, username, state FROM app_user WHERE state <> 'active' AND create_time < $1 ORDER BY create_time, id LIMIT $2`,
+  // An index holds all states there: those that are looked for are named.
+  mysql: `SELECT id, username, state FROM app_user WHERE state IN ('pending', 'dead') AND create_time < $1 ORDER BY create_time, id LIMIT $2`,
+};
+
 /**
  * Users and names in the shards, each statement by itself and idempotent; `register.ts` and `repair.ts` have the order.
  * All calls throw `shard_unavailable`, `slot_not_owned`; a write that throws may or may not have happened.
@@ -50,7 +56,7 @@ export class UserStore {
     this.#users = new GatheredRead<SlotKey, User | undefined>({
       name: 'user-get',
       table: 'app_user',
-      columns: ['username', 'password_hash', 'authorities', 'state', 'create_time'],
+      columns: ['t.username', 't.password_hash', 't.authorities', 't.state', 't.create_time'],
       decode: (row, { id }) => ({
         id,
         username: row.text(),
@@ -65,7 +71,7 @@ export class UserStore {
     this.#names = new GatheredRead<NameKey, bigint | undefined>({
       name: 'username-get',
       table: 'username',
-      columns: ['username', 'user_id'],
+      columns: ['t.username', 't.user_id'],
       // Another name of the same hash is not this one.
       decode: (row, { canonical }) => (row.text() === canonical ? row.bigint() : undefined),
       absent: undefined,
@@ -129,7 +135,7 @@ export class UserStore {
       this.#shards.all.map(async (shard) => {
         const { rows } = await shard.query<UnfinishedUser>({
           name: 'user-unfinished',
-          text: `SELECT id, username, state FROM app_user WHERE state <> 'active' AND create_time < $1 ORDER BY create_time, id LIMIT $2`,
+          text: UNFINISHED,
           values: [before, limit],
         });
         return rows;

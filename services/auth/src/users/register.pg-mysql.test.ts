@@ -1,0 +1,4 @@
+import { inject } from 'vitest';
+import { registerSuite } from '../testing/register-suite.ts';
+
+registerSuite(() => inject('mysqlUrl'), 50);
