@@ -5,7 +5,6 @@ import { requireSource, requireSourceFormat, type WherryConfig } from '../config
 import type { Environment } from '../config/secrets.ts';
 import { openSource } from '../roles/source.ts';
 import type { Terminal } from '../terminal.ts';
-import { springRepository } from './plan-spring.ts';
 import type { PlanOptions } from './plan.ts';
 
 /** An open source and the format that it has. */
@@ -54,28 +53,37 @@ function settingsOf(environment: Environment, { source, prefix }: PlanOptions): 
   };
 }
 
+/**
+ * The format that most of some sessions have. Errors: what opening or reading it by any format said, where no format could
+ * be read, or where the keys show one that this store cannot have.
+ */
 async function bestFormat(kind: string, withFormat: (name: string) => WherryConfig): Promise<SessionFormat> {
   const formats = formatsOf(kind);
-  let best: { readonly format: SessionFormat; readonly matching: number; readonly rawIds: readonly string[] } | undefined;
-  let fault: Error | undefined;
-  let read = 0;
+  let best: { readonly format: SessionFormat; readonly matching: number } | undefined;
+  const faults = new Map<string, Error>();
+  const shownByKeys = new Set<string>();
   for (const format of formats) {
     try {
       const { entries, shown } = await probe(await openSource(withFormat(format.name)));
-      read++;
       const { layout, matching } = detectLayout({ store: kind, entries });
-      const named = storeSameValues(formats, shown, layout) ? shown : layout;
-      if (named === format.name && matching > (best?.matching ?? 0)) best = { format, matching, rawIds: entries.map(({ rawId }) => rawId) };
+      const told = storeSameValues(formats, shown, layout);
+      if (told && shown !== undefined) shownByKeys.add(shown);
+      const named = told ? shown : layout;
+      if (named === format.name && matching > (best?.matching ?? 0)) best = { format, matching };
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      // A format may need what this store has not, e.g. another prefix or another shape of table.
-      fault ??= error;
+      // A format may need what this store has not, e.g. another prefix, another shape of table or all keys on one server.
+      faults.set(format.name, error);
     }
   }
-  const format = best === undefined ? formats[0] : await springRepository(best.format, withFormat(best.format.name), best.rawIds);
-  if (read === 0 && fault !== undefined) throw fault;
-  if (format === undefined) throw new WherryError('config_invalid', `no session format is known for ${kind}`);
-  return format;
+  if (best !== undefined) return best.format;
+  const fault = [...shownByKeys].map((name) => faults.get(name)).find((each) => each !== undefined);
+  if (fault !== undefined) throw fault;
+  const [usual] = formats;
+  if (usual === undefined) throw new WherryError('config_invalid', `no session format is known for ${kind}`);
+  const [first] = faults.values();
+  if (first !== undefined && faults.size === formats.length) throw first;
+  return usual;
 }
 
 /** Of formats that store the same values the keys tell which it is. */

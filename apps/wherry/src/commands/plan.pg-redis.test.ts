@@ -94,13 +94,14 @@ async function restorePhp(own: typeof client, handler: string): Promise<void> {
     await own.set(`PHPREDIS_SESSION:${session}`, bytes(base64), { expiration: { type: 'EX', value: 600 } });
 }
 async function restoreSpring(own: typeof client, name: string): Promise<void> {
-  for (const [key, { fields, members, text }] of Object.entries(golden(`spring/golden/${name}.json`) as Record<string, GoldenKey>)) {
+  for (const [key, { life, fields, members, text }] of Object.entries(golden(`spring/golden/${name}.json`) as Record<string, GoldenKey>)) {
     if (fields !== undefined) {
       for (const [field, value] of Object.entries(fields)) await own.hSet(key, field, bytes(value));
       // As if it had been used just now.
       await own.hSet(key, 'lastAccessedTime', String(Date.now()));
     } else if (members !== undefined) await own.sAdd(key, members.map(bytes));
     else await own.set(key, bytes(text ?? ''));
+    if (life > 0) await own.pExpire(key, life);
   }
 }
 
