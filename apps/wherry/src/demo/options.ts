@@ -1,10 +1,13 @@
 import { WherryError } from '@wherry/core';
 import { parseSourceUrl } from '../config/index.ts';
+import type { ShardKind } from './shard-kind.ts';
 
 /** What the user of the demo chooses. */
 export interface DemoOptions {
   /** A Redis to take as the source; undefined: a DynamoDB-compatible store from npm. */
   readonly source: string | undefined;
+  /** What the shards run on. */
+  readonly shards: ShardKind;
   /** Sessions signed in before the migration. */
   readonly sessions: number;
   /** Virtual users who keep working. */

@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort, startDynamo, startPostgres } from '@wherry/embedded';
+import { freePort, startDynamo, startPostgres, type PostgresServer } from '@wherry/embedded';
 import { sourceRefKeyOf, sourceRefKeyText } from '@wherry/sessions';
 import { loadConfig, requireMasterKey, type WherryConfig } from '../config/index.ts';
 import { startChild, type Child } from './child.ts';
 import type { DemoOptions } from './options.ts';
+import { startMysqlShards } from './mysql-shards.ts';
+import { isOnMysql, type ShardKind } from './shard-kind.ts';
 
 /** Life of an access token in the demo: short, so that tokens run out and are exchanged again while one watches. */
 const TOKEN_SECONDS = 10;
@@ -59,13 +61,15 @@ async function build(
   closers.push(async () => rmSync(folder, { recursive: true, force: true }));
   const postgres = await startPostgres({ databases: ['control', 'shard0', 'shard1'] });
   closers.push(() => postgres.stop());
-  say('PostgreSQL runs: a control database and two shards');
+  const shardUrls = await openStageShards(options.shards, postgres, closers);
+  say(`PostgreSQL runs: a control database ${SHARD_TEXTS[options.shards]}`);
   const source = await openStageSource(options, closers, say);
   const [gatewayPort, authPort, legacyPort] = [await freePort(), await freePort(), await freePort()];
   const environment = stageEnvironment({
     folder,
     source,
-    postgresUrl: (database) => postgres.url(database),
+    controlUrl: postgres.url('control'),
+    shardUrls,
     gatewayPort,
     authPort,
     legacyPort,
@@ -107,6 +111,19 @@ async function build(
     },
     close,
   };
+}
+
+const SHARDS = ['shard0', 'shard1'];
+const SHARD_TEXTS: Readonly<Record<ShardKind, string>> = {
+  postgres: 'and two shards',
+  mysql: 'only; MariaDB runs with two shards',
+  mixed: 'and one shard; MariaDB runs with the other',
+};
+
+async function openStageShards(kind: ShardKind, postgres: PostgresServer, closers: (() => Promise<void>)[]): Promise<readonly string[]> {
+  const mysql = kind === 'postgres' ? undefined : await startMysqlShards(SHARDS);
+  if (mysql !== undefined) closers.push(() => mysql.stop());
+  return SHARDS.map((name, at) => (mysql !== undefined && isOnMysql(kind, at) ? mysql : postgres).url(name));
 }
 
 interface StageSource {
@@ -171,14 +188,23 @@ function statelessEnvironment(environment: Readonly<Record<string, string>>, aut
 interface StageFacts {
   readonly folder: string;
   readonly source: StageSource;
-  readonly postgresUrl: (database: string) => string;
+  readonly controlUrl: string;
+  readonly shardUrls: readonly string[];
   readonly gatewayPort: number;
   readonly authPort: number;
   readonly legacyPort: number;
 }
 
 /** The environment that every process of ours reads its configuration from. */
-function stageEnvironment({ folder, source, postgresUrl, gatewayPort, authPort, legacyPort }: StageFacts): Record<string, string> {
+function stageEnvironment({
+  folder,
+  source,
+  controlUrl,
+  shardUrls,
+  gatewayPort,
+  authPort,
+  legacyPort,
+}: StageFacts): Record<string, string> {
   const keyFile = join(folder, 'master-key');
   writeFileSync(keyFile, randomBytes(32).toString('base64'), { mode: 0o600 });
   const file = join(folder, 'wherry.config.json');
@@ -204,8 +230,8 @@ function stageEnvironment({ folder, source, postgresUrl, gatewayPort, authPort, 
   writeFileSync(file, JSON.stringify(settings, null, 2));
   return {
     WHERRY_CONFIG: file,
-    WHERRY_CONTROL_URL: postgresUrl('control'),
-    WHERRY_SHARDS_URLS: ['shard0', 'shard1'].map((name) => postgresUrl(name)).join(','),
+    WHERRY_CONTROL_URL: controlUrl,
+    WHERRY_SHARDS_URLS: shardUrls.join(','),
     WHERRY_MASTER_KEY_FILE: keyFile,
     [CLIENT_SECRET]: randomBytes(24).toString('hex'),
     WHERRY_GATEWAY_UPSTREAM_SECRET: randomBytes(24).toString('hex'),

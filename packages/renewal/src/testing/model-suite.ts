@@ -4,8 +4,8 @@ import type { Renewal } from '../renewal.ts';
 import { beginning, newSessionId, startFamilyCluster, type FamilyCluster, type FamilyInstance } from './cluster.ts';
 import { FamilyOracle } from './family-oracle.ts';
 
-/** A model run on every dialect. Control is the PostgreSQL of the project; the shards are on `shardServerUrl`. */
-export function modelSuite(shardServerUrl: () => string): void {
+/** A model run of so many histories on every dialect. Control is the PostgreSQL of the project; the shards are on `shardServerUrl`. */
+export function modelSuite(shardServerUrl: () => string, numRuns: number): void {
   let cluster: FamilyCluster;
   let instances: [FamilyInstance, FamilyInstance];
   beforeAll(async () => {
@@ -123,10 +123,10 @@ export function modelSuite(shardServerUrl: () => string): void {
           expect(family !== undefined).toBe(oracle.wouldRenew(credential, now, minimumGeneration));
         }
       }),
-      { numRuns: 60 },
+      { numRuns },
     );
-    // A model that sees one outcome only proves nothing.
-    expect([...seen.keys()].toSorted()).toEqual(['ended', 'expired', 'generation_old', 'renewed', 'reused']);
+    // A model that sees one outcome only proves nothing; few runs may miss a rare one.
+    if (numRuns >= 60) expect([...seen.keys()].toSorted()).toEqual(['ended', 'expired', 'generation_old', 'renewed', 'reused']);
   });
 
   /** All orders of some things. */

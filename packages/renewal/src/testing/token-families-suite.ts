@@ -152,6 +152,31 @@ export function tokenFamiliesSuite(shardServerUrl: () => string, unstorable: Par
     expect(await renew(begun.credential, T)).toMatchObject({ outcome: 'renewed', family: { id } });
   });
 
+  test('clients, keys and users are told apart by each byte, case and spaces at the end too', async () => {
+    const { families } = cluster;
+    const { credential } = await families.begin(beginning({ now: T, boundTo: 'thumb' }));
+    for (const part of [
+      { boundTo: 'THUMB' },
+      { boundTo: 'thumb ' },
+      { boundTo: 'thumb', clientId: 'Web' },
+      { boundTo: 'thumb', clientId: 'web ' },
+    ])
+      expect(await renew(credential, T, part)).toEqual({ outcome: 'unknown' });
+    expect(await renew(credential, T, { boundTo: 'thumb', clientId: 'web' })).toMatchObject({ outcome: 'renewed' });
+    const users = ['ada', 'Ada', 'ada ', 'adá'];
+    const begun = await Promise.all(users.map(async (userId) => families.begin(beginning({ now: T, userId, generation: 0 }))));
+    expect(await families.endUser('ada', 1)).toBe(1);
+    const left = await Promise.all(begun.map(async (each) => (await renew(each.credential, T)).outcome));
+    expect(left).toEqual(['ended', 'renewed', 'renewed', 'renewed']);
+    const sessionId = newSessionId();
+    for (const clientId of ['web', 'Web']) await families.begin(beginning({ now: T, sessionId, clientId }));
+    await families.noteProof(sessionId, 'Web', T);
+    expect(await families.evidenceOf(sessionId)).toMatchObject([
+      { clientId: 'Web', provedAt: T },
+      { clientId: 'web', provedAt: null },
+    ]);
+  });
+
   test('a family ends by any of its credentials, by its session, by its user; others go on', async () => {
     const { families } = cluster;
     const revoked = await families.begin(beginning({ now: T }));
