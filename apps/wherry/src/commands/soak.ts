@@ -1,5 +1,4 @@
-import { InvalidArgumentError, Option, type Command } from 'commander';
-import { SHARD_KINDS } from '../demo/shard-kind.ts';
+import { InvalidArgumentError, type Command } from 'commander';
 import type { SoakOptions } from '../soak/run-soak.ts';
 import type { Terminal } from '../terminal.ts';
 import { parseWhole } from './numbers.ts';
@@ -11,7 +10,6 @@ export function addSoakCommand(program: Command, terminal: Terminal): void {
     .description('run everything under live traffic while processes and servers fail by a schedule; a ledger judges')
     .option('--minutes <number>', 'how long faults are struck', parseMinutes, 5)
     .option('--seed <number>', "decides faults and users' choices", parseWhole, 1)
-    .addOption(new Option('--shards <kind>', 'what the two shards run on').choices(SHARD_KINDS).default('postgres'))
     .option('--sessions <number>', 'users signed in beforehand', parseWhole, 5000)
     .option('--users <number>', 'virtual users who keep working', parseWhole, 60)
     .action(async (options: SoakOptions) => (await import('../soak/run-soak.ts')).runSoak(options, terminal));
