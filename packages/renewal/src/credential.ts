@@ -37,16 +37,21 @@ export interface RenewalSelector {
 }
 
 /** The first credential of a new family. */
-export function newCredential(mode: FamilyMode, sessionId: bigint): RenewalCredential {
+export function newCredential(mode: FamilyMode, sessionId: bigint, familyId: bigint = newFamilyId()): RenewalCredential {
   if (sessionId <= 0n || sessionId > MAX_ID) throw new RangeError('the id of a session is a positive 63-bit number');
   return {
     mode,
     slot: slotOf(sessionId),
     sessionId,
-    familyId: (randomBytes(8).readBigUInt64BE() >> 1n) | 1n,
+    familyId,
     familySecret: randomBytes(SECRET_AT - FAMILY_SECRET_AT),
     secret: randomBytes(SECRET_BYTES),
   };
+}
+
+/** An id that no family has: 63 random bits. */
+export function newFamilyId(): bigint {
+  return (randomBytes(8).readBigUInt64BE() >> 1n) | 1n;
 }
 
 /** Another credential of the same family. */

@@ -1,4 +1,4 @@
-export { BEARER_PREFIX, RENEWAL_PREFIX, parseRenewalCredential, type RenewalSelector } from './credential.ts';
+export { BEARER_PREFIX, RENEWAL_PREFIX, newFamilyId, parseRenewalCredential, type RenewalSelector } from './credential.ts';
 export type { FamilySweep, FamilySweepOptions } from './dead-families.ts';
 export type { ClientEvidence } from './evidence.ts';
 export type { Family, FamilyEndReason, FamilyMode } from './family.ts';

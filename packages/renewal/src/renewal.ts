@@ -2,6 +2,8 @@ import type { Family, FamilyEndReason, FamilyMode } from './family.ts';
 
 /** What a family begins with. */
 export interface FamilyBeginning {
+  /** Of `newFamilyId`, where something that names the family is made before it; default a new one. */
+  readonly id?: bigint;
   readonly sessionId: bigint;
   readonly userId: string;
   readonly clientId: string;

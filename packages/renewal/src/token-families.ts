@@ -129,11 +129,11 @@ export class TokenFamilies {
 
   /** Begins a family. Each call makes one of its own: what other tabs or devices hold goes on to hold. Throws `config_invalid` for mode `bearer` while it is off. */
   async begin(beginning: FamilyBeginning): Promise<BegunFamily> {
-    const { sessionId, mode = 'credential', boundTo = null, now = null, ...rest } = beginning;
+    const { id: chosen, sessionId, mode = 'credential', boundTo = null, now = null, ...rest } = beginning;
     if (mode === 'bearer' && this.#maxBearerRenewals === 0)
       throw new WherryError('config_invalid', 'maxBearerRenewals is 0, so access tokens cannot be renewed without a credential');
     for (let turn = 0; turn < MAX_TURNS; turn++) {
-      const credential = newCredential(mode, sessionId);
+      const credential = newCredential(mode, sessionId, chosen);
       const { slot, familyId: id } = credential;
       const { outcome } = await this.#begin.underCurrent({
         ...rest,
@@ -187,17 +187,18 @@ export class TokenFamilies {
   }
 
   /**
-   * Ends the family of a credential, of whichever age (RFC 7009). False where it is none of a family, or another client's. Of mode
+   * Ends the family of a credential, of whichever age (RFC 7009), and answers its id, also where it had ended before: what a
+   * caller ends beside it may have been cut short. undefined where it is none of a family, or another client's. Of mode
    * `bearer` only where that is asked for: a `jti` is no secret, so the caller has verified the token that it is of.
    */
-  async end(credential: string, options: FamilyEnding = {}): Promise<boolean> {
+  async end(credential: string, options: FamilyEnding = {}): Promise<bigint | undefined> {
     const read = readCredential(credential);
-    if (read?.mode !== (options.mode ?? 'credential')) return false;
+    if (read?.mode !== (options.mode ?? 'credential')) return undefined;
     const row = await this.#rows.get({ slot: read.slot, id: read.familyId });
-    if (row === undefined || !isOfFamily(row, read)) return false;
-    if (options.clientId !== undefined && options.clientId !== row.family.clientId) return false;
+    if (row === undefined || !isOfFamily(row, read)) return undefined;
+    if (options.clientId !== undefined && options.clientId !== row.family.clientId) return undefined;
     await this.#end.underCurrent({ slot: read.slot, id: read.familyId, now: options.now ?? null, reason: 'revoked' });
-    return true;
+    return read.familyId;
   }
 
   /** Ends all families of a session, which has ended before: one that begins meanwhile is denied by the session. Idempotent. */

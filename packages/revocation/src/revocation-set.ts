@@ -24,6 +24,7 @@ export interface RevocationSetOptions {
 export interface RevocationSetSize {
   readonly sessions: number;
   readonly sessionTokens: number;
+  readonly families: number;
   readonly tokens: number;
   readonly users: number;
   readonly disabled: number;
@@ -49,16 +50,17 @@ const NEVER = 0xffff_ffff;
 const OVERFULL_MS = Number.MAX_SAFE_INTEGER;
 
 /**
- * Every revocation that is in force, held in memory and followed over the feed. Sessions, bounds of their tokens, single
- * tokens and users' generations lie in packed tables, a million in some 30 MB; who is disabled is few and lies in a Map.
+ * Every revocation that is in force, held in memory and followed over the feed. Sessions, bounds of their tokens, families,
+ * single tokens and users' generations lie in packed tables, a million in some 30 MB; who is disabled is few and lies in a Map.
  */
 export class RevocationSet implements FeedTopic, RevocationView {
   readonly topic: string = REVOCATION_TOPIC;
   readonly #options: RevocationSetOptions;
   readonly #clock: Clock;
   readonly #maxRecords: number;
-  /** Ended sessions and tokens: from which second on each may be forgotten. */
+  /** Ended sessions, families and tokens: from which second on each may be forgotten. */
   readonly #sessions: PackedTable;
+  readonly #families: PackedTable;
   readonly #tokens: PackedTable;
   /** By session, the second up to which its tokens are ended. */
   readonly #sessionTokens: PackedTable;
@@ -84,6 +86,7 @@ export class RevocationSet implements FeedTopic, RevocationView {
     this.#maxRecords = options.maxRecords ?? MAX_RECORDS;
     const seed = [randomInt(0x1_0000_0000), randomInt(0x1_0000_0000)] as const;
     this.#sessions = new PackedTable(idWords);
+    this.#families = new PackedTable(idWords);
     this.#tokens = new PackedTable(hashWords(seed));
     this.#sessionTokens = new PackedTable(idWords);
     this.#users = new PackedTable(userWords(seed));
@@ -92,6 +95,10 @@ export class RevocationSet implements FeedTopic, RevocationView {
 
   isSessionEnded(sid: string): boolean {
     return this.#sessions.get(sid) !== 0;
+  }
+
+  isFamilyEnded(fam: string): boolean {
+    return this.#families.get(fam) !== 0;
   }
 
   isTokenEnded(jti: string): boolean {
@@ -128,14 +135,16 @@ export class RevocationSet implements FeedTopic, RevocationView {
   }
 
   get size(): RevocationSetSize {
-    const [sessions, sessionTokens, tokens, users] = [this.#sessions, this.#sessionTokens, this.#tokens, this.#users];
+    const [sessions, sessionTokens, families] = [this.#sessions, this.#sessionTokens, this.#families];
+    const [tokens, users] = [this.#tokens, this.#users];
     return {
       sessions: sessions.size,
       sessionTokens: sessionTokens.size,
+      families: families.size,
       tokens: tokens.size,
       users: users.size,
       disabled: this.#disabledCount,
-      bytes: sessions.bytes + sessionTokens.bytes + tokens.bytes + users.bytes,
+      bytes: sessions.bytes + sessionTokens.bytes + families.bytes + tokens.bytes + users.bytes,
       overfull: this.#overfull,
     };
   }
@@ -145,8 +154,11 @@ export class RevocationSet implements FeedTopic, RevocationView {
    * ends and generations only ever add up, and of two words about a disabled user the one with the higher number counts.
    */
   note({ kind, key, value, seq }: RevocationChange): void {
-    // When a session or token may be forgotten is in the row, which the feed brings, or has brought.
-    const known = (kind === 'session' && this.isSessionEnded(key)) || (kind === 'token' && this.isTokenEnded(key));
+    // When a session, family or token may be forgotten is in the row, which the feed brings, or has brought.
+    const known =
+      (kind === 'session' && this.isSessionEnded(key)) ||
+      (kind === 'family' && this.isFamilyEnded(key)) ||
+      (kind === 'token' && this.isTokenEnded(key));
     if (!known) this.#apply({ kind, key, value, drained: false, expireTime: null, seq: Number(seq) });
     this.#version++;
   }
@@ -175,7 +187,8 @@ export class RevocationSet implements FeedTopic, RevocationView {
   }
 
   #records(): number {
-    return this.#sessions.size + this.#sessionTokens.size + this.#tokens.size + this.#users.size + this.#disabled.size;
+    const { size } = this.#disabled;
+    return this.#sessions.size + this.#sessionTokens.size + this.#families.size + this.#tokens.size + this.#users.size + size;
   }
 
   #apply(row: RevocationRow): void {
@@ -186,6 +199,9 @@ export class RevocationSet implements FeedTopic, RevocationView {
         return;
       case 'session_tokens':
         this.#endSessionTokens(row);
+        return;
+      case 'family':
+        this.#put(this.#families, key, forgetSecond(row));
         return;
       case 'token':
         this.#put(this.#tokens, key, forgetSecond(row));
@@ -240,6 +256,7 @@ export class RevocationSet implements FeedTopic, RevocationView {
     const keepBound = (notBefore: number): boolean => notBefore + this.#sessionTokensKeepS >= second;
     while (this.#sweepFrom < this.#sessions.segments) {
       this.#sessions.prune(this.#sweepFrom, keep);
+      this.#families.prune(this.#sweepFrom, keep);
       this.#tokens.prune(this.#sweepFrom, keep);
       this.#sessionTokens.prune(this.#sweepFrom, keepBound);
       this.#sweepFrom++;

@@ -48,6 +48,7 @@ describe('what is ended', () => {
     const seqs = [
       await revocations.endSession(end(77n)),
       await revocations.endToken({ jti: 'token-1', exp: second() + 300 }),
+      await revocations.endFamily({ id: 5n, reason: 'revoked' }),
       (await revocations.raiseGeneration('ann', 'tester', 'a test')).seq,
       (await revocations.raiseIssuerNotBefore(1000, 'tester', 'a test')).seq,
       (await revocations.disableUser('bob', 'tester', 'a test')).seq,
@@ -57,18 +58,21 @@ describe('what is ended', () => {
       set.isSessionEnded('78'),
       set.isTokenEnded('token-1'),
       set.isTokenEnded('token-2'),
+      set.isFamilyEnded('5'),
+      set.isFamilyEnded('77'),
+      set.isSessionEnded('5'),
       set.minimumGeneration('ann'),
       set.minimumGeneration('bob'),
       set.isUserDisabled('bob'),
       set.isUserDisabled('ann'),
       set.issuerNotBefore,
     ];
-    const expected = [true, false, true, false, 1, Number.POSITIVE_INFINITY, true, false, 1000];
+    const expected = [true, false, true, false, true, false, false, 1, Number.POSITIVE_INFINITY, true, false, 1000];
     expect(seen(one)).toEqual(expected);
     expect(await revocations.propagated(seqs.at(-1) ?? 0n)).toBe(true);
     expect(seen(other)).toEqual(expected);
     expect(seen({ set: await restarted() })).toEqual(expected);
-    expect(seqs).toEqual([1n, 2n, 3n, 4n, 5n]);
+    expect(seqs).toEqual([1n, 2n, 3n, 4n, 5n, 6n]);
   });
 
   test('is one act with its line in the audit log', async () => {
@@ -92,10 +96,11 @@ describe('what is ended', () => {
     await Promise.all([
       ...Array.from({ length: 300 }, (_, i) => revocations.endToken({ jti: `t${i % 100}`, exp: exp + (i % 7) })),
       ...Array.from({ length: 300 }, (_, i) => revocations.endSession(end(BigInt(i % 100)))),
+      ...Array.from({ length: 300 }, (_, i) => revocations.endFamily({ id: BigInt(i % 100) + 1n, reason: 'reused' })),
     ]);
-    expect(set.size).toMatchObject({ sessions: 100, tokens: 100 });
+    expect(set.size).toMatchObject({ sessions: 100, families: 100, tokens: 100 });
     const { rows } = await control.database.query<{ n: bigint; seq: bigint }>('SELECT count(*) AS n, max(seq) AS seq FROM revocation');
-    expect(rows[0]?.n).toBe(200n);
+    expect(rows[0]?.n).toBe(300n);
     expect(Number(rows[0]?.seq)).toBeLessThan(20);
   });
 });
@@ -273,7 +278,7 @@ describe('what is over', () => {
     monotonic = (): number => this.mono;
   }
 
-  const write = (kind: 'session' | 'session_tokens' | 'token', key: string, expireInMs: number): Promise<unknown> =>
+  const write = (kind: 'session' | 'session_tokens' | 'family' | 'token', key: string, expireInMs: number): Promise<unknown> =>
     control.database.query(
       `WITH n AS (INSERT INTO feed_topic AS t (topic, seq) VALUES ('revocation', 1) ON CONFLICT (topic) DO UPDATE SET seq = t.seq + 1 RETURNING seq)
        INSERT INTO revocation (kind, key, value, reason, expire_time, seq) SELECT $1, $2, CASE WHEN $1 = 'session_tokens' THEN (wherry_now() + $3 - $4) / 1000 ELSE 0 END, 'test', wherry_now() + $3, seq FROM n`,
@@ -287,6 +292,8 @@ describe('what is over', () => {
     await write('session', '2', -HOUR_MS);
     await write('token', 'b', KEEP_MS);
     await write('session_tokens', '3', -2 * HOUR_MS);
+    await write('family', '5', -2 * HOUR_MS);
+    await write('family', '6', -HOUR_MS);
     await write('session_tokens', '4', -HOUR_MS);
     const clock = new HandClock();
     const set = new RevocationSet({ database: control.database, staleMs: () => 0, clock });
@@ -300,6 +307,7 @@ describe('what is over', () => {
       true,
     ]);
     expect([set.sessionTokensNotBefore('3'), set.sessionTokensNotBefore('4') > 0, set.size.sessionTokens]).toEqual([0, true, 1]);
+    expect([set.isFamilyEnded('5'), set.isFamilyEnded('6'), set.size.families]).toEqual([false, true, 1]);
   });
 
   test.each([HOUR_MS, -HOUR_MS, 24 * HOUR_MS])('a clock that jumps by %i ms makes it forget nothing early', async (jump) => {

@@ -9,6 +9,7 @@ import {
   DISABLE_USER,
   ENABLE_USER,
   END_CHANGES,
+  END_FAMILIES,
   END_SESSIONS,
   END_TOKENS,
   MARK_DRAINED,
@@ -35,6 +36,12 @@ export interface TokenEnd {
   readonly jti: string;
   /** NumericDate; the record is forgotten when no clock takes the token for alive any more. */
   readonly exp: number;
+}
+
+/** The end of a family of refresh tokens, to be made durable. `reused`: by a replayed one. */
+export interface FamilyEnd {
+  readonly id: bigint;
+  readonly reason: 'revoked' | 'reused';
 }
 
 /** A session that is about to get another user or other authorities; see {@link Revocations.beginSessionChange}. */
@@ -104,6 +111,7 @@ export class Revocations implements Component {
   readonly #propagationMs: number;
   readonly #listeners: ChangeListener[] = [];
   readonly #ends: MicroBatcher<SessionEnd, bigint>;
+  readonly #families: MicroBatcher<FamilyEnd, bigint>;
   readonly #tokens: MicroBatcher<TokenEnd, bigint>;
   readonly #drained: MicroBatcher<bigint, void>;
   readonly #begun: MicroBatcher<SessionChange, bigint>;
@@ -114,6 +122,7 @@ export class Revocations implements Component {
     this.#propagationMs = options.propagationMs ?? 1000;
     const bounds = { maxSize: BATCH, maxInFlight: 1 };
     this.#ends = new MicroBatcher({ ...bounds, run: (items) => this.#endSessions(items) });
+    this.#families = new MicroBatcher({ ...bounds, run: (items) => this.#endFamilies(items) });
     this.#tokens = new MicroBatcher({ ...bounds, run: (items) => this.#endTokens(items) });
     this.#drained = new MicroBatcher({ ...bounds, run: (ids) => this.#markBatch(ids) });
     this.#begun = new MicroBatcher({ ...bounds, run: (items) => this.#changes(BEGIN_CHANGES, items) });
@@ -136,6 +145,14 @@ export class Revocations implements Component {
   /** Makes the end of a session durable and known to this process; answers its sequence number. Throws `control_unavailable`. */
   async endSession(end: SessionEnd): Promise<bigint> {
     return this.#ends.add(end);
+  }
+
+  /**
+   * Ends all access tokens of a family of refresh tokens: those that it gave, and those that were made from them. After the
+   * family itself, so that none is given any more. Throws `control_unavailable`.
+   */
+  async endFamily(end: FamilyEnd): Promise<bigint> {
+    return this.#families.add(end);
   }
 
   /**
@@ -235,7 +252,7 @@ export class Revocations implements Component {
   }
 
   async drain(): Promise<void> {
-    const batchers = [this.#ends, this.#tokens, this.#drained, this.#begun, this.#changed];
+    const batchers = [this.#ends, this.#families, this.#tokens, this.#drained, this.#begun, this.#changed];
     await Promise.all(batchers.map(async (batcher) => batcher.drained()));
   }
 
@@ -270,13 +287,23 @@ export class Revocations implements Component {
     return this.#ended('session', ids, END_SESSIONS, [ids, ...columns, this.#options.keepMs]);
   }
 
+  async #endFamilies(items: readonly FamilyEnd[]): Promise<bigint[]> {
+    const ids = items.map(({ id }) => id.toString());
+    return this.#ended('family', ids, END_FAMILIES, [ids, items.map(({ reason }) => reason), this.#options.keepMs]);
+  }
+
   async #endTokens(items: readonly TokenEnd[]): Promise<bigint[]> {
     const jtis = items.map(({ jti }) => jti);
     // As long after `exp` as a record is kept in all: skew and the longest request are part of that.
     return this.#ended('token', jtis, END_TOKENS, [jtis, items.map(({ exp }) => Math.floor(exp)), this.#options.keepMs]);
   }
 
-  async #ended(kind: 'session' | 'token', keys: readonly string[], statement: string, values: readonly unknown[]): Promise<bigint[]> {
+  async #ended(
+    kind: 'session' | 'family' | 'token',
+    keys: readonly string[],
+    statement: string,
+    values: readonly unknown[],
+  ): Promise<bigint[]> {
     const row = await this.#act<{ seq: bigint }>(statement, values);
     if (row === undefined) throw new Error('no termination record was written');
     const { seq } = row;

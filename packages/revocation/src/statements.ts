@@ -35,6 +35,15 @@ export const END_TOKENS: string = `
     expire_time = greatest(r.expire_time, excluded.expire_time), seq = excluded.seq
   RETURNING r.seq`;
 
+/** $2 ids, $3 reasons, $4 how long the record is kept. What is issued in this very moment has been read before and lives no longer. */
+export const END_FAMILIES: string = `
+  WITH next AS (${nextSeqSql('$1')})
+  INSERT INTO revocation AS r (kind, key, value, reason, expire_time, seq)
+  SELECT 'family', e.id, wherry_now() / 1000, e.reason, wherry_now() + ${kept('$4')}, next.seq
+  FROM next, (SELECT DISTINCT ON (id) * FROM unnest($2::text[], $3::text[]) AS e (id, reason)) e
+  ON CONFLICT (kind, key) DO UPDATE SET seq = excluded.seq
+  RETURNING r.seq`;
+
 /** `over`: the least that a bound rises to where there is one. */
 const raiseSessionTokens = (over: string): string => `
   INSERT INTO revocation AS r (kind, key, value, reason, expire_time, seq)

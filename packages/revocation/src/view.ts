@@ -8,6 +8,11 @@ export interface RevocationView {
   /** True when the one token with this `jti` was ended. Absent: this view knows of no single tokens. */
   isTokenEnded?(jti: string): boolean;
   /**
+   * True when the family of refresh tokens with this id (`fam`, decimal text) was ended: with it end all access tokens that
+   * it gave, and those that were made from them. Absent: this view knows of no families.
+   */
+  isFamilyEnded?(fam: string): boolean;
+  /**
    * Tokens that name this session and were issued at or before this second (NumericDate) are ended, while the session
    * lives on: it has another user or other authorities than they say. 0 where there is no such bound. Whoever reads a
    * session to issue a token for it asks before the reading, and issues it later than this. Absent: there are no such bounds.

@@ -16,6 +16,8 @@ export interface AccessTokenClaims {
   readonly client_id: string;
   /** Id of the session's row, decimal text; absent where no session stands behind the token. */
   readonly sid?: string;
+  /** Id of the family of refresh tokens that the token came with, decimal text; absent where it came with none. What ends the family ends it. */
+  readonly fam?: string;
   /** The user's generation at log-in. */
   readonly gen: number;
   readonly jti: string;

@@ -52,6 +52,8 @@ export interface TokenGrant extends TokenLimits {
   readonly act?: ActorClaim;
   /** Id of the session's row. */
   readonly sessionId?: bigint;
+  /** Id of the family of refresh tokens that the token comes with. */
+  readonly familyId?: bigint;
   /** The user's generation that is stamped on the session. */
   readonly generation: number;
   /** Second in which the session was read: `iat`. A revocation after that moment reaches the token. */
@@ -124,6 +126,7 @@ class AccessTokenIssuer {
       ...(typeof grant.username === 'string' && grant.username !== '' ? { username: grant.username } : {}),
       client_id: grant.clientId,
       ...(grant.sessionId === undefined ? {} : { sid: grant.sessionId.toString() }),
+      ...(grant.familyId === undefined ? {} : { fam: grant.familyId.toString() }),
       gen: grant.generation,
       iat: grant.issuedAt,
       auth_time: grant.authTime,

@@ -35,21 +35,24 @@ export function readUnproved(payload: Uint8Array): JsonObject | undefined {
 export function readClaims(payload: Uint8Array): AccessTokenClaims | undefined {
   const object = readUnproved(payload);
   if (object === undefined) return undefined;
-  const { iss, aud, sub, userId, authorities, username, client_id, sid, gen, jti, iat, nbf, exp, auth_time, scope, act, cnf } =
+  const { iss, aud, sub, userId, authorities, username, client_id, sid, fam, gen, jti, iat, nbf, exp, auth_time, scope, act, cnf } =
     object as Claims;
   if (!isText(iss) || !isAudience(aud) || !isText(sub) || !isText(client_id) || !isText(jti)) return undefined;
   if (!isUserId(userId, sub) || !isTexts(authorities) || !isCount(gen)) return undefined;
   if (!isTime(iat) || !isTime(exp) || exp <= iat || !isTime(auth_time)) return undefined;
   if (nbf !== undefined && !isTime(nbf)) return undefined;
   if (username !== undefined && !isText(username)) return undefined;
-  if (sid !== undefined && !isSessionId(sid)) return undefined;
-  if (isServiceSubject(sub) && !(sub === serviceSubject(client_id) && sid === undefined && username === undefined)) return undefined;
+  if (sid !== undefined && !isRowId(sid)) return undefined;
+  if (fam !== undefined && !isRowId(fam)) return undefined;
+  if (isServiceSubject(sub) && !(sub === serviceSubject(client_id) && sid === undefined && fam === undefined && username === undefined))
+    return undefined;
   if (scope !== undefined && !(isText(scope) && SCOPE.test(scope))) return undefined;
   if (act !== undefined && !isActor(act)) return undefined;
   if (cnf !== undefined && !isConfirmation(cnf)) return undefined;
   const optional = {
     ...(username === undefined ? {} : { username }),
     ...(sid === undefined ? {} : { sid }),
+    ...(fam === undefined ? {} : { fam }),
     ...(nbf === undefined ? {} : { nbf }),
     ...(scope === undefined ? {} : { scope }),
     ...(act === undefined ? {} : { act: frozen(act) }),
@@ -123,6 +126,6 @@ function isUserId(value: JsonValue | undefined, sub: string): value is number | 
 }
 
 /** The text of a positive 63-bit id, in its one decimal form: revocations are looked up by this text. */
-function isSessionId(value: JsonValue): value is string {
+function isRowId(value: JsonValue): value is string {
   return typeof value === 'string' && DECIMAL_ID.test(value) && BigInt(value) <= MAX_ID;
 }

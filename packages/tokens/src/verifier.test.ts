@@ -74,6 +74,19 @@ describe('a remembered token', () => {
     expect(reason(authority.verifier().verify(token))).toBe('token_ended');
   });
 
+  test('is refused after its family was ended, with all that came with it, and no other of its session', () => {
+    const authority = new TestAuthority();
+    const verifier = authority.verifier();
+    const tokens = [5n, 5n, 6n, undefined].map((familyId) => authority.issue(familyId === undefined ? {} : { familyId }));
+    const judged = (by: typeof verifier): string[] => tokens.map((text) => reason(by.verify(text)));
+    expect(judged(verifier)).toEqual(['accepted', 'accepted', 'accepted', 'accepted']);
+    authority.revocations.endFamily('5');
+    for (const by of [verifier, authority.verifier()]) expect(judged(by)).toEqual(['token_ended', 'token_ended', 'accepted', 'accepted']);
+    // The ids of families and of sessions are numbers alike.
+    authority.revocations.endFamily('77');
+    expect(judged(verifier)).toEqual(['token_ended', 'token_ended', 'accepted', 'accepted']);
+  });
+
   test('is refused after its session has changed, and one that was issued later is not', () => {
     const authority = new TestAuthority();
     const verifier = authority.verifier();

@@ -202,12 +202,13 @@ class AccessTokenVerifier<D> implements Verifier<D> {
   #judgeRevocation(entry: Entry<D>): Refused | undefined {
     // Read first: a change between here and the questions is then asked about again.
     const version = this.#revocations.version;
-    const { sid, sub, gen, iat, jti } = entry.verified.claims;
+    const { sid, fam, sub, gen, iat, jti } = entry.verified.claims;
     if (sid !== undefined && this.#revocations.isSessionEnded(sid)) return refused('token_session_ended');
     if (gen < this.#revocations.minimumGeneration(sub)) return refused('token_generation_old');
     if (sid !== undefined && iat <= (this.#revocations.sessionTokensNotBefore?.(sid) ?? 0)) return refused('token_session_changed');
     if (iat <= this.#revocations.issuerNotBefore) return refused('token_revoked');
     if (this.#revocations.isTokenEnded?.(jti) === true) return refused('token_ended');
+    if (fam !== undefined && this.#revocations.isFamilyEnded?.(fam) === true) return refused('token_ended');
     entry.revocationsVersion = version;
     return undefined;
   }

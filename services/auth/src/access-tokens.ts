@@ -1,6 +1,6 @@
 import { WherryError } from '@wherry/core';
 import type { RolloutPolicy } from '@wherry/rollout';
-import type { TokenLimits } from '@wherry/tokens';
+import type { TokenGrant, TokenLimits } from '@wherry/tokens';
 import type { FastifyReply } from 'fastify';
 import { ANONYMOUS_CLIENT, type RegisteredClient } from './clients.ts';
 import type { AuthContext } from './context.ts';
@@ -31,7 +31,8 @@ export function advise(context: AuthContext, reply: FastifyReply, userId: string
 }
 
 /** What is asked of an access token beside; by default all that the user may, for the service's own audience. */
-export type AccessTokenTerms = Pick<TokenLimits, 'audience' | 'scope' | 'cnf' | 'jti'> & { readonly authorities?: readonly string[] };
+export type AccessTokenTerms = Pick<TokenLimits, 'audience' | 'scope' | 'cnf' | 'jti'> &
+  Pick<TokenGrant, 'familyId'> & { readonly authorities?: readonly string[] };
 
 /**
  * The access token of a session: its `sid` is the row's id, `iat` the second in which it was read, and it does not

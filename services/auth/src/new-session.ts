@@ -1,4 +1,5 @@
 import { WherryError } from '@wherry/core';
+import { newFamilyId } from '@wherry/renewal';
 import { mintSessionToken, ownAttributes, type SessionKey } from '@wherry/sessions';
 import { signed, type AccessToken } from './access-tokens.ts';
 import type { RegisteredClient } from './clients.ts';
@@ -53,14 +54,15 @@ export async function beginSession(
     const policy = context.rollout.policyFor(identity.userId, client.id);
     requireLease(policy);
     const isBearer = policy.issueJwts && !renewable && renewsByItself(context, client, policy);
-    const session = await store(context, identity, client, { issueJwts: policy.issueJwts, isBearer });
     const wanted = !isBearer && policy.issueRenewals && client.grants.has('refresh_token') && (renewable || !policy.issueSessions);
+    const familyId = wanted ? newFamilyId() : undefined;
+    const session = await store(context, identity, client, { issueJwts: policy.issueJwts, isBearer, familyId });
     const { sessionToken, subject, ...rest } = session;
     return {
       ...rest,
       key: subject.key,
       sessionToken: policy.issueSessions ? sessionToken : undefined,
-      renewal: wanted ? await renewalMembers(context, { subject, clientId: client.id }) : isBearer ? { renewal: 'bearer' } : {},
+      renewal: wanted ? await renewalMembers(context, { subject, clientId: client.id, familyId }) : isBearer ? { renewal: 'bearer' } : {},
     };
   });
 }
@@ -81,15 +83,16 @@ async function store(
   context: AuthContext,
   { userId, username, authorities, generation }: Identity,
   client: RegisteredClient,
-  { issueJwts, isBearer }: { readonly issueJwts: boolean; readonly isBearer: boolean },
+  { issueJwts, isBearer, familyId }: { readonly issueJwts: boolean; readonly isBearer: boolean; readonly familyId: bigint | undefined },
 ): Promise<Stored> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { token: sessionToken, key } = mintSessionToken(await context.ids.next());
     const now = context.now();
     const sessionExpiresAt = now + Math.min(context.idleMs, context.absoluteMs);
     const subject = { key, userId, username, authorities, generation, clientId: client.id, readAt: now, createTime: now };
-    const jti = isBearer ? await beginBearerRenewal(context, { subject, clientId: client.id }) : undefined;
-    const access = issueJwts ? signed(context, subject, client, sessionExpiresAt, jti === undefined ? {} : { jti }) : undefined;
+    const bearer = isBearer ? await beginBearerRenewal(context, { subject, clientId: client.id }) : undefined;
+    const terms = familyId === undefined ? bearer : { familyId };
+    const access = issueJwts ? signed(context, subject, client, sessionExpiresAt, terms) : undefined;
     const outcome = await context.runtime.target.create({
       key,
       userId,

@@ -167,6 +167,7 @@ function apartFromChanges(view: RevocationView): RevocationView {
   return {
     isSessionEnded: (sid) => view.isSessionEnded(sid),
     isTokenEnded: (jti) => view.isTokenEnded?.(jti) === true,
+    isFamilyEnded: (fam) => view.isFamilyEnded?.(fam) === true,
     minimumGeneration: (userId) => view.minimumGeneration(userId),
     get issuerNotBefore() {
       return view.issuerNotBefore;

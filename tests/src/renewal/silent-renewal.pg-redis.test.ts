@@ -77,6 +77,18 @@ function credentialIn(answer: Response): string | undefined {
     .find((value) => value !== undefined);
 }
 
+/** Asks again until the answer says that every instance acts on it. */
+async function untilPropagated(ask: () => Promise<Response>): Promise<Response> {
+  return vi.waitFor(
+    async () => {
+      const answer = await ask();
+      expect(answer.headers.get('x-wherry-propagated')).toBe('true');
+      return answer;
+    },
+    { timeout: PATIENT_MS },
+  );
+}
+
 const seen = (answer: Response): readonly [number, string | null] => [answer.status, answer.headers.get('x-wherry-reason')];
 
 describe('an access token that has run out', () => {
@@ -147,6 +159,21 @@ describe('an access token that has run out', () => {
     expect((await ask(gateways[0], user.sessionToken)).status).toBe(200);
   });
 
+  it('once renewed, is refused by both gateways when the revocation of its refresh token is answered', async () => {
+    const user = await signIn();
+    const answer = await ask(gateways[0], user.expired, user.credential);
+    const token = answer.headers.get('x-wherry-access-token') ?? '';
+    const credential = credentialIn(answer) ?? '';
+    // Both have verified it before, and remember that.
+    for (const gateway of gateways) expect((await ask(gateway, token)).status).toBe(200);
+    const revoked = await untilPropagated(() =>
+      fetch(`${auths[1]?.url}/oauth/revoke`, { method: 'POST', body: new URLSearchParams({ token: credential }) }),
+    );
+    expect(revoked.status).toBe(200);
+    for (const gateway of gateways) expect(seen(await ask(gateway, token))).toEqual([401, 'token_ended']);
+    for (const gateway of gateways) expect((await ask(gateway, user.sessionToken)).status).toBe(200);
+  });
+
   it('is renewed by a repeat where the answer was lost', async () => {
     const user = await signIn();
     const [lost, again] = [await ask(gateways[0], user.expired, user.credential), await ask(gateways[1], user.expired, user.credential)];
@@ -196,17 +223,27 @@ describe('an auth service that cannot answer', () => {
 
   it('is asked once for all that come with one credential, and holds nobody longer than the time it is given', async () => {
     const user = await signIn();
-    let asked = 0;
-    const release: (() => void)[] = [];
+    let underWay = 0;
+    let mostAtOnce = 0;
+    const held: (() => void)[] = [];
+    let hold = true;
     answerWith = (end) => {
-      asked++;
-      release.push(() => end(503, '{}'));
+      mostAtOnce = Math.max(mostAtOnce, ++underWay);
+      const go = (): void => {
+        underWay--;
+        end(503, '{}');
+      };
+      if (hold) held.push(go);
+      else go();
     };
     const waiting = Promise.all(Array.from({ length: 20 }, () => ask(gateway, user.expired, user.credential)));
-    await vi.waitFor(() => expect(asked).toBe(1), { timeout: PATIENT_MS });
-    for (const go of release) go();
+    await vi.waitFor(() => expect(held.length).toBeGreaterThan(0), { timeout: PATIENT_MS });
+    // Time for the others to arrive; one that is later than the answer asks anew.
+    for (let n = 0; n < 5; n++) expect((await ask(gateway, user.sessionToken)).status).toBe(200);
+    hold = false;
+    for (const go of held) go();
     expect((await waiting).map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 503));
-    expect(asked).toBe(1);
+    expect(mostAtOnce).toBe(1);
     expect((await ask(gateway, user.sessionToken)).status).toBe(200);
   });
 });

@@ -7,7 +7,7 @@ import { openEntry, sealEntry } from './entry.ts';
 
 const key = deriveKey(Buffer.alloc(32, 1), 'revocation-stream');
 const change: fc.Arbitrary<RevocationChange> = fc.record({
-  kind: fc.constantFrom('session', 'session_tokens', 'token', 'user', 'disabled', 'issuer'),
+  kind: fc.constantFrom('session', 'session_tokens', 'family', 'token', 'user', 'disabled', 'issuer'),
   key: fc.string({ unit: 'binary', maxLength: 20 }),
   value: fc.nat(),
   seq: fc.bigInt({ min: 1n, max: 2n ** 53n - 1n }),

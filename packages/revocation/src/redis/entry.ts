@@ -18,7 +18,7 @@ export interface StreamEntry {
 const FORMAT = 1;
 /** Longest payload that is looked at, in characters. */
 const LONGEST = 1024 * 1024;
-const KINDS: ReadonlySet<string> = new Set<RevocationKind>(['session', 'session_tokens', 'token', 'user', 'disabled', 'issuer']);
+const KINDS: ReadonlySet<string> = new Set<RevocationKind>(['session', 'session_tokens', 'family', 'token', 'user', 'disabled', 'issuer']);
 
 /** Writes an entry for the stream of this name: in another one it counts for nothing. */
 export function sealEntry(key: KeyObject, stream: string, { at, changes }: StreamEntry): SealedEntry {

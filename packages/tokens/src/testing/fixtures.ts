@@ -71,6 +71,7 @@ export class TestKeys implements KeySource, SigningKeySource {
 export class TestRevocations implements RevocationView {
   readonly #sessions = new Set<string>();
   readonly #tokens = new Set<string>();
+  readonly #families = new Set<string>();
   readonly #bounds = new Map<string, number>();
   readonly #generations = new Map<string, number>();
   issuerNotBefore = 0;
@@ -97,6 +98,11 @@ export class TestRevocations implements RevocationView {
     this.version++;
   }
 
+  endFamily(fam: string): void {
+    this.#families.add(fam);
+    this.version++;
+  }
+
   changeSession(sid: string, notBefore: number): void {
     this.#bounds.set(sid, notBefore);
     this.version++;
@@ -104,6 +110,10 @@ export class TestRevocations implements RevocationView {
 
   sessionTokensNotBefore(sid: string): number {
     return this.#bounds.get(sid) ?? 0;
+  }
+
+  isFamilyEnded(fam: string): boolean {
+    return this.#families.has(fam);
   }
 
   isTokenEnded(jti: string): boolean {

@@ -15,7 +15,7 @@ import { revokeSchema } from './schemas.ts';
 
 /**
  * POST /oauth/revoke (RFC 7009): an access token ends alone, a session token with its session, a refresh token with its
- * family. What is unknown, or has ended, is answered the same: 200.
+ * family and all access tokens of that. What is unknown, or has ended, is answered the same: 200.
  */
 export function revokeRoute(app: FastifyInstance, context: AuthContext): void {
   app.post<{ Body: string | undefined }>('/oauth/revoke', { schema: revokeSchema }, async (request, reply) => {
@@ -29,7 +29,7 @@ export function revokeRoute(app: FastifyInstance, context: AuthContext): void {
 
 /** Whether every instance acts on it; undefined: there was nothing to end. Errors: `client_grant_refused`, 503 of every kind. */
 async function revoke(context: AuthContext, client: RegisteredClient, token: string): Promise<boolean | undefined> {
-  if (isRefreshToken(token)) return (await endRenewal(context, client, token)) ? true : undefined;
+  if (isRefreshToken(token)) return endRenewal(context, client, token);
   const kind = classifyCredential(token);
   try {
     if (kind === 'jwt') return await endAccessToken(context, client, token);

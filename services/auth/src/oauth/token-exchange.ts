@@ -1,4 +1,5 @@
 import { WherryError } from '@wherry/core';
+import { newFamilyId } from '@wherry/renewal';
 import { classifyCredential, sessionIdText } from '@wherry/sessions';
 import { isServiceSubject, type AccessTokenClaims, type ActorClaim } from '@wherry/tokens';
 import { accessTokenOf, requireIssuance } from '../access-tokens.ts';
@@ -53,23 +54,24 @@ async function ofSession(
   requireIssuance(policy);
   const terms = termsOf(context, client, form, { authorities: subject.authorities, offline: client.grants.has('refresh_token') });
   if (terms.offline === true) requireLease(policy);
-  const jti =
+  const bearer =
     terms.offline !== true && renewsByItself(context, client, policy)
       ? await beginBearerRenewal(context, { subject, clientId, boundTo: bindingOf(asked, jkt, '') })
       : undefined;
+  const familyId = terms.offline === true && policy.issueRenewals ? newFamilyId() : undefined;
   const access = await accessTokenOf(context, subject, asked, {
     ...terms,
     ...(jkt === undefined ? {} : { cnf: { jkt } }),
-    ...(jti === undefined ? {} : { jti }),
+    ...(familyId === undefined ? bearer : { familyId }),
   });
   const answered = answer(access.accessToken, access.tokenType, access.expiresIn, terms);
-  if (terms.offline !== true || !policy.issueRenewals) return jti === undefined ? answered : { ...answered, renewal: 'bearer' };
+  if (familyId === undefined) return bearer === undefined ? answered : { ...answered, renewal: 'bearer' };
   const ofTerms: RenewalTerms = {
     ...(form.has('audience') || form.has('resource') ? { audience: terms.audience } : {}),
     ...(terms.scope === undefined ? {} : { scope: terms.scope }),
   };
   const boundTo = bindingOf(asked, jkt, termsText(ofTerms));
-  const renewal = await beginRenewal(context, { subject, clientId, boundTo, terms: ofTerms });
+  const renewal = await beginRenewal(context, { subject, clientId, familyId, boundTo, terms: ofTerms });
   return {
     ...answered,
     scope: [...(terms.scope === undefined ? [] : [terms.scope]), OFFLINE_ACCESS].join(' '),
@@ -79,8 +81,8 @@ async function ofSession(
 }
 
 /**
- * The new token has the `iat`, `gen` and `sid` of its subject, so that whatever ends the subject's session, user or
- * issuer ends it too, also when that is on its way here this very moment; and it expires no later.
+ * The new token has the `iat`, `gen`, `sid` and `fam` of its subject, so that whatever ends the subject's session, user,
+ * family or issuer ends it too, also when that is on its way here this very moment; and it expires no later.
  */
 async function ofAccessToken(context: AuthContext, { form, client, jkt }: TokenRequest, token: string): Promise<TokenAnswer> {
   const { issuer, now, oauth } = context;
@@ -116,6 +118,7 @@ async function ofAccessToken(context: AuthContext, { form, client, jkt }: TokenR
     userId: claims.sub,
     ...(claims.username === undefined ? {} : { username: claims.username }),
     ...(claims.sid === undefined ? {} : { sessionId: BigInt(claims.sid) }),
+    ...(claims.fam === undefined ? {} : { familyId: BigInt(claims.fam) }),
     generation: claims.gen,
     authTime: claims.auth_time,
     sessionExpiresAt: null,

@@ -1,5 +1,5 @@
 import { WherryError } from '@wherry/core';
-import type { FamilyMode } from '@wherry/renewal';
+import type { BegunFamily, FamilyMode } from '@wherry/renewal';
 import type { RolloutPolicy } from '@wherry/rollout';
 import type { RegisteredClient } from '../clients.ts';
 import type { AuthContext } from '../context.ts';
@@ -18,6 +18,8 @@ export interface RenewalGrant {
 export interface RenewalBeginning {
   readonly subject: Pick<TokenSubject, 'key' | 'userId' | 'generation' | 'createTime' | 'legacy'>;
   readonly clientId: string;
+  /** The family that the access tokens which come with it name already; default a new one. */
+  readonly familyId?: bigint | undefined;
   /** What each renewal has to prove: see `bindingOf`. */
   readonly boundTo?: string | undefined;
   readonly terms?: RenewalTerms;
@@ -25,8 +27,8 @@ export interface RenewalBeginning {
 
 /** Begins a family of renewals. The caller has asked the policy. Errors: `shard_unavailable`, `slot_not_owned`. */
 export async function beginRenewal(context: AuthContext, beginning: RenewalBeginning): Promise<RenewalGrant> {
-  const { credential, until } = await begin(context, beginning, 'credential');
-  return { credential: refreshTokenText(credential, termsText(beginning.terms ?? {})), expiresIn: secondsLeft(context, until) };
+  const { family, until } = await begin(context, beginning, 'credential');
+  return { credential: refreshTokenText(family.credential, termsText(beginning.terms ?? {})), expiresIn: secondsLeft(context, until) };
 }
 
 /** Whether the access tokens of a client are to be renewed by themselves. */
@@ -38,22 +40,32 @@ export function renewsByItself(
   return renewal.maxBearerRenewals > 0 && issueRenewals && client.grants.has('expired-access-token');
 }
 
+/** What an access token says that is renewed by itself. */
+export interface BearerRenewalClaims {
+  readonly jti: string;
+  readonly familyId: bigint;
+}
+
 /** Begins a family whose credential is the `jti` of its access token; that carries its terms itself. Errors: as {@link beginRenewal}. */
-export async function beginBearerRenewal(context: AuthContext, beginning: Omit<RenewalBeginning, 'terms'>): Promise<string> {
-  return (await begin(context, beginning, 'bearer')).credential;
+export async function beginBearerRenewal(
+  context: AuthContext,
+  beginning: Omit<RenewalBeginning, 'terms' | 'familyId'>,
+): Promise<BearerRenewalClaims> {
+  const { credential: jti, id: familyId } = (await begin(context, beginning, 'bearer')).family;
+  return { jti, familyId };
 }
 
 async function begin(
   context: AuthContext,
-  { subject, clientId, boundTo }: RenewalBeginning,
+  { subject, clientId, familyId, boundTo }: RenewalBeginning,
   mode: FamilyMode,
-): Promise<{ readonly credential: string; readonly until: number }> {
+): Promise<{ readonly family: BegunFamily; readonly until: number }> {
   const { key, userId, generation, createTime, legacy } = subject;
   // As long as the session lives untouched, and a token beside: the last one of a session that is used to its end can still be renewed.
   const idleMs = (legacy?.idleMs ?? context.idleMs) + context.tokenLifeMs;
   // A carried-over session ends when its application says so; it is asked at every renewal.
   const absoluteExpiry = legacy === undefined ? createTime + context.absoluteMs : null;
-  const { credential } = await context.families.begin({
+  const family = await context.families.begin({
     sessionId: key.id,
     mode,
     userId,
@@ -61,9 +73,10 @@ async function begin(
     generation,
     idleMs,
     absoluteExpiry,
+    ...(familyId === undefined ? {} : { id: familyId }),
     ...(boundTo === undefined ? {} : { boundTo }),
   });
-  return { credential, until: Math.min(context.now() + idleMs, absoluteExpiry ?? Infinity) };
+  return { family, until: Math.min(context.now() + idleMs, absoluteExpiry ?? Infinity) };
 }
 
 /** Whole seconds until a moment (epoch ms), at least 0. */

@@ -4,7 +4,7 @@ import type { RegisteredClient } from '../clients.ts';
 import type { AuthContext } from '../context.ts';
 import type { ActiveToken } from '../oauth/introspection.ts';
 import { usualAudience } from '../oauth/token-terms.ts';
-import { presenting } from './refresh.ts';
+import { inspectPresented, presenting } from './refresh.ts';
 import { readRefreshToken } from './refresh-token-text.ts';
 import { sessionById } from './session-by-id.ts';
 
@@ -17,7 +17,7 @@ export async function inspectRenewal(context: AuthContext, client: RegisteredCli
   if (token === undefined) return undefined;
   const { subject } = await sessionById(context, token.selector.sessionId);
   const minimumGeneration = context.runtime.ended.minimumGeneration(subject.userId);
-  const family = await context.families.inspect({ ...presenting(client, undefined, token), minimumGeneration });
+  const family = await inspectPresented(context, presenting({ client, jkt: undefined }, token, minimumGeneration));
   if (family === undefined || family.userId !== subject.userId) return undefined;
   const { oauth } = context;
   const { terms } = token;

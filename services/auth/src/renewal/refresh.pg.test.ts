@@ -186,6 +186,37 @@ describe('what a refresh token is bound to', () => {
     expect((await one.exchange(refreshOf(next))).status).toBe(200);
   });
 
+  it('is nothing where no key was proved when it began, with terms or without: its client may begin to', async () => {
+    const { username } = await register(one, ['user', 'orders:write']);
+    const ann = await logIn(one, username);
+    const narrow = { client_id: 'page', scope: 'orders:write offline_access' };
+    for (const more of [{ client_id: 'page' }, narrow]) {
+      let token = await begun(ann, more);
+      // At first, after one without, and with another key: the access token is bound, the family is not.
+      for (const key of [await proofKey(), undefined, await proofKey()]) {
+        const headers = key === undefined ? {} : await key.proof('POST', TOKEN_URL);
+        const renewed = await one.exchange({ ...refreshOf(token), client_id: 'page', scope: 'orders:write' }, headers);
+        expect([renewed.status, renewed.body['code']]).toEqual([200, undefined]);
+        const said = claims(renewed.body['access_token']);
+        expect([said['authorities'], said['cnf']]).toEqual([['orders:write'], key === undefined ? undefined : { jkt: key.jkt }]);
+        token = String(renewed.body['refresh_token']);
+      }
+      // It is still the one of its terms.
+      const forged = `${token.split('.')[0]}.${Buffer.from('{"scope":"user"}').toString('base64url')}`;
+      for (const headers of [{}, await (await proofKey()).proof('POST', TOKEN_URL)])
+        if (more === narrow)
+          expect(refused(await one.exchange(refreshOf(forged), headers))).toEqual([400, 'invalid_grant', 'renewal_unknown']);
+    }
+    // One that a key was proved for stays with that key, terms or not.
+    const key = await proofKey();
+    for (const more of [{ client_id: 'page' }, narrow]) {
+      const token = await begun(ann, more, await key.proof('POST', TOKEN_URL));
+      for (const headers of [{}, await (await proofKey()).proof('POST', TOKEN_URL)])
+        expect(refused(await one.exchange(refreshOf(token), headers))).toEqual([400, 'invalid_grant', 'renewal_unknown']);
+      expect((await one.exchange(refreshOf(token), await key.proof('POST', TOKEN_URL))).status).toBe(200);
+    }
+  });
+
   it('is nothing that a stranger could guess from a session', async () => {
     const ann = await logIn(one);
     const token = await begun(ann);

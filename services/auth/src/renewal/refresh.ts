@@ -1,5 +1,5 @@
 import { WherryError, isWherryError } from '@wherry/core';
-import type { Family, Renewal } from '@wherry/renewal';
+import type { CredentialRenewal, Family, Renewal } from '@wherry/renewal';
 import type { SessionRecord } from '@wherry/sessions';
 import { accessTokenOf } from '../access-tokens.ts';
 import { ANONYMOUS_CLIENT, type RegisteredClient } from '../clients.ts';
@@ -32,13 +32,13 @@ export async function refresh(context: AuthContext, request: TokenRequest): Prom
   const token = readRefreshToken(request.form.required('refresh_token'));
   if (token === undefined) throw unknownRenewal();
   const session = await liveOrRefused(context, token.selector.sessionId);
-  const presented = presenting(request.client, request.jkt, token);
   const minimumGeneration = generationOf(context, session);
-  await checkTerms(context, request, token, session, { ...presented, minimumGeneration });
+  const presented = presenting(request, token, minimumGeneration);
+  await checkTerms(context, request, token, session, presented);
   // Before the family takes its step: a step after which nothing can be signed is a reply lost for as long as that lasts, and a
   // credential whose successor nobody was given for longer than the window counts as stolen.
   context.keys.signingKey();
-  const renewal = await context.families.renew({ ...presented, minimumGeneration });
+  const renewal = await renewPresented(context, presented);
   noteRefusal(context, renewal, session instanceof WherryError ? session : undefined);
   const renewed = await renewedOrRefused(context, renewal, session);
   const { userId, clientId } = renewed.family;
@@ -64,7 +64,11 @@ async function answered(
   const owner = ownerOf(context, family);
   const terms = renewedTerms(context, owner, request, token, subject);
   const { jkt } = request;
-  const access = await accessTokenOf(context, subject, owner, { ...terms, ...(jkt === undefined ? {} : { cnf: { jkt } }) });
+  const access = await accessTokenOf(context, subject, owner, {
+    ...terms,
+    familyId: family.id,
+    ...(jkt === undefined ? {} : { cnf: { jkt } }),
+  });
   const sessionToken = mayMint(context, family, token, record) ? await mintSibling(context, record) : undefined;
   return {
     access_token: access.accessToken,
@@ -91,18 +95,45 @@ function mayMint(
   return termsText === '' && (boundTo === null || isOfClient(boundTo));
 }
 
-/** What presents a refresh token: who has named no client shows nothing but the token, as a gateway that renews for a browser. */
+/**
+ * What presents a refresh token, in one way or in two: who has named no client shows nothing but the token, as a gateway that renews
+ * for a browser. A family of nobody takes whoever has the token; where it has terms, its binding is that of the terms alone,
+ * also for a client that has begun to send proofs, or got a secret, since.
+ */
 export function presenting(
-  client: RegisteredClient,
-  jkt: string | undefined,
+  { client, jkt }: Pick<TokenRequest, 'client' | 'jkt'>,
   { credential, termsText }: RefreshToken,
-): { readonly credential: string; readonly clientId?: string; readonly boundTo?: string } {
-  const boundTo = bindingOf(client, jkt, termsText);
-  return {
+  minimumGeneration: number,
+): readonly CredentialRenewal[] {
+  const bindings = new Set([bindingOf(client, jkt, termsText), bindingOf(undefined, undefined, termsText)]);
+  return [...bindings].map((boundTo) => ({
     credential,
+    minimumGeneration,
     ...(client.id === ANONYMOUS_CLIENT ? {} : { clientId: client.id }),
     ...(boundTo === undefined ? {} : { boundTo }),
-  };
+  }));
+}
+
+/** The family that would be renewed for what is presented. */
+export async function inspectPresented(
+  { families }: Pick<AuthContext, 'families'>,
+  ways: readonly CredentialRenewal[],
+): Promise<Family | undefined> {
+  for (const way of ways) {
+    const family = await families.inspect(way);
+    if (family !== undefined) return family;
+  }
+  return undefined;
+}
+
+/** What is unknown one way has changed nothing, so it may be asked the other way. */
+async function renewPresented({ families }: AuthContext, ways: readonly CredentialRenewal[]): Promise<Renewal> {
+  let renewal: Renewal = { outcome: 'unknown' };
+  for (const way of ways) {
+    renewal = await families.renew(way);
+    if (renewal.outcome !== 'unknown') break;
+  }
+  return renewal;
 }
 
 /** A session that is there, or the refusal of one that is not; nobody is told which before he has proved the family. */
@@ -133,11 +164,11 @@ async function checkTerms(
   request: TokenRequest,
   token: RefreshToken,
   session: Session,
-  presented: Parameters<AuthContext['families']['inspect']>[0],
+  presented: readonly CredentialRenewal[],
 ): Promise<void> {
   const { form } = request;
   if (session instanceof WherryError || !['scope', 'audience', 'resource'].some((name) => form.has(name))) return;
-  const family = await context.families.inspect(presented);
+  const family = await inspectPresented(context, presented);
   if (family !== undefined) renewedTerms(context, ownerOf(context, family), request, token, session.subject);
 }
 

@@ -39,7 +39,11 @@ export async function renewExpired(context: AuthContext, { form, client, jkt }: 
   const { subject } = foundOf(session);
   if (family.sessionId !== subject.key.id || sessionIdText(family.sessionId) !== sid) throw unknownRenewal();
   const owner = ownerOf(context, family, 'expired-access-token');
-  const access = await accessTokenOf(context, subject, owner, { ...termsOf(claims, subject.authorities), jti: successor });
+  const access = await accessTokenOf(context, subject, owner, {
+    ...termsOf(claims, subject.authorities),
+    jti: successor,
+    familyId: family.id,
+  });
   context.rolloutSide.renewed(family.userId, family.clientId, 'ok');
   return {
     access_token: access.accessToken,

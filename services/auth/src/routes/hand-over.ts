@@ -1,4 +1,5 @@
 import { WherryError, isWherryError } from '@wherry/core';
+import { newFamilyId } from '@wherry/renewal';
 import { sessionIdText } from '@wherry/sessions';
 import { userIdClaim } from '@wherry/tokens';
 import type { FastifyInstance } from 'fastify';
@@ -66,11 +67,13 @@ async function carried(
   if (!policy.acceptSessions)
     throw new WherryError('credential_kind_refused', 'sessions of applications are not accepted any more; hand over without one');
   if (body.renewable === true) requireLease(policy);
-  const access = policy.issueJwts ? await accessTokenOf(context, subject, client) : undefined;
   const wanted = body.renewable === true && policy.issueRenewals && client.grants.has('refresh_token');
+  const familyId = wanted ? newFamilyId() : undefined;
+  const terms = familyId === undefined ? {} : { familyId };
+  const access = policy.issueJwts ? await accessTokenOf(context, subject, client, terms) : undefined;
   return {
     ...access,
-    ...(wanted ? await renewalMembers(context, { subject, clientId: client.id }) : {}),
+    ...(wanted ? await renewalMembers(context, { subject, clientId: client.id, familyId }) : {}),
     sessionId: sessionIdText(subject.key.id),
     authorities: subject.authorities,
   };
