@@ -83,10 +83,11 @@ export class PhaseBench implements AsyncDisposable {
     this.issuer = createIssuer({ keys, issuer: ISSUER, audience: AUDIENCE, lifeS: TOKEN_S });
   }
 
-  /** `redisUrl`: of the source, by whichever way its readers come to it. */
-  static async create(postgresUrl: string, redisUrl: string): Promise<PhaseBench> {
+  /** `redisUrl`: of the source, by whichever way its readers come to it. The shards are on `shardServerUrl`. */
+  static async create(postgresUrl: string, redisUrl: string, shardServerUrl: string = postgresUrl): Promise<PhaseBench> {
     const cluster = await startCluster(postgresUrl, {
       side: 'source',
+      shardServerUrl,
       controlSchema: [revocationSchema, tokensSchema, rolloutSchema, sessionsControlSchema, authControlSchema],
       shardSchema: [sessionsShardSchema, authShardSchema, tokenFamilySchema],
     });
