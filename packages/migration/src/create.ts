@@ -2,6 +2,7 @@ import { WherryError, silentLogger, type Logger } from '@wherry/core';
 import { SourceOffset, type SessionDecoder, type SessionRuntime, type SourceChangeFeed, type SourceStore } from '@wherry/sessions';
 import type { ApplyStep } from './capture/apply-changes.ts';
 import { Capture } from './capture/capture.ts';
+import { keptGenerations } from './capture/kept-generations.ts';
 import { labelledSource } from './capture/labelled-source.ts';
 import type { MigrationContext } from './context.ts';
 import { Journal } from './journal/journal.ts';
@@ -31,7 +32,7 @@ export interface MigrationOptions {
   readonly defaultIdleMs?: number;
   /** Life of a tombstone in the source: longest session + longest repair; default 31 days. */
   readonly tombstoneMs?: number;
-  /** Sessions read from a store and written at a time, 1 to 5000, where the operator has said nothing; default 1000. */
+  /** Sessions read from a store and written at a time, 1 to 5000, where the operator has said nothing; default 2000. */
   readonly batchSize?: number;
   /** Sessions a second of this process at most, whatever its share of the operator's rate; 0, the default: only that one counts. */
   readonly maxRate?: number;
@@ -85,7 +86,7 @@ export async function createMigration(options: MigrationOptions): Promise<Migrat
     refs: runtime.refs,
     defaultIdleMs: options.defaultIdleMs ?? DAY_MS,
     tombstoneMs: options.tombstoneMs ?? 31 * DAY_MS,
-    target: runtime.target,
+    target: keptGenerations(runtime.target, runtime.control, runtime.ended),
     shards: runtime.shards,
     slots: runtime.slots,
     ended: runtime.ended,
@@ -97,7 +98,7 @@ export async function createMigration(options: MigrationOptions): Promise<Migrat
       progress,
       signal,
       maxRate: options.maxRate ?? 0,
-      batchSize: options.batchSize ?? 1000,
+      batchSize: options.batchSize ?? 2000,
       limits: options.limits ?? NO_LIMITS,
       patienceMs: options.patienceMs ?? 10_000,
       look: (limits) => lookAtStores({ source, shards: runtime.shards, limits, signal }),
@@ -118,7 +119,7 @@ export async function createMigration(options: MigrationOptions): Promise<Migrat
     options.capture === undefined
       ? undefined
       : new Capture({
-          context: { ...shared, source, ...(options.captureAt === undefined ? {} : { at: options.captureAt }) },
+          context: { ...shared, source, target: runtime.target, ...(options.captureAt === undefined ? {} : { at: options.captureAt }) },
           feed: options.capture,
           released: options.writers !== 'captured',
           instance: () => runtime.instance.id,

@@ -14,7 +14,11 @@ import {
 } from '@wherry/sessions';
 import type { SessionRead } from '@wherry/sessions/sql';
 import type { MigrationContext } from '../context.ts';
+import { bury } from './bury.ts';
+import type { Case, DecidedCase, Decision } from './case.ts';
+import { judgeLogIns } from './judge-log-ins.ts';
 import type { PendingChange } from './pending-changes.ts';
+import type { RaisedUsers } from './raised-users.ts';
 
 /** How much earlier a session may run out at a source whose touches come from the target. */
 const LATE_TOUCHES_MS = 60_000;
@@ -26,16 +30,20 @@ export interface ApplyContext extends Pick<
   | 'decode'
   | 'refs'
   | 'target'
+  | 'shards'
   | 'slots'
   | 'ended'
   | 'revocations'
   | 'repairs'
   | 'now'
   | 'sourceOffsetMs'
+  | 'sourceDoubted'
   | 'tombstoneMs'
   | 'defaultIdleMs'
 > {
   readonly source: SourceStore;
+  /** What is known of users whose generation was raised; absent where nothing can be. */
+  readonly raised?: RaisedUsers;
   /** Awaited between the steps; for tests. */
   readonly at?: (step: ApplyStep) => Promise<void>;
 }
@@ -52,29 +60,6 @@ export interface Applied {
   /** Their slots changed hands: to be applied again, by another reading. */
   readonly again: readonly PendingChange[];
 }
-
-/** One session that something happened to, with both its sides. */
-interface Case {
-  readonly change: PendingChange;
-  readonly key: SessionKey;
-  readonly session: SourceSession | undefined;
-  readonly row: SessionRead;
-  readonly epoch: number;
-  readonly side: 'source' | 'target';
-}
-
-/** What is to be done about it. */
-type Decision =
-  | { readonly do: 'nothing' }
-  /** It was ended past us. */
-  | { readonly do: 'end' }
-  /** It has ended: both sides are made to say so. */
-  | { readonly do: 'bury' }
-  /** It has ended, and the source says so. */
-  | { readonly do: 'tombstone' }
-  | { readonly do: 'put'; readonly record: SessionRecord; readonly tokensEnd: boolean }
-  | { readonly do: 'letter'; readonly letter: DeadLetter; readonly tokensEnd: boolean }
-  | { readonly do: 'restore' };
 
 /**
  * Brings what happened at the source to the target: reads each session again and writes that, ends what was ended, and ends
@@ -104,10 +89,14 @@ export async function applyChanges(context: ApplyContext, changes: readonly Pend
     const { epoch, side } = context.slots.entry(key.slot);
     return [{ change, key, row, session: sessions[index], epoch, side }];
   });
-  const decided = cases.map((one) => ({ ...one, decision: decide(context, one, label) }));
+  const decided = await judgeLogIns(
+    context,
+    cases.map((one) => ({ ...one, decision: decide(context, one, label) })),
+  );
   await Promise.all(decided.map(async ({ key, decision }) => endTokens(context, key, decision)));
   await context.at?.('tokens-ended');
   await Promise.all(decided.map(async ({ key, change, decision }) => end(context, key, change.rawId, decision)));
+  for (const { foundDead } of decided) if (foundDead === true) context.raised?.foundDead();
   await context.at?.('ends-applied');
   const again = await write(context, decided);
   await context.at?.('written');
@@ -207,17 +196,7 @@ async function end(context: ApplyContext, key: SessionKey, rawId: string, decisi
   }
 }
 
-async function bury(context: ApplyContext, key: SessionKey, rawId: string): Promise<void> {
-  const passage = await context.slots.enter(key.slot);
-  try {
-    await context.source.end(rawId, context.tombstoneMs, passage.epoch);
-  } finally {
-    passage.leave();
-  }
-  await context.target.end(key, context.now());
-}
-
-async function write(context: ApplyContext, decided: readonly (Case & { readonly decision: Decision })[]): Promise<PendingChange[]> {
+async function write(context: ApplyContext, decided: readonly DecidedCase[]): Promise<PendingChange[]> {
   const puts = decided.flatMap(({ decision, ...one }) => (decision.do === 'put' ? [{ ...one, record: decision.record }] : []));
   const letters = decided.flatMap(({ decision }) => (decision.do === 'letter' ? [decision.letter] : []));
   const outcomes = await context.target.putMany(

@@ -1,6 +1,7 @@
 import { WherryError } from '@wherry/core';
 import type { Database, Queryable } from '@wherry/core/control';
 import type { FeedPosition } from '@wherry/sessions';
+import type { SettledStart } from './raised-users.ts';
 
 /** Where the capture stands, as operators and gates see it. Times in epoch ms of the control database. */
 export interface CaptureView {
@@ -26,14 +27,14 @@ export interface CaptureView {
 }
 
 /** What a capture goes on from. */
-export interface CaptureCheckpoint {
+export interface CaptureCheckpoint extends SettledStart {
   readonly position: FeedPosition | null;
   readonly base: number;
   readonly ceiling: number;
 }
 
 /** What is written down from time to time. */
-export interface CaptureReport {
+export interface CaptureReport extends SettledStart {
   readonly state: CaptureView['state'];
   readonly position: FeedPosition;
   readonly ceiling: number;
@@ -53,7 +54,7 @@ const CLAIM = `
   ON CONFLICT (id) DO UPDATE SET leader = $1, kind = $2, reliable = $3, released_at = CASE WHEN $4 THEN coalesce(c.released_at, wherry_now()) END
   WHERE c.leader IS NULL OR c.leader = $1
      OR NOT EXISTS (SELECT FROM instance i WHERE i.id = c.leader AND i.state = 'live' AND i.lease_until > wherry_now())
-  RETURNING history, at, detail, base, ceiling`;
+  RETURNING history, at, detail, base, ceiling, whole, settled_seq`;
 
 interface CheckpointRow {
   readonly history: string | null;
@@ -61,6 +62,8 @@ interface CheckpointRow {
   readonly detail: string;
   readonly base: bigint;
   readonly ceiling: bigint;
+  readonly whole: boolean;
+  readonly settled_seq: bigint;
 }
 
 interface ViewRow {
@@ -112,6 +115,18 @@ export async function readLabel(database: Queryable): Promise<number | undefined
   return row === undefined ? undefined : Number(row.label);
 }
 
+/** Longer without a word from a capture: none judges. */
+const SILENT_MS = 5000;
+
+/** True while a capture finds out which sessions of raised users are log-ins. */
+export async function judgesLogIns(database: Queryable): Promise<boolean> {
+  const { rows } = await database.query(
+    `SELECT FROM migration_capture WHERE reliable AND whole AND state = 'live' AND updated_at > wherry_now() - $1::bigint`,
+    [SILENT_MS],
+  );
+  return rows.length > 0;
+}
+
 /** The capture's durable memory; every write but the claim is for who holds the lead only (`lease_lost`). */
 export class CaptureRow {
   readonly #database: Database;
@@ -127,22 +142,23 @@ export class CaptureRow {
     const { rows } = await this.#database.query<CheckpointRow>(CLAIM, [this.#instance(), kind, reliable, released]);
     const row = rows[0];
     if (row === undefined) return undefined;
-    const { history, at, detail, base, ceiling } = row;
+    const { history, at, detail, base, ceiling, whole, settled_seq: settled } = row;
     const position = history === null ? null : { history, at: Number(at), detail };
-    return { position, base: Number(base), ceiling: Number(ceiling) };
+    return { position, base: Number(base), ceiling: Number(ceiling), whole, settled };
   }
 
   /** It begins anew at `position`, with labels above all that were given out before. */
   async begin({ history, at, detail }: FeedPosition, base: number, ceiling: number): Promise<void> {
     await this.#write(
-      `state = 'beginning', history = $2, at = $3, detail = $4, base = $5, ceiling = $6, begun_at = wherry_now(), fault = NULL`,
+      `state = 'beginning', history = $2, at = $3, detail = $4, base = $5, ceiling = $6, begun_at = wherry_now(), whole = false, settled_seq = 0,
+       fault = NULL`,
       [history, at, detail, base, ceiling],
     );
   }
 
   /** Something happened that is not known in its parts: both sides have to be compared anew. */
   async lostSight(): Promise<void> {
-    await this.#write('begun_at = wherry_now()', []);
+    await this.#write('begun_at = wherry_now(), whole = false, settled_seq = 0', []);
   }
 
   /** Before labels above the old ceiling are given out. */
@@ -150,11 +166,11 @@ export class CaptureRow {
     await this.#write('ceiling = $2', [ceiling]);
   }
 
-  async report({ state, position, ceiling, lagMs, lagBytes, foreign, strays }: CaptureReport): Promise<void> {
+  async report({ state, position, ceiling, lagMs, lagBytes, foreign, strays, whole, settled }: CaptureReport): Promise<void> {
     await this.#write(
       `state = $2, history = $3, at = $4, detail = $5, ceiling = $6, lag_ms = $7, lag_bytes = $8,
-       foreign_at = CASE WHEN $9 THEN wherry_now() ELSE foreign_at END, strays = strays + $10, fault = NULL`,
-      [state, position.history, position.at, position.detail, ceiling, Math.round(lagMs), lagBytes, foreign, strays],
+       foreign_at = CASE WHEN $9 THEN wherry_now() ELSE foreign_at END, strays = strays + $10, whole = $11, settled_seq = $12, fault = NULL`,
+      [state, position.history, position.at, position.detail, ceiling, Math.round(lagMs), lagBytes, foreign, strays, whole, settled],
     );
   }
 

@@ -6,6 +6,8 @@ export type Removal = 'ended' | 'ran_out' | 'unknown';
 /** What happened to one session since it was last looked at. */
 export interface PendingChange {
   readonly rawId: string;
+  /** It was found there, by a snapshot or a pass: nobody knows since when. */
+  present: boolean;
   /** The gravest removal among what happened; undefined: none. What was removed before its time stays ended, whatever came after. */
   removal: Removal | undefined;
   /** When that was heard of, source's clock, epoch ms. */
@@ -47,7 +49,7 @@ export class PendingChanges {
 
   /** A session that is there; nothing happened to it. */
   addPresent(rawId: string): void {
-    this.#of(rawId);
+    this.#of(rawId).present = true;
   }
 
   /** `heardAt`: when the change was heard of, source's clock, epoch ms: it was made then or earlier. */
@@ -81,6 +83,7 @@ export class PendingChanges {
     if (pending === undefined) {
       pending = {
         rawId,
+        present: false,
         removal: undefined,
         removedAt: 0,
         values: [],

@@ -58,11 +58,24 @@ export async function readCarried(context: CarriedContext, rawId: string): Promi
     if (read.state === 'live' && side === 'source' && !context.lease.leaseValid && (await endedAtTarget(context, key)))
       return { state: 'ended' };
     if (context.ended.isSessionEnded(sid)) return { state: 'ended' };
-    if (read.state === 'live' && read.userId !== null && read.userGeneration < context.ended.minimumGeneration(read.userId))
-      return { state: 'ended' };
-    return read.state === 'live' ? { ...read, tokensNotBefore } : read;
+    if (read.state !== 'live') return read;
+    const userGeneration = await livingGeneration(context, read);
+    return userGeneration === undefined ? { state: 'ended' } : { ...read, userGeneration, tokensNotBefore };
   }
   throw new WherryError('slot_not_owned', 'the slot kept changing its owner');
+}
+
+/**
+ * The generation by which a session lives, undefined where its user's was raised above it. A session of a writer past us
+ * says nothing of it: what the capture has found out stands in its row (`RaisedUsers` of the migration), which is asked only
+ * where the session itself would be dead.
+ */
+async function livingGeneration(context: CarriedContext, { key, side, userId, userGeneration }: LiveSession): Promise<number | undefined> {
+  const lives = (generation: number): boolean => userId === null || generation >= context.ended.minimumGeneration(userId);
+  if (lives(userGeneration)) return userGeneration;
+  if (side === 'target') return undefined;
+  const row = await context.target.get(key);
+  return row.state === 'live' && row.record.userId === userId && lives(row.record.userGeneration) ? row.record.userGeneration : undefined;
 }
 
 /** The target's own reads are bound to their epoch by the shard. */

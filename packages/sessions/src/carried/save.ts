@@ -210,6 +210,9 @@ async function withGeneration(context: CarriedContext, rawId: string, value: str
   const stamped = explicitGeneration(value);
   if (stamped !== undefined) return stamped < minimum ? undefined : value;
   const before = await readCarried(context, rawId);
-  if (before.state === 'ended' || (before.state === 'live' && before.userId === userId)) return undefined;
+  if (before.state === 'ended') return undefined;
+  // One that a writer past us has begun since has its generation in its row.
+  if (before.state === 'live' && before.userId === userId)
+    return before.userGeneration < minimum ? undefined : stampGeneration(value, before.userGeneration);
   return stampGeneration(value, minimum);
 }

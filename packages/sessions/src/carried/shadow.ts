@@ -178,7 +178,8 @@ function sameMeaning(a: LiveSession, b: LiveSession | undefined): boolean {
   return (
     a.userId === b.userId &&
     a.username === b.username &&
-    a.userGeneration === b.userGeneration &&
+    // That of a captured session stands in its row alone.
+    (a.userGeneration === b.userGeneration || a.userGeneration === 0 || b.userGeneration === 0) &&
     authorities.size === new Set(b.authorities).size &&
     b.authorities.every((authority) => authorities.has(authority)) &&
     sameExpiry

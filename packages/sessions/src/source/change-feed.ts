@@ -70,7 +70,5 @@ export interface SourceChangeFeed {
   follow(from: FeedPosition | null, signal: AbortSignal): FollowedFeed;
   /** The newest place at the source now, `detail` empty. Throws as `follow`. */
   head(): Promise<FeedPosition>;
-  /** Writes `to` over a session that is still exactly `from`, and leaves its life as it is; false: it is another. Absent: not possible here. */
-  rewrite?(rawId: string, from: string, to: string): Promise<boolean>;
   close(): Promise<void>;
 }

@@ -27,12 +27,6 @@ const BATCH = 500;
 /** How often the primary is told how far we are; it gives a replica up after `repl-timeout`, 60 s. */
 const ACKNOWLEDGE_MS = 1000;
 
-/** Replaces a value that is still the same; its life stays. KEYS: the session. ARGV: before, after. */
-const REWRITE = `
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
-return 1`;
-
 /**
  * The changes of a Redis as its replicas get them: a snapshot, then every command that changed something, with removals
  * that ran out among them (Redis documentation, "How Redis replication works"). Each place in the stream is a number of
@@ -71,10 +65,6 @@ class RedisReplicationFeed implements SourceChangeFeed {
     const info = String(await this.#side.ask('INFO', 'replication'));
     const history = /^master_replid:(\w+)/m.exec(info)?.[1] ?? '';
     return { history, at: Number(/^master_repl_offset:(\d+)/m.exec(info)?.[1] ?? 0), detail: '' };
-  }
-
-  async rewrite(rawId: string, from: string, to: string): Promise<boolean> {
-    return (await this.#side.ask('EVAL', REWRITE, '1', (this.#options.prefix ?? 'sess:') + rawId, from, to)) === 1;
   }
 
   async close(): Promise<void> {
