@@ -18,7 +18,7 @@ export type { CarriedRead, LiveSession } from './carried/read.ts';
 export { Repairs, type DueRepair, type RepairCause, type RepairEntry } from './carried/repairs.ts';
 export type { SaveOutcome } from './carried/save.ts';
 export { SHADOW_TOPIC, setShadowShare, shadowCounts, type ShadowCounts } from './carried/shadow.ts';
-export { convertSession, type Conversion, type Converted } from './carried/source-record.ts';
+export { convertSession, convertSessions, type Conversion, type Converted } from './carried/source-record.ts';
 export { SourceOffset } from './carried/source-offset.ts';
 export { SourceRefs } from './carried/source-ref.ts';
 export type { TouchOutcome } from './carried/touch.ts';

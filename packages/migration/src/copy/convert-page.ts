@@ -1,4 +1,4 @@
-import { convertSession, type DeadLetter, type SessionRecord, type SourcePage, type SourceSession } from '@wherry/sessions';
+import { convertSessions, type DeadLetter, type SessionRecord, type SourcePage, type SourceSession } from '@wherry/sessions';
 import type { MigrationContext } from '../context.ts';
 
 /** A session that can be carried, with the epoch that its slot had before it was read. */
@@ -32,13 +32,12 @@ export function convertPage(context: MigrationContext, { next, sessions }: Sourc
   const letters: DeadLetter[] = [];
   let size = 0;
   const changes = context.slots.version > mapVersion;
+  const alive: SourceSession[] = [];
   for (const session of sessions) {
     size += session.value.length;
-    if (session.ended) {
-      tombstones.push(session);
-      continue;
-    }
-    const converted = convertSession(session, context);
+    (session.ended ? tombstones : alive).push(session);
+  }
+  for (const [index, converted] of convertSessions(alive, context).entries()) {
     if (!converted.ok) {
       letters.push(converted.letter);
       continue;
@@ -46,7 +45,7 @@ export function convertPage(context: MigrationContext, { next, sessions }: Sourc
     const { record } = converted;
     const { slot } = record.key;
     const changed = changes && context.slots.entry(slot).seq > mapVersion;
-    living.push({ rawId: session.rawId, record, epoch: changed ? CHANGED : context.slots.epochOf(slot) });
+    living.push({ rawId: (alive[index] as SourceSession).rawId, record, epoch: changed ? CHANGED : context.slots.epochOf(slot) });
   }
   return { next, scanned: sessions.length, size, living, tombstones, letters };
 }

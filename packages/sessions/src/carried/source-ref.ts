@@ -1,6 +1,13 @@
 import type { KeyObject } from 'node:crypto';
 import { Sealer } from '@wherry/core';
 import type { SessionKey } from '../record.ts';
+import { BATCH_FORMAT, BatchSealer } from './batch-sealer.ts';
+
+/** Slot and id: where a sealed id belongs. */
+type Place = Pick<SessionKey, 'slot' | 'id'>;
+
+/** A longer id is sealed by itself: the batch works in turns, as many as its longest value has blocks. */
+const BATCHED_BYTES = 256;
 
 /**
  * Seals raw carried-over ids, which are bearer secrets, for the place that they are stored in: slot and id of the
@@ -8,24 +15,36 @@ import type { SessionKey } from '../record.ts';
  */
 export class SourceRefs {
   readonly #sealer: Sealer;
+  readonly #batches: BatchSealer;
 
   /** `key` as `sourceRefKeyOf` derives it. */
   constructor(key: KeyObject) {
     this.#sealer = new Sealer(key);
+    this.#batches = new BatchSealer(key);
   }
 
   /** The sealed form of `rawId`. */
-  seal(key: Pick<SessionKey, 'slot' | 'id'>, rawId: string): Buffer {
+  seal(key: Place, rawId: string): Buffer {
     return this.#sealer.seal(Buffer.from(rawId, 'utf8'), placeOf(key));
   }
 
+  /** The same of many, in order: a fifth of the work where they are hundreds. */
+  sealMany(ids: readonly { readonly key: Place; readonly rawId: string }[]): Buffer[] {
+    const values = ids.map(({ key, rawId }) => ({ plain: Buffer.from(rawId, 'utf8'), place: placeOf(key) }));
+    const sealed = this.#batches.seal(values.filter(({ plain }) => plain.length <= BATCHED_BYTES)).values();
+    return values.map(({ plain, place }) =>
+      plain.length <= BATCHED_BYTES ? (sealed.next().value as Buffer) : this.#sealer.seal(plain, place),
+    );
+  }
+
   /** The raw id; `sealed_data_invalid` where it was sealed for another place or key. */
-  open(key: Pick<SessionKey, 'slot' | 'id'>, sealed: Uint8Array): string {
-    return this.#sealer.open(sealed, placeOf(key)).toString('utf8');
+  open(key: Place, sealed: Uint8Array): string {
+    const by = sealed[0] === BATCH_FORMAT ? this.#batches : this.#sealer;
+    return by.open(sealed, placeOf(key)).toString('utf8');
   }
 }
 
-function placeOf({ slot, id }: Pick<SessionKey, 'slot' | 'id'>): Buffer {
+function placeOf({ slot, id }: Place): Buffer {
   const place = Buffer.alloc(12);
   place.writeUInt32BE(slot, 0);
   place.writeBigUInt64BE(id, 4);
