@@ -105,10 +105,30 @@ test('a store that answers slowly makes the rests longer, also without a rate', 
 
 test('the operator says how many sessions are read at a time, and else the configuration does', async () => {
   const bench = new Steered(0);
-  expect(bench.pace.batchSize).toBe(1000);
+  expect(bench.pace.batchSize).toBe(2000);
   bench.row = { ...STATE, batch: 17 };
   await bench.pace.unit(0, async () => undefined);
   expect(bench.pace.batchSize).toBe(17);
+});
+
+test('under a rate a batch is half a second of it at most', async () => {
+  const bench = new Steered(0);
+  for (const [rate, batch, size] of [
+    [0, 0, 2000],
+    [100_000, 0, 2000],
+    [2000, 0, 1000],
+    [2000, 300, 300],
+    [10, 0, 100],
+    [10, 7, 7],
+  ] as const) {
+    const steered = new Steered(0);
+    steered.row = { ...STATE, rate, batch };
+    await steered.pace.unit(0, async () => undefined);
+    expect(steered.pace.batchSize).toBe(size);
+  }
+  bench.row = { ...STATE, rate: 2000, workers: 4 };
+  await bench.pace.unit(0, async () => undefined);
+  expect(bench.pace.batchSize).toBe(250);
 });
 
 test('an outage of a part is waited for as long as its patience lasts, and any other for ever', async () => {

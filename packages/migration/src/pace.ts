@@ -17,7 +17,7 @@ export interface PaceOptions {
   readonly signal: AbortSignal;
   /** Sessions a second of this process at most, whatever the operator's rate allows beyond it; 0: only that one counts. */
   readonly maxRate?: number;
-  /** Sessions read and written at a time where the operator has said nothing; default 1000. */
+  /** Sessions read and written at a time where the operator has said nothing; default 2000. */
   readonly batchSize?: number;
   /** How slow the stores may become before the work slows down; default: not looked at. */
   readonly limits?: LatencyLimits;
@@ -45,6 +45,8 @@ const READ_EVERY_MS = 250;
 const LOOK_EVERY_MS = 500;
 /** The longest rest between two units under slow stores. */
 const LONGEST_REST_MS = 5000;
+/** The smallest batch that a rate makes; what the operator or the configuration wants may be smaller. */
+const SMALL_BATCH = 100;
 const UNKNOWN: StoreLatencies = { sourceMs: null, targetMs: null, replicaLagMs: null };
 const OUTAGES = new Set(['source_unavailable', 'shard_unavailable', 'control_unavailable', 'slot_not_owned', 'deadline_exceeded']);
 
@@ -79,10 +81,15 @@ export class Pace {
     this.#throttle = new Throttle(this.#limits);
   }
 
-  /** Sessions to read and write at a time, as of the last look at the operator's wishes. */
+  /**
+   * Sessions to read and write at a time, as of the last look at the operator's wishes. Under a rate no more than half a
+   * second of it, down to {@link SMALL_BATCH}: who is asked to go slowly goes evenly.
+   */
   get batchSize(): number {
-    const wished = this.#order?.batch ?? 0;
-    return wished === 0 ? (this.#options.batchSize ?? 1000) : wished;
+    const { batch = 0, ...order } = this.#order ?? { rate: 0, workers: 1 };
+    const wished = batch === 0 ? (this.#options.batchSize ?? 2000) : batch;
+    const rate = this.#rateOf(order);
+    return rate === 0 ? wished : Math.min(wished, Math.max(SMALL_BATCH, Math.floor(rate / 2)));
   }
 
   /** For units of a part: another worker may reach the store that this one does not. */
@@ -138,10 +145,9 @@ export class Pace {
   }
 
   /** 0: the unit may run, and is paid for from now on. Else how long to wait, ms. */
-  #wait(cost: number, { rate, workers }: WorkOrder): number {
+  #wait(cost: number, order: WorkOrder): number {
     if (cost === 0) return 0;
-    // One rate for all: each worker takes its part of it. A worker that died keeps its part until its lease is over.
-    const share = lowerRate(rate / Math.max(1, workers), this.#options.maxRate ?? 0) * this.#throttle.share;
+    const share = this.#rateOf(order) * this.#throttle.share;
     if (share === 0) {
       this.#owed = 0;
       return this.#rest();
@@ -153,6 +159,11 @@ export class Pace {
     if (this.#owed >= 1) return Math.ceil((this.#owed / share) * 1000);
     this.#owed += cost;
     return 0;
+  }
+
+  /** One rate for all: each worker takes its part of it. A worker that died keeps its part until its lease is over. */
+  #rateOf({ rate, workers }: Pick<WorkOrder, 'rate' | 'workers'>): number {
+    return lowerRate(rate / Math.max(1, workers), this.#options.maxRate ?? 0);
   }
 
   /** Without a rate, a share of the speed is a rest as much longer than the work before it. */

@@ -44,7 +44,7 @@ export const migratorSchema = {
       description: 'Sessions read and written at a time, where the operator has said nothing.',
       minimum: 1,
       maximum: 5000,
-      default: 1000,
+      default: 2000,
     },
     sourceLatencyMs: {
       type: 'integer',
