@@ -4,12 +4,15 @@ import { sourceChanged } from '../source/lives.ts';
 /** Runs a script and names the server's life that is meant, '' for any; answers what the script does. */
 type Run = (life: string) => Promise<unknown>;
 
+/** The lives that a call may meet; undefined: any. Each acceptance has an object of its own. */
+export type AcceptedLives = ReadonlySet<string> | undefined;
+
 /**
  * Which lives of servers are read and written: none is asked for before the first `accept`. A call stays bound to what
  * was accepted when it began, however often it is sent.
  */
 export class KnownLives {
-  #accepted: ReadonlySet<string> | undefined;
+  #accepted: AcceptedLives;
   /** Where a slot was met last. It may have moved since. */
   readonly #bySlot = new Map<number, string>();
 
@@ -17,9 +20,13 @@ export class KnownLives {
     this.#accepted = new Set(lives);
   }
 
+  /** What is accepted now, for a call that begins now and is sent later; undefined: anything. */
+  get accepted(): AcceptedLives {
+    return this.#accepted;
+  }
+
   /** Errors: `source_unavailable`, by which `isSourceChanged` is true, where the server that holds the slot has another life. */
-  async run(slot: number, run: Run): Promise<unknown> {
-    const accepted = this.#accepted;
+  async run(slot: number, accepted: AcceptedLives, run: Run): Promise<unknown> {
     if (accepted === undefined) return run('');
     const met = this.#bySlot.get(slot);
     let life = met !== undefined && accepted.has(met) ? met : first(accepted);

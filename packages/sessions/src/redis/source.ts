@@ -1,4 +1,4 @@
-import { WherryError } from '@wherry/core';
+import { MicroBatcher, WherryError } from '@wherry/core';
 import type { SessionVersion } from '../record.ts';
 import type {
   SaveIdentity,
@@ -17,7 +17,7 @@ import { byteSource } from './byte-source.ts';
 import { clusterSlot } from './cluster-slot.ts';
 import { checkPrefix, companionKey, isCompanion, keyPattern } from './companion-key.ts';
 import { RedisConnection } from './connection.ts';
-import { KnownLives } from './known-lives.ts';
+import { KnownLives, type AcceptedLives } from './known-lives.ts';
 import { TEXT_LAYOUT, type RedisLayout } from './layout.ts';
 import { openClient, type OwnClient } from './own-client.ts';
 import { Places } from './places.ts';
@@ -52,6 +52,8 @@ export interface RedisSourceOptions {
 const READ_BATCH = 500;
 /** Most bytes of values in one reply. */
 const READ_BYTES = 4 * 1024 * 1024;
+/** Most single look-ups that share a script. */
+const GATHERED = 100;
 /** Keys looked at before a count is estimated from their share. */
 const COUNT_SAMPLE = 20_000;
 /** Most scan steps for one page, where sessions lie thinly among other keys. */
@@ -76,6 +78,12 @@ export function openRedisSource(options: RedisSourceOptions, layout: RedisLayout
   return new RedisSource(options, layout, own.connected, own.isCluster, own);
 }
 
+/** A look-up, with what was accepted when it was asked for. */
+interface LookUp {
+  readonly key: string;
+  readonly accepted: AcceptedLives;
+}
+
 class RedisSource implements SourceStore {
   readonly canary?: () => Promise<string>;
   readonly lives: SourceLives;
@@ -89,6 +97,11 @@ class RedisSource implements SourceStore {
   readonly #places: Places;
   readonly #known = new KnownLives();
   readonly #own: OwnClient | undefined;
+  readonly #lookUps = new MicroBatcher<LookUp, SourceSession | undefined>({
+    run: (lookUps) => this.#lookUp(lookUps),
+    maxSize: GATHERED,
+    maxInFlight: Number.POSITIVE_INFINITY,
+  });
 
   constructor(
     options: RedisSourceOptions,
@@ -146,15 +159,38 @@ class RedisSource implements SourceStore {
       if (at === '0') break;
     }
     signal?.throwIfAborted();
-    const found = await this.#read([...keys]);
+    const found = await this.#read([...keys], this.#known.accepted);
     return {
       sessions: found.filter((session) => session !== undefined && !session.ended) as SourceSession[],
       next: at === '0' ? null : at,
     };
   }
 
+  /** Single ones of a turn of the event loop are read by one script, where all keys lie together: alone each costs the server three times as much. */
   async get(rawIds: readonly string[]): Promise<readonly (SourceSession | undefined)[]> {
-    return this.#read(rawIds.map((rawId) => this.#prefix + rawId));
+    const { accepted } = this.#known;
+    const [only, ...others] = rawIds;
+    if (only !== undefined && others.length === 0 && !this.#sharded)
+      return [await this.#lookUps.add({ key: this.#prefix + only, accepted })];
+    return this.#read(
+      rawIds.map((rawId) => this.#prefix + rawId),
+      accepted,
+    );
+  }
+
+  /** What was asked for under other lives is read, and refused, by itself. */
+  async #lookUp(lookUps: readonly LookUp[]): Promise<readonly Promise<SourceSession | undefined>[]> {
+    const answers = new Map<LookUp, Promise<SourceSession | undefined>>();
+    for (const [accepted, together] of Map.groupBy(lookUps, (lookUp) => lookUp.accepted)) {
+      const keys = together.map(({ key }) => key);
+      const read = this.#read(keys, accepted);
+      for (const [index, lookUp] of together.entries())
+        answers.set(
+          lookUp,
+          read.then((sessions) => sessions[index]),
+        );
+    }
+    return lookUps.map((lookUp) => answers.get(lookUp) as Promise<SourceSession | undefined>);
   }
 
   async count(): Promise<number> {
@@ -205,13 +241,13 @@ class RedisSource implements SourceStore {
   async #change(script: string, rawId: string, args: readonly string[]): Promise<unknown> {
     const key = this.#prefix + rawId;
     if (!this.#isSession(key)) throw new WherryError('source_refused', 'the id is the name of a key that holds versions');
-    return this.#bound(script, [key, companionKey(key, this.#encoding)], args);
+    return this.#bound(script, [key, companionKey(key, this.#encoding)], args, this.#known.accepted);
   }
 
   /** Runs a script on keys of one slot, where the server has a life that is accepted. */
-  async #bound(script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+  async #bound(script: string, keys: readonly string[], args: readonly string[], accepted: AcceptedLives): Promise<unknown> {
     const slot = this.#slotOf(keys[0] ?? '');
-    return this.#known.run(slot, (life) => this.#redis.script(script, keys, [...args, life]));
+    return this.#known.run(slot, accepted, (life) => this.#redis.script(script, keys, [...args, life]));
   }
 
   /** Outside of a cluster all keys lie together. */
@@ -239,7 +275,7 @@ class RedisSource implements SourceStore {
   }
 
   /** Reads sessions by key, in the order asked: in a cluster each slot by itself, several hundred sessions at a time. */
-  async #read(keys: readonly string[]): Promise<(SourceSession | undefined)[]> {
+  async #read(keys: readonly string[], accepted: AcceptedLives): Promise<(SourceSession | undefined)[]> {
     const sessions: (SourceSession | undefined)[] = [];
     for (let from = 0; from < keys.length; from += READ_BATCH) {
       const batch = keys.slice(from, from + READ_BATCH);
@@ -247,7 +283,10 @@ class RedisSource implements SourceStore {
       const found: (SourceSession | undefined)[] = [];
       await Promise.all(
         [...slots.values()].map(async (indexes) => {
-          const read = await this.#readSlot(indexes.map((index) => batch[index] ?? ''));
+          const read = await this.#readSlot(
+            indexes.map((index) => batch[index] ?? ''),
+            accepted,
+          );
           for (const [i, index] of indexes.entries()) found[index] = read[i];
         }),
       );
@@ -257,12 +296,12 @@ class RedisSource implements SourceStore {
   }
 
   /** A reply holds as many as fit; the rest is asked for again. */
-  async #readSlot(keys: readonly string[]): Promise<(SourceSession | undefined)[]> {
+  async #readSlot(keys: readonly string[], accepted: AcceptedLives): Promise<(SourceSession | undefined)[]> {
     const sessions: (SourceSession | undefined)[] = [];
     while (sessions.length < keys.length) {
       const rest = keys.slice(sessions.length);
       const companions = rest.map((key) => companionKey(key, this.#encoding));
-      const reply = await this.#bound(this.#layout.scripts.read, [...rest, ...companions], [String(READ_BYTES)]);
+      const reply = await this.#bound(this.#layout.scripts.read, [...rest, ...companions], [String(READ_BYTES)], accepted);
       sessions.push(...readSessions(reply, rest, this.#prefix.length));
     }
     return sessions;
