@@ -100,14 +100,18 @@ test('running out is no log-out: nothing is ended for good, and the id may be us
   const town = await Town.open('expiry:');
   const running = await town.migrator();
   await live(running);
-  await client.set('expiry:s', text('ada'), { expiration: { type: 'PX', value: 300 } });
-  await expect.poll(() => rowOf(running, 's')).toMatchObject({ user: 'ada' });
-  await expect.poll(() => client.exists('expiry:s')).toBe(0);
-  await town.write('other', text('grace'));
-  await expect.poll(() => rowOf(running, 'other')).toMatchObject({ user: 'grace' });
-  expect(running.context.ended.isSessionEnded(sessionIdText(carriedSessionKey('s').id))).toBe(false);
-  await town.write('s', text('alan'));
-  await expect.poll(() => rowOf(running, 's')).toMatchObject({ user: 'alan' });
+  let id = '';
+  // One that runs out before a busy machine has looked at it never comes to the target: the next lives longer.
+  for (let life = 300; id === ''; life *= 4) {
+    await client.set(`expiry:s${life}`, text('ada'), { expiration: { type: 'PX', value: life } });
+    await expect.poll(() => client.exists(`expiry:s${life}`)).toBe(0);
+    await town.write(`other${life}`, text('grace'));
+    await expect.poll(() => rowOf(running, `other${life}`)).toMatchObject({ user: 'grace' });
+    expect(running.context.ended.isSessionEnded(sessionIdText(carriedSessionKey(`s${life}`).id))).toBe(false);
+    if (typeof (await rowOf(running, `s${life}`)) === 'object') id = `s${life}`;
+  }
+  await town.write(id, text('alan'));
+  await expect.poll(() => rowOf(running, id)).toMatchObject({ user: 'alan' });
 });
 
 test('a session that changes its user or authorities past us ends its tokens, also when it changes back at once', async () => {
@@ -136,11 +140,14 @@ test('no slot leaves the source while somebody writes past us; when none does, a
   const gates = async (): Promise<string[]> => (await closedGates(running.context)).map(({ gate }) => gate);
   await expect.poll(async () => (await readMigration(running.context.control)).step).toBe('switch');
   await town.write('s1', text('user-s1', 'changed'));
-  await expect.poll(gates).toEqual(['captured_writers']);
+  await expect.poll(async () => (await readCapture(running.context.control))?.foreignAt).toBeGreaterThan(0);
+  expect(await gates()).toContain('captured_writers');
   await running.end();
   // The last instance was wrapped meanwhile, and somebody had forgotten one.
   const next = await town.migrator({ writers: 'none' });
   await live(next);
+  // It was a moment ago, however long it has taken to come to here.
+  await next.context.control.query('UPDATE migration_capture SET foreign_at = wherry_now() WHERE foreign_at IS NOT NULL');
   expect((await closedGates(next.context)).map(({ gate }) => gate)).toContain('captured_writers');
   await next.context.control.query('UPDATE migration_capture SET foreign_at = foreign_at - 30000');
   await next.migrator.atGoal();
