@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 /** A program of this repository as a process of its own. */
 export interface Child {
+  readonly pid: number | undefined;
   /** Lines of its standard output, as they come. */
   onLine(listener: (line: string) => void): void;
   /** Writes a line to its standard input. */
@@ -51,6 +52,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   child.stdin.on('error', () => undefined);
   const ended = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
   const handle: Child = {
+    pid: child.pid,
     onLine: (listener) => void listeners.push(listener),
     send: (line) => void child.stdin.write(`${line}\n`),
     signal: (signal) => void child.kill(signal),

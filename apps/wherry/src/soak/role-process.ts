@@ -37,6 +37,11 @@ export class RoleProcess {
     }
   }
 
+  /** undefined while it does not run. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   kill(): void {
     this.#killed = true;
     this.#child?.signal('SIGKILL');

@@ -9,7 +9,10 @@ import { presentAtTarget } from '../demo/present-at-target.ts';
 import { seedSessions } from '../demo/seed-sessions.ts';
 import { openFoundation, prepareDatabases } from '../roles/foundation.ts';
 import type { Terminal } from '../terminal.ts';
-import { ROLES, faultSchedule, faultText, type SoakFault } from './schedule.ts';
+import { keepEvidence } from './evidence.ts';
+import { MemoryWatch } from './memory-watch.ts';
+import { ROLES, faultSchedule, faultText, type RoleName, type SoakFault } from './schedule.ts';
+import { moveSessions } from './small-disk.ts';
 import { buildSoakStage, type SoakStage } from './soak-stage.ts';
 import { Steering, type Goal } from './steering.ts';
 import { strike } from './strike.ts';
@@ -26,6 +29,7 @@ export interface SoakOptions {
   readonly users: number;
 }
 
+const WHY_NO_DISK = 'because this process may not mount a small file system, or there are too many sessions for one';
 const THINK_MS = 400;
 const RENEWING_PERCENT = 50;
 /** Forward, half-way, and back, again and again. */
@@ -47,8 +51,20 @@ export async function runSoak(options: SoakOptions, terminal: Terminal): Promise
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
   const begun = performance.now();
   const say = (text: string): void => terminal.out(`[${((performance.now() - begun) / 1000).toFixed(1).padStart(6)}] ${text}`);
-  await using stage = await buildSoakStage();
+  await using stage = await buildSoakStage(options.sessions);
+  if (stage.disk === undefined) terminal.out(`LEFT OUT: full disks, ${WHY_NO_DISK}`);
+  try {
+    await play(stage, options, say, terminal);
+  } catch (error) {
+    terminal.out(`what happened is kept in ${await keepEvidence(stage.folder, stage.config.control.url?.reveal() ?? '')}`);
+    throw error;
+  }
+}
+
+async function play(stage: SoakStage, options: SoakOptions, say: (text: string) => void, terminal: Terminal): Promise<void> {
   await using closers = new AsyncDisposableStack();
+  const memory = new MemoryWatch({ names: ROLES, pidOf: (name) => stage.roles[name as RoleName].pid, say });
+  closers.defer(() => memory.stop());
   const crowd = await beginTraffic(stage, options, say, closers);
   const steering = new Steering(stage.config.control.url?.reveal() ?? '');
   closers.defer(() => steering.close());
@@ -74,7 +90,7 @@ export async function runSoak(options: SoakOptions, terminal: Terminal): Promise
   const report = (await crowd.tell({ do: 'probe-all' })) as unknown as CrowdReport;
 
   for (const offence of report.offences) terminal.out(`fault: ${JSON.stringify(offence)}`);
-  for (const line of survived(struck, stage)) terminal.out(line);
+  for (const line of [...survived(struck, stage), 'memory of the processes:', ...memory.lines()]) terminal.out(line);
   terminal.out(
     `requests ${report.requests}, ended ones refused ${report.refused}, unavailable over 10 s ${report.unavailable}, failed ${report.failed}`,
   );
@@ -95,6 +111,7 @@ async function beginTraffic(
   await plain.stop();
   say(`${sessions} users have signed in at the application`);
   await prepareDatabases(stage.config);
+  if (stage.disk !== undefined) await moveSessions(stage.shardUrl, stage.disk.folder);
   await Promise.all(ROLES.map((role) => stage.roles[role].start()));
   say(`${ROLES.join(', ')} run, control, two shards and Redis with them`);
   const { shards, component } = openFoundation(stage.config, 'soak');
@@ -128,6 +145,7 @@ async function strikeUntil(stage: SoakStage, seed: number, signal: AbortSignal, 
   for (const { pauseMs, fault } of faultSchedule(seed)) {
     await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return;
+    if (fault.kind === 'full-disk' && stage.disk === undefined) continue;
     told(fault);
     await strike(stage, fault, signal);
   }
@@ -161,12 +179,7 @@ async function rollBack(steering: Steering): Promise<number> {
 function survived(struck: readonly SoakFault[], { roles }: SoakStage): string[] {
   const counts = new Map<string, number>();
   for (const fault of struck) {
-    const what =
-      fault.kind === 'restart'
-        ? `restart of ${fault.server}`
-        : fault.kind === 'cut'
-          ? `cut of ${fault.role} from ${fault.server}`
-          : `${fault.kind} of ${fault.role}`;
+    const what = kindText(fault);
     counts.set(what, (counts.get(what) ?? 0) + 1);
   }
   const givenUp = ROLES.reduce((sum, role) => sum + roles[role].givenUp, 0);
@@ -175,6 +188,22 @@ function survived(struck: readonly SoakFault[], { roles }: SoakStage): string[] 
     ...[...counts].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([what, count]) => `  ${count} ${what}`),
     ...(givenUp === 0 ? [] : [`processes that gave up and were started again: ${givenUp}`]),
   ];
+}
+
+function kindText(fault: SoakFault): string {
+  switch (fault.kind) {
+    case 'restart':
+    case 'crash':
+      return `${fault.kind} of ${fault.server}`;
+    case 'cut':
+      return `cut of ${fault.role} from ${fault.server}`;
+    case 'full-disk':
+      return 'full disk of shard-0';
+    case 'kill':
+    case 'freeze':
+    case 'clock':
+      return `${fault.kind} of ${fault.role}`;
+  }
 }
 
 /** What users would notice for good. Outages longer than their patience are shown, but belong to the faults. */

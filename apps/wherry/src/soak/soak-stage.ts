@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, startPostgres, startRedis } from '@wherry/embedded';
@@ -8,11 +8,15 @@ import { sourceRefKeyOf, sourceRefKeyText } from '@wherry/sessions';
 import { loadConfig, type WherryConfig } from '../config/index.ts';
 import type { ChildOptions } from '../demo/child.ts';
 import { RoleProcess } from './role-process.ts';
-import { ROLES, SERVERS, type RoleName, type ServerName } from './schedule.ts';
+import { DATABASES, ROLES, SERVERS, type DatabaseName, type RoleName, type ServerName } from './schedule.ts';
+import { mountSmallDisk, type SmallDisk } from './small-disk.ts';
 
 const TOKEN_SECONDS = 10;
 const SESSION_SECONDS = 3600;
 const PREFIX = 'sess:';
+/** More sessions than this would fill the machine's memory before they fill a disk that lies in it. */
+const MOST_ON_SMALL_DISK = 100_000;
+const SESSION_KIB = 8;
 
 /** A server that can go down and come back. */
 export interface SoakServer {
@@ -30,20 +34,30 @@ export interface SoakStage extends AsyncDisposable {
   readonly folder: string;
   readonly servers: Readonly<Record<ServerName, SoakServer>>;
   readonly roles: Readonly<Record<RoleName, RoleProcess>>;
+  /** Where the sessions of the first shard are to lie; undefined where no file system can be mounted, or none that large. */
+  readonly disk: SmallDisk | undefined;
+  /** Of that shard, by the direct way. */
+  readonly shardUrl: string;
+  /** Stops a database in the middle of everything; `servers` brings it back. */
+  crash(server: DatabaseName): Promise<void>;
   /** The way of a process to a server. */
   way(role: RoleName, server: ServerName): Severable;
   /** The application as it was before the migration; `roles.application` takes its place. */
   readonly plainApplication: ChildOptions;
 }
 
-/** Starts the servers; the processes are started by whoever plays. */
-export async function buildSoakStage(): Promise<SoakStage> {
+/** Starts the servers for so many sessions; the processes are started by whoever plays. */
+export async function buildSoakStage(sessions: number): Promise<SoakStage> {
   await using closers = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), 'wherry-soak-'));
   closers.defer(() => rmSync(folder, { recursive: true, force: true }));
+  let disk: SoakStage['disk'];
+  // After the database on it has ended.
+  closers.defer(() => disk?.[Symbol.dispose]());
   const databases = await Promise.all(
-    (['control', 'shard-0', 'shard-1'] as const).map(async (name) => {
-      const server = await startPostgres({ databases: ['wherry'] });
+    DATABASES.map(async (name) => {
+      // What is acknowledged outlives a crash of the server, as anywhere in life; a crash of the machine is not played.
+      const server = await startPostgres({ databases: ['wherry'], settings: ['synchronous_commit=on'] });
       closers.defer(() => server.stop());
       return [name, server] as const;
     }),
@@ -55,6 +69,9 @@ export async function buildSoakStage(): Promise<SoakStage> {
     string
   >;
   const servers = Object.fromEntries<SoakServer>([...databases, ['source', redis]]) as Record<ServerName, SoakServer>;
+
+  const folders = Object.fromEntries(databases.map(([name, server]) => [name, server.folder])) as Record<DatabaseName, string>;
+  if (sessions <= MOST_ON_SMALL_DISK) disk = mountSmallDisk(64 + Math.ceil((sessions * SESSION_KIB) / 1024), folders['shard-0']);
 
   const ways = new Map<string, Severable>();
   for (const role of ROLES) for (const server of SERVERS) ways.set(`${role} ${server}`, closers.use(await openWay(urls[server])));
@@ -108,6 +125,13 @@ export async function buildSoakStage(): Promise<SoakStage> {
     servers,
     roles,
     way,
+    disk,
+    shardUrl: urls['shard-0'],
+    crash: async (server) => {
+      // The first line names the process that watches over all others; SIGQUIT is "immediate shutdown" there.
+      process.kill(Number(readFileSync(join(folders[server], 'postmaster.pid'), 'utf8').split('\n')[0]), 'SIGQUIT');
+      await servers[server].pause();
+    },
     plainApplication: applicationOf(legacy(urls.source)),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

@@ -27,6 +27,16 @@ export async function strike(stage: SoakStage, fault: SoakFault, signal: AbortSi
       await lasts(fault.ms);
       await stage.servers[fault.server].start();
       break;
+    case 'crash':
+      await stage.crash(fault.server);
+      await lasts(fault.ms);
+      await stage.servers[fault.server].start();
+      break;
+    case 'full-disk':
+      stage.disk?.fill();
+      await lasts(fault.ms);
+      stage.disk?.free();
+      break;
     case 'clock':
       stage.roles[fault.role].setClock(fault.byMs);
       await lasts(fault.ms);
