@@ -42,7 +42,7 @@ const FREEZES = [
 const LONGEST_CLOCK_MS = 30_000;
 /**
  * Auth dates tokens by its own clock and the offset that it measures once a second. A step past the tolerance for skew
- * makes it refuse good tokens, or give out ones that have run out, until the next measuring: that is known, and no fault to find.
+ * makes it give out ones of another time until the next measuring: that is known, and no fault to find.
  */
 const LONGEST_CLOCK_OF_AUTH_MS = 900;
 
