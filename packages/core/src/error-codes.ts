@@ -166,7 +166,7 @@ export const ERROR_CODES = {
     meaning: 'The access token is bound to a key (RFC 9449), and what came with it does not prove that key; or it is bound to none.',
   },
   token_claims_invalid: { status: 401, meaning: 'The access token lacks a claim, or a claim has a type or value that is never issued.' },
-  token_ended: { status: 401, meaning: 'This one access token was revoked.' },
+  token_ended: { status: 401, meaning: 'This access token was revoked, by itself or with the refresh token that it came with.' },
   token_expired: { status: 401, meaning: 'The access token has expired.' },
   token_generation_old: {
     status: 401,

@@ -56,14 +56,14 @@ export function credentialOf(context: AuthContext, request: FastifyRequest): Cre
       const reading = legacy?.cookie.read(request.headers.cookie);
       if (reading === undefined || reading.outcome === 'absent') throw new WherryError('unauthenticated', 'this needs a signed-in user');
       if (reading.outcome === 'invalid')
-        throw new WherryError('session_cookie_invalid', 'the session cookie is not one that was signed here');
+        throw new WherryError('session_cookie_invalid', 'the session cookie is not one that is accepted here');
       return { kind: 'legacy-cookie', rawId: reading.rawId };
     }
   }
 }
 
-/** Who is calling. Errors: as {@link credentialOf}, every `token_*` and `session_*` code, `shard_unavailable`, `source_unavailable`. */
-export async function principalOf(context: AuthContext, credential: Credential): Promise<Principal> {
+/** Who is calling. Errors: as {@link credentialOf}, every `token_*` and `session_*` code, `rate_limited`, `shard_unavailable`, `source_unavailable`. */
+export async function principalOf(context: AuthContext, request: FastifyRequest, credential: Credential): Promise<Principal> {
   switch (credential.kind) {
     case 'jwt': {
       const claims = judgedClaims(context, context.verifier, credential);
@@ -78,10 +78,16 @@ export async function principalOf(context: AuthContext, credential: Credential):
       };
     }
     case 'session-token':
-      return sessionPrincipal(await sessionOfToken(context, credential.token));
+      return sessionPrincipal(await context.endpointLimits.lookUp(request, () => sessionOfToken(context, credential.token)));
     case 'legacy-cookie':
-      return sessionPrincipal(await sessionOfLegacyId(context, credential.rawId));
+      return sessionPrincipal(await sessionOfCookie(context, request, credential.rawId));
   }
+}
+
+/** The session that a cookie names, within the budget of its address where anybody can make such a cookie up. Errors: as {@link principalOf}. */
+export async function sessionOfCookie(context: AuthContext, request: FastifyRequest, rawId: string): Promise<Subject> {
+  const look = (): Promise<Subject> => sessionOfLegacyId(context, rawId);
+  return context.legacy?.cookie.signed === false ? context.endpointLimits.lookUp(request, look) : look();
 }
 
 /** The claims of the token that a request brings, by itself or with its proof. Errors: `token_*`, `dpop_*`. */

@@ -33,6 +33,7 @@ export const OF_CALLERS: readonly ErrorCode[] = [
   'unauthenticated',
   'credential_kind_refused',
   'credential_unknown',
+  'rate_limited',
   ...codesOf('session_').filter((code) => code !== 'session_expired' && code !== 'session_unstorable'),
   ...codesOf('token_'),
 ];

@@ -1,10 +1,10 @@
-import { WherryError, systemClock, type Clock } from '@wherry/core';
+import { WherryError, isWherryError, systemClock, type Clock } from '@wherry/core';
 import { RateLimiter, rateFields, readRateWindows } from '@wherry/http/rate-limits';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 /** How often requests may come, as `20/1s` or `20/1s,600/1m`: so many at once, then so many in each such time. */
 export interface EndpointLimitOptions {
-  /** From one address that proves to be no client: a request costs 1, a refused one 10; default `3000/10s`. */
+  /** From one address that proves to be no client: a request costs 1, a refused one 10, and so does looking up a session that there is none of; default `3000/10s`. */
   readonly perAddress?: string;
   /** From one client that has proved who it is, wherever from; default `20000/10s`. */
   readonly perClient?: string;
@@ -56,6 +56,28 @@ export class EndpointLimits {
     if (entry.address !== undefined) this.#addresses.refund(entry.address, 1);
     const waitMs = this.#clients.take(client);
     if (waitMs > 0) throw tooMany(waitMs);
+  }
+
+  /**
+   * Looks up the session of a credential that anybody could make up: a session token, or a cookie that nobody has signed. That
+   * there is none is known only when a store has been asked, which the address pays for as for a refused request; taken at once,
+   * since many may come while one is looked up, and given back where there is one, or where nobody can say. Errors: `rate_limited`, those of `look`.
+   */
+  async lookUp<T>(request: FastifyRequest, look: () => Promise<T>): Promise<T> {
+    const address = this.#addressOf(request);
+    // Requests to the endpoints of clients are counted as a whole.
+    if (address === undefined || this.#entries.has(request)) return look();
+    const waitMs = this.#addresses.take(address, REFUSED);
+    if (waitMs > 0) throw tooMany(waitMs);
+    let isWasted = false;
+    try {
+      return await look();
+    } catch (error) {
+      isWasted = isWherryError(error, 'session_unknown');
+      throw error;
+    } finally {
+      if (!isWasted) this.#addresses.refund(address, REFUSED);
+    }
   }
 
   #enter(request: FastifyRequest, reply: FastifyReply): void {

@@ -1,7 +1,7 @@
 import { WherryError, isWherryError } from '@wherry/core';
 import { BEARER_PREFIX } from '@wherry/renewal';
 import { classifyCredential } from '@wherry/sessions';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { confirm } from '../caller.ts';
 import type { RegisteredClient } from '../clients.ts';
 import type { AuthContext } from '../context.ts';
@@ -21,19 +21,24 @@ export function revokeRoute(app: FastifyInstance, context: AuthContext): void {
   app.post<{ Body: string | undefined }>('/oauth/revoke', { schema: revokeSchema }, async (request, reply) => {
     const form = readForm(request.body ?? '');
     const client = await clientOf(context, request, form);
-    const propagated = await revoke(context, client, form.required('token'));
+    const propagated = await revoke(context, request, client, form.required('token'));
     if (propagated !== undefined) reply.header(PROPAGATED_HEADER, String(propagated));
     return reply.send();
   });
 }
 
 /** Whether every instance acts on it; undefined: there was nothing to end. Errors: `client_grant_refused`, 503 of every kind. */
-async function revoke(context: AuthContext, client: RegisteredClient, token: string): Promise<boolean | undefined> {
+async function revoke(
+  context: AuthContext,
+  request: FastifyRequest,
+  client: RegisteredClient,
+  token: string,
+): Promise<boolean | undefined> {
   if (isRefreshToken(token)) return endRenewal(context, client, token);
   const kind = classifyCredential(token);
   try {
     if (kind === 'jwt') return await endAccessToken(context, client, token);
-    if (kind === 'session-token') return await endSession(context, client, token);
+    if (kind === 'session-token') return await endSession(context, request, client, token);
     return undefined;
   } catch (error) {
     // Of a token that does not count there is nothing to end (RFC 7009 section 2.2).
@@ -54,13 +59,13 @@ async function endAccessToken(context: AuthContext, client: RegisteredClient, to
   return revocations.propagated(await revocations.endToken({ jti, exp }));
 }
 
-async function endSession(context: AuthContext, client: RegisteredClient, token: string): Promise<boolean> {
+async function endSession(context: AuthContext, request: FastifyRequest, client: RegisteredClient, token: string): Promise<boolean> {
   // One that was ended before is ended again: the first time may have stopped halfway.
   const session = await sessionOfToken(context, token).catch((error: unknown) => {
     if (!isWherryError(error, 'session_ended')) throw error;
   });
   requireOwn(context, client, session?.clientId);
-  return (await endSessionOf(context, { kind: 'session-token', token })).propagated;
+  return (await endSessionOf(context, request, { kind: 'session-token', token })).propagated;
 }
 
 /**

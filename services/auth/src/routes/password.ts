@@ -57,7 +57,7 @@ export function passwordRoutes(app: FastifyInstance, context: AuthContext): void
 async function callerOf(context: AuthContext, request: FastifyRequest): Promise<{ user: User; clientId: string | undefined }> {
   const credential = credentialOf(context, request);
   // A cookie is the sign of another application's session, and its user's password is that application's.
-  const principal = credential.kind === 'legacy-cookie' ? undefined : await principalOf(context, credential);
+  const principal = credential.kind === 'legacy-cookie' ? undefined : await principalOf(context, request, credential);
   const id = principal === undefined ? undefined : registeredId(principal.userId);
   const user = id === undefined ? undefined : await context.registration.users.user(id);
   if (user?.state !== 'active') throw new WherryError('forbidden', 'the password of this user is not kept here');

@@ -8,7 +8,7 @@ import { whoamiSchema } from '../http/schemas.ts';
 export function whoamiRoutes(app: FastifyInstance, context: AuthContext): void {
   app.get('/v1/whoami', { schema: whoamiSchema }, async (request, reply) => {
     const credential = credentialOf(context, request);
-    const principal = await principalOf(context, credential);
+    const principal = await principalOf(context, request, credential);
     const { userId, clientId, sessionId } = principal;
     if (credential.kind === 'jwt') context.rolloutSide.usedToken(request, clientId);
     else context.rolloutSide.admit(request, reply, { userId, clientId, sessionId, kind: usedKind(credential) });
