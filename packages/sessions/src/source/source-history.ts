@@ -37,7 +37,9 @@ const LOOK_EVERY_MS = 1000;
  * whose primary side is the source: saves of the new life are newer than all of before, whatever number they get. A
  * process accepts the new life only after it has loaded the slots, and a save under an epoch of before is done again. A
  * life that was replaced never counts again, so a server that was cut off and is still talked to by some cannot change
- * this back. From the change on until a verification has compared everything, the source is doubted: readers and repairs
+ * this back. What is brought on record is looked at again under the record's lock: a process that stood still after its
+ * look would otherwise replace the servers of now by those of then, and as what was replaced never counts again, nobody
+ * could read any more. From the change on until a verification has compared everything, the source is doubted: readers and repairs
  * ask the target too, and what that holds of before the change, newer than what the source has, is what was acknowledged.
  */
 export class SourceHistory {
@@ -80,7 +82,7 @@ export class SourceHistory {
     if (lives === undefined) return;
     const current = await lives.current();
     const before = await recorded(control);
-    const changed = before === undefined || !sameLives(before.lives, current) ? await record(control, current) : false;
+    const changed = before === undefined || !sameLives(before.lives, current) ? await record(control, lives, current) : false;
     const row = await recorded(control);
     if (row === undefined || !sameLives(row.lives, current))
       throw new WherryError('source_unavailable', 'the servers of the source keep changing');
@@ -112,14 +114,16 @@ async function recorded(control: Queryable): Promise<Row | undefined> {
   }
 }
 
-/** True where this call has put `current` in the place of other lives. The first ones replace nothing. */
-async function record(control: Database, current: readonly string[]): Promise<boolean> {
+/** True where this call has put the lives of now, which were `seen` a while ago, in the place of others. The first ones replace nothing. */
+async function record(control: Database, lives: SourceLives, seen: readonly string[]): Promise<boolean> {
   try {
     return await transaction(control, async (tx) => {
-      await tx.query('INSERT INTO source_life (lives) VALUES ($1) ON CONFLICT DO NOTHING', [current]);
+      await tx.query('INSERT INTO source_life (lives) VALUES ($1) ON CONFLICT DO NOTHING', [seen]);
       const { rows } = await tx.query<Row>(`SELECT ${COLUMNS} FROM source_life FOR UPDATE`);
       const row = rows[0];
-      if (row === undefined || sameLives(row.lives, current)) return false;
+      if (row === undefined || sameLives(row.lives, seen)) return false;
+      const current = await lives.current();
+      if (sameLives(row.lives, current)) return false;
       if (current.some((life) => row.former.includes(life)))
         throw new WherryError('source_unavailable', 'a server of the source has been replaced, and this process still reaches it');
       await tx.query(
