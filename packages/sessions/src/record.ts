@@ -55,6 +55,19 @@ export function carriedSessionKey(canonicalId: string): SessionKey {
   return { slot: slotOf(id), id, digest };
 }
 
+const DIGEST_BYTES = 32;
+
+/** The same of many, in order. Their digests share one piece of memory: for keys that live and go together, at half the work. */
+export function carriedSessionKeys(canonicalIds: readonly string[]): SessionKey[] {
+  const digests = Buffer.allocUnsafeSlow(canonicalIds.length * DIGEST_BYTES);
+  return canonicalIds.map((canonicalId, index) => {
+    const from = index * DIGEST_BYTES;
+    digests.latin1Write(hash('sha256', canonicalId, 'latin1'), from, DIGEST_BYTES);
+    const id = digests.readBigUInt64BE(from) >> 1n;
+    return { slot: slotOf(id), id, digest: digests.subarray(from, from + DIGEST_BYTES) };
+  });
+}
+
 /** The id as it leaves the system, in `sid` claims and headers: decimal text. */
 export function sessionIdText(id: bigint): string {
   return id.toString();

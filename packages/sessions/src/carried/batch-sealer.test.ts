@@ -2,6 +2,7 @@ import { createSecretKey, randomBytes } from 'node:crypto';
 import { isWherryError } from '@wherry/core';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { carriedSessionKey, carriedSessionKeys } from '../record.ts';
 import { BatchSealer } from './batch-sealer.ts';
 import { SourceRefs } from './source-ref.ts';
 
@@ -66,11 +67,12 @@ test('the same value is sealed differently each time, in one batch too', () => {
 
 test('ids of carried-over sessions open however they were sealed, long ones among short ones', () => {
   const refs = new SourceRefs(key);
-  const ids = ['a', '', 'x'.repeat(257), 'é'.repeat(128), 'é'.repeat(129), randomBytes(24).toString('base64url'), 'y'.repeat(100_000)].map(
-    (rawId, index) => ({ rawId, key: { slot: index, id: BigInt(index) << 50n } }),
-  );
-  const sealed = refs.sealMany(ids);
-  expect(sealed.map((bytes, index) => refs.open(ids[index]?.key ?? { slot: 0, id: 0n }, bytes))).toEqual(ids.map(({ rawId }) => rawId));
+  const rawIds = ['a', '', 'x'.repeat(257), 'é'.repeat(128), 'é'.repeat(129), randomBytes(24).toString('base64url'), 'y'.repeat(100_000)];
+  const ids = rawIds.map((rawId) => ({ rawId, key: carriedSessionKey(rawId) }));
+  const keys = carriedSessionKeys(rawIds);
+  expect(keys).toEqual(ids.map(({ key }) => key));
+  const sealed = refs.sealMany(keys, rawIds);
+  expect(sealed.map((bytes, index) => refs.open(keys[index] ?? { slot: 0, id: 0n }, bytes))).toEqual(rawIds);
   expect(ids.map((id) => refs.open(id.key, refs.seal(id.key, id.rawId)))).toEqual(ids.map(({ rawId }) => rawId));
   for (const bytes of sealed) expect(refusal(() => refs.open({ slot: 7, id: 7n }, bytes))).toBe(true);
 });

@@ -1,4 +1,4 @@
-import { carriedSessionKey, type SessionKey, type SessionRecord, type SessionVersion } from '../record.ts';
+import { carriedSessionKey, carriedSessionKeys, type SessionKey, type SessionRecord, type SessionVersion } from '../record.ts';
 import type { SourceSession } from '../source/contract.ts';
 import type { DecodedSession, SessionDecoder } from '../source/decoder.ts';
 import type { DeadLetter, DeadLetterReason } from './dead-letters.ts';
@@ -36,10 +36,11 @@ export function convertSession(session: SourceSession, conversion: Conversion): 
 
 /** Converts many that are no tombstones, in order: what {@link convertSession} makes of each, with less work. */
 export function convertSessions(sessions: readonly SourceSession[], conversion: Conversion): Converted[] {
-  const ids = sessions.map(({ rawId }) => ({ key: carriedSessionKey(rawId), rawId }));
-  const sealed = conversion.refs.sealMany(ids);
+  const rawIds = sessions.map(({ rawId }) => rawId);
+  const keys = carriedSessionKeys(rawIds);
+  const sealed = conversion.refs.sealMany(keys, rawIds);
   return sessions.map(({ value, version, expireTime, readAt }, index): Converted => {
-    const { key } = ids[index] as (typeof ids)[number];
+    const key = keys[index] as SessionKey;
     const sourceRef = sealed[index] as Buffer;
     const decoded = conversion.decode(value);
     if (!decoded.ok) return { ok: false, letter: { slot: key.slot, id: key.id, sourceRef, ...decoded.why } };

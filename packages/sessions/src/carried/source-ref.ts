@@ -8,6 +8,7 @@ type Place = Pick<SessionKey, 'slot' | 'id'>;
 
 /** A longer id is sealed by itself: the batch works in turns, as many as its longest value has blocks. */
 const BATCHED_BYTES = 256;
+const PLACE_BYTES = 12;
 
 /**
  * Seals raw carried-over ids, which are bearer secrets, for the place that they are stored in: slot and id of the
@@ -29,8 +30,12 @@ export class SourceRefs {
   }
 
   /** The same of many, in order: a fifth of the work where they are hundreds. */
-  sealMany(ids: readonly { readonly key: Place; readonly rawId: string }[]): Buffer[] {
-    const values = ids.map(({ key, rawId }) => ({ plain: Buffer.from(rawId, 'utf8'), place: placeOf(key) }));
+  sealMany(keys: readonly Place[], rawIds: readonly string[]): Buffer[] {
+    const places = Buffer.allocUnsafe(keys.length * PLACE_BYTES);
+    const values = keys.map((key, index) => ({
+      plain: Buffer.from(rawIds[index] ?? '', 'utf8'),
+      place: writePlace(places.subarray(index * PLACE_BYTES, (index + 1) * PLACE_BYTES), key),
+    }));
     const sealed = this.#batches.seal(values.filter(({ plain }) => plain.length <= BATCHED_BYTES)).values();
     return values.map(({ plain, place }) =>
       plain.length <= BATCHED_BYTES ? (sealed.next().value as Buffer) : this.#sealer.seal(plain, place),
@@ -44,8 +49,11 @@ export class SourceRefs {
   }
 }
 
-function placeOf({ slot, id }: Place): Buffer {
-  const place = Buffer.alloc(12);
+function placeOf(key: Place): Buffer {
+  return writePlace(Buffer.alloc(PLACE_BYTES), key);
+}
+
+function writePlace(place: Buffer, { slot, id }: Place): Buffer {
   place.writeUInt32BE(slot, 0);
   place.writeBigUInt64BE(id, 4);
   return place;
