@@ -9,6 +9,8 @@ import type { WorkerOrder } from './worker-process.ts';
 
 const child = fileURLToPath(new URL('worker-process.ts', import.meta.url));
 const BY = { actor: 'bench' } as const;
+/** A copy that has got no further for so long does not go on by itself. */
+const STALLED_MS = 120_000;
 
 /** What one copy came to. */
 export interface Measured {
@@ -34,7 +36,7 @@ export async function copyWith(
     await Promise.all(processes.map((process_) => answer(process_)));
     const from = performance.now();
     await changeMigration(control, { paused: false }, BY);
-    const scanned = await untilCopied(control);
+    const scanned = await Promise.race([untilCopied(control), ...processes.map((process_) => endOf(process_))]);
     const seconds = (performance.now() - from) / 1000;
     await changeMigration(control, { paused: true }, BY);
     const peaks = await Promise.all(
@@ -50,16 +52,24 @@ export async function copyWith(
 }
 
 async function untilCopied(control: Database): Promise<number> {
+  let [seen, seenAt] = [-1, performance.now()];
   for (;;) {
     const parts = await viewParts(control, 'copy');
-    if (parts.length > 0 && parts.every(({ done }) => done)) return parts.reduce((sum, { counts }) => sum + (counts['scanned'] ?? 0), 0);
+    const scanned = parts.reduce((sum, { counts }) => sum + (counts['scanned'] ?? 0), 0);
+    if (parts.length > 0 && parts.every(({ done }) => done)) return scanned;
+    if (scanned !== seen) [seen, seenAt] = [scanned, performance.now()];
+    if (performance.now() - seenAt > STALLED_MS) throw new Error(`the copy stands still at ${scanned} sessions`);
     await delay(20);
   }
 }
 
+/** Rejects when the process ends: nobody would go on with what it has begun. */
+async function endOf(process_: ChildProcess): Promise<never> {
+  if (process_.exitCode === null && process_.signalCode === null) await once(process_, 'exit');
+  throw new Error('a worker ended by itself');
+}
+
 async function answer(process_: ChildProcess): Promise<unknown> {
-  const ended = once(process_, 'exit').then(() => Promise.reject(new Error('a worker ended by itself')));
-  ended.catch(() => undefined);
-  const [message] = (await Promise.race([once(process_, 'message'), ended])) as unknown[];
+  const [message] = (await Promise.race([once(process_, 'message'), endOf(process_)])) as unknown[];
   return message;
 }

@@ -1,26 +1,14 @@
-import { openDatabase } from '@wherry/core/control';
-import { createMetrics } from '@wherry/core/metrics';
 import { createGateway } from '@wherry/gateway';
-import { RolloutState } from '@wherry/rollout';
-import { ExpressCookie, SessionRuntime, expressJsonDecoder } from '@wherry/sessions';
+import { ExpressCookie, expressJsonDecoder } from '@wherry/sessions';
 import { createRedisSource } from '@wherry/sessions/redis';
-import { ShardSet } from '@wherry/shards';
-import { KEY_TOPIC, KeyRing } from '@wherry/tokens';
-import { masterKeyOf } from '../cluster.ts';
+import { startGatewaySide } from '../gateway-side.ts';
 import { LIFE_S } from '../gateway/tokens.ts';
 import { IDENTITY } from '../migration/legacy-sessions.ts';
 import { ownSettings } from './processes.ts';
 
 const settings = ownSettings();
-const { controlUrl, shardUrls, redisUrl, cookieSecret, warm } = settings;
-const control = openDatabase({ url: controlUrl });
-const metrics = createMetrics({ processMetrics: true });
-const shards = new ShardSet({ shards: shardUrls.map((url, i) => ({ name: `shard${i}`, url })), metrics });
-const keys = new KeyRing({ database: control, staleMs: () => runtime.instance.staleMs(KEY_TOPIC) });
-const rollout = new RolloutState({ database: control });
-const masterKey = masterKeyOf(settings);
-const runtime: SessionRuntime = new SessionRuntime({ control, shards, masterKey, role: 'gateway', topics: [keys, rollout], metrics });
-await runtime.run();
+const { redisUrl, cookieSecret, warm } = settings;
+const { control, keys, rollout, runtime, metrics } = await startGatewaySide(settings);
 const source = createRedisSource({ url: redisUrl });
 const gateway = createGateway({
   host: '127.0.0.1',

@@ -6,32 +6,51 @@ import { createMetrics } from '@wherry/core/metrics';
 import { PATIENT_MS } from '@wherry/embedded/testing';
 import { changeMigration } from '@wherry/migration';
 import { TEST_IDENTITY, Workbench } from '@wherry/migration/testing';
-import { expressJsonDecoder } from '@wherry/sessions';
+import { expressJsonDecoder, type SourceStore } from '@wherry/sessions';
 import { createRedisSource } from '@wherry/sessions/redis';
 import { expect, inject, onTestFinished, test, vi } from 'vitest';
 import { MigratorService } from './migrator-service.ts';
 import { OperatorGate } from './operator.ts';
 import type { MigrationStatus } from './status.ts';
 
-const IDENTITY = expressJsonDecoder({ identity: TEST_IDENTITY });
+type Options = ConstructorParameters<typeof MigratorService>[0];
 
-test('a connection that its client keeps open holds no drain up, and is not kept for long', async () => {
+/** What a test runs on, until it is over. */
+interface Stage {
+  readonly bench: Workbench;
+  readonly runtime: Options['runtime'];
+  readonly source: SourceStore;
+  /** A service on it, not running yet. */
+  serve(options?: Partial<Options>): MigratorService;
+}
+
+/** Databases, and a source of so many sessions. */
+async function prepare(sessions = 0): Promise<Stage> {
   const bench = await Workbench.create(inject('postgresUrl'));
   onTestFinished(() => bench.close());
   const source = createRedisSource({ url: inject('redisUrl'), prefix: `svc-${randomBytes(4).toString('hex')}:`, timeoutMs: PATIENT_MS });
   onTestFinished(() => source.close());
   const { runtime } = await bench.process('migrator');
-  const metrics = createMetrics();
-  const service = new MigratorService({
-    runtime,
-    source,
-    decode: IDENTITY,
-    writers: 'none',
-    host: '127.0.0.1',
-    port: 0,
-    metrics,
-    log: silentLogger,
-  });
+  const value = JSON.stringify({ cookie: { originalMaxAge: 600_000 }, user: { id: 1, name: 'a', roles: ['x'] } });
+  for (let n = 0; n < sessions; n++) await source.save(`s${n}`, value, 600_000, 1);
+  const serve = (options: Partial<Options> = {}): MigratorService =>
+    new MigratorService({
+      runtime,
+      source,
+      decode: expressJsonDecoder({ identity: TEST_IDENTITY }),
+      writers: 'none',
+      host: '127.0.0.1',
+      port: 0,
+      metrics: createMetrics(),
+      log: silentLogger,
+      ...options,
+    });
+  return { bench, runtime, source, serve };
+}
+
+test('a connection that its client keeps open holds no drain up, and is not kept for long', async () => {
+  const { serve } = await prepare();
+  const service = serve();
   await service.run();
   const { port } = service;
   const kept = connect(port, '127.0.0.1');
@@ -53,28 +72,11 @@ test('a connection that its client keeps open holds no drain up, and is not kept
 });
 
 test('drives a migration and tells of it: probes, status, gates, metrics', async () => {
-  const bench = await Workbench.create(inject('postgresUrl'));
-  onTestFinished(() => bench.close());
-  const source = createRedisSource({ url: inject('redisUrl'), prefix: `svc-${randomBytes(4).toString('hex')}:`, timeoutMs: PATIENT_MS });
-  onTestFinished(() => source.close());
-  const { runtime } = await bench.process('migrator');
-  const value = JSON.stringify({ cookie: { originalMaxAge: 600_000 }, user: { id: 1, name: 'a', roles: ['x'] } });
-  for (let n = 0; n < 20; n++) await source.save(`s${n}`, value, 600_000, 1);
+  const { runtime, source, serve } = await prepare(20);
   // Nothing that is not JSON can be carried: a person has to decide.
   await source.save('broken', '{', 600_000, 1);
   await changeMigration(runtime.control, { goal: 'target', goalPercent: 2 }, { actor: 'test' });
-  const service = new MigratorService({
-    runtime,
-    source,
-    decode: IDENTITY,
-    writers: 'none',
-    host: '127.0.0.1',
-    port: 0,
-    graceMs: 50,
-    shadowMs: 50,
-    metrics: createMetrics(),
-    log: silentLogger,
-  });
+  const service = serve({ graceMs: 50, shadowMs: 50 });
   await service.run();
   onTestFinished(async () => {
     await service.drain();
@@ -95,28 +97,10 @@ test('drives a migration and tells of it: probes, status, gates, metrics', async
 });
 
 test('is steered over HTTP by the bearer of the secret alone, and keeps who did it and why', async () => {
-  const bench = await Workbench.create(inject('postgresUrl'));
-  onTestFinished(() => bench.close());
-  const source = createRedisSource({ url: inject('redisUrl'), prefix: `svc-${randomBytes(4).toString('hex')}:`, timeoutMs: PATIENT_MS });
-  onTestFinished(() => source.close());
-  const { runtime } = await bench.process('migrator');
-  const value = JSON.stringify({ cookie: { originalMaxAge: 600_000 }, user: { id: 1, name: 'a', roles: ['x'] } });
-  for (let n = 0; n < 10; n++) await source.save(`s${n}`, value, 600_000, 1);
+  const { bench, runtime, serve } = await prepare(10);
   await changeMigration(runtime.control, { paused: true }, { actor: 'test' });
   const operatorSecret = 'the-secret-of-operators-0123456789';
-  const service = new MigratorService({
-    runtime,
-    source,
-    decode: IDENTITY,
-    writers: 'none',
-    host: '127.0.0.1',
-    port: 0,
-    graceMs: 50,
-    shadowMs: 50,
-    metrics: createMetrics(),
-    log: silentLogger,
-    operatorSecret,
-  });
+  const service = serve({ graceMs: 50, shadowMs: 50, operatorSecret });
   await service.run();
   onTestFinished(async () => {
     await service.drain();
