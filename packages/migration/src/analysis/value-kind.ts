@@ -6,13 +6,14 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
 const LONGEST_INSTANT = 40;
 
-/** Tells the kind of a JSON value. */
+/** Tells the kind of a JSON value, or of a whole number that JSON would round. */
 export function valueKind(value: unknown): ValueKind {
   if (value === null || value === undefined) return 'null';
   if (Array.isArray(value)) return 'array';
   if (typeof value === 'boolean') return 'boolean';
   // A number past 2^53 has lost digits already.
   if (typeof value === 'number') return Number.isSafeInteger(value) ? 'integer' : 'decimal';
+  if (typeof value === 'bigint') return BigInt.asIntN(64, value) === value ? 'integer' : 'decimal';
   return typeof value === 'string' ? textKind(value) : 'object';
 }
 
