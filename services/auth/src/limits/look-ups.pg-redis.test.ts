@@ -52,7 +52,8 @@ async function signIn(): Promise<string> {
 
 async function ask(auth: Running, method: string, path: string, headers: Readonly<Record<string, string>>, from: string): Promise<string> {
   const { status, body } = await auth.send(method, path, { headers: { ...headers, 'x-forwarded-for': from } });
-  return `${status} ${String(body['code'] ?? '')}`.trim();
+  const code = body['code'];
+  return typeof code === 'string' ? `${status} ${code}` : String(status);
 }
 
 async function flood(auth: Running, path: string, from: string, headers: () => Record<string, string>): Promise<Record<string, number>> {
