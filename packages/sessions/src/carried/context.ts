@@ -81,6 +81,8 @@ export interface TargetSessions {
    * with a wait from the second time on. Never throws.
    */
   follow(slot: number, epoch: number, attempt: number): Promise<void>;
+  /** The least generation of a user that lives, as the shard of `slot` knows it; 0: his was never raised. */
+  leastGeneration(slot: number, userId: string): Promise<number>;
   /** True when the shard itself says that this epoch of the slot is in force. */
   confirmEpoch(slot: number, epoch: number): Promise<boolean>;
 }

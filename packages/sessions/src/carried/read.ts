@@ -70,12 +70,22 @@ export async function readCarried(context: CarriedContext, rawId: string): Promi
  * says nothing of it: what the capture has found out stands in its row (`RaisedUsers` of the migration), which is asked only
  * where the session itself would be dead.
  */
-async function livingGeneration(context: CarriedContext, { key, side, userId, userGeneration }: LiveSession): Promise<number | undefined> {
-  const lives = (generation: number): boolean => userId === null || generation >= context.ended.minimumGeneration(userId);
-  if (lives(userGeneration)) return userGeneration;
+async function livingGeneration(context: CarriedContext, read: LiveSession): Promise<number | undefined> {
+  const { key, side, userId, userGeneration } = read;
+  const least = userId === null ? 0 : await leastGeneration(context, read, userId);
+  if (userGeneration >= least) return userGeneration;
   if (side === 'target') return undefined;
   const row = await context.target.get(key);
-  return row.state === 'live' && row.record.userId === userId && lives(row.record.userGeneration) ? row.record.userGeneration : undefined;
+  return row.state === 'live' && row.record.userId === userId && row.record.userGeneration >= least ? row.record.userGeneration : undefined;
+}
+
+/**
+ * Without news the shard is asked as well, for a session that lies in the source alone: those that lie on a shard have
+ * tombstones there.
+ */
+async function leastGeneration({ ended, lease, target }: CarriedContext, { key, side }: LiveSession, userId: string): Promise<number> {
+  const known = ended.minimumGeneration(userId);
+  return side === 'target' || lease.leaseValid ? known : Math.max(known, await target.leastGeneration(key.slot, userId));
 }
 
 /** The target's own reads are bound to their epoch by the shard. */

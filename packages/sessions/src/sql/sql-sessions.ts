@@ -17,6 +17,7 @@ import { SESSION_COLUMNS, storedSession, type LookUp } from './session-row.ts';
 import { createStatement, endStatement, putStatement, restoreStatement, saveStatement, touchStatement } from './statements.ts';
 import type { SessionRead, SessionTouch } from './stored-session.ts';
 import { TouchBuffer } from './touch-buffer.ts';
+import { raiseUserFloor, readUserFloor } from './user-floor.ts';
 
 /** Options of {@link SqlSessions}. Times in milliseconds. */
 export interface SqlSessionsOptions {
@@ -194,12 +195,14 @@ export class SqlSessions implements Component {
   }
 
   /**
-   * Ends a user's sessions of a generation below `belowGeneration` on all shards, and answers how many. A session that
-   * is stored while this runs is ended by its generation, which must have been raised first. Idempotent.
+   * Ends a user's sessions of a generation below `belowGeneration` on all shards, and answers how many; each shard knows the
+   * bound from then on ({@link leastGeneration}). A session that is stored while this runs is ended by its generation, which
+   * must have been raised first. Idempotent.
    */
   async endUser(userId: string, belowGeneration: number, endedAt: number): Promise<number> {
     const ended = await Promise.all(
       this.#shards.all.map(async (shard) => {
+        await raiseUserFloor(shard, userId, belowGeneration);
         let count = 0;
         for await (const keys of sessionKeysOfUser(shard, userId, belowGeneration)) {
           await this.endMany(keys, endedAt);
@@ -209,6 +212,14 @@ export class SqlSessions implements Component {
       }),
     );
     return ended.reduce((sum, count) => sum + count, 0);
+  }
+
+  /**
+   * The least generation of a user that lives, as the shard of `slot` was told by {@link endUser}: for readers without news of
+   * it, of sessions that lie elsewhere. 0: nothing of his was ever ended so.
+   */
+  async leastGeneration(slot: number, userId: string): Promise<number> {
+    return readUserFloor(this.#shards.shard(this.#map.shardOf(slot)), userId);
   }
 
   /** A page of a shard's rows by (slot, id), tombstones included. */

@@ -212,6 +212,20 @@ export function sqlSessionsSuite(shardServerUrl: () => string, unstorable: Parti
     expect(states.map(({ state }) => state)).toEqual([...old.map(() => 'ended'), 'live', 'live']);
   });
 
+  test('every shard knows the least generation of a user, which never falls', async () => {
+    const { sessions } = cluster;
+    const slots = [0, 1, 2, 3, 4, 5, 6, 7];
+    const known = async (userId: string): Promise<number[]> =>
+      [...new Set(await Promise.all(slots.map(async (slot) => sessions.leastGeneration(slot, userId))))];
+    expect(await known('floor')).toEqual([0]);
+    await Promise.all([3, 1, 5, 2].map(async (generation) => sessions.endUser('floor', generation, 7000)));
+    expect(await known('floor')).toEqual([5]);
+    expect([await known('Floor'), await known('floor ')]).toEqual([[0], [0]]);
+    const long = '𝄞'.repeat(3000);
+    await sessions.endUser(long, 2, 7000);
+    expect(await known(long)).toEqual([2]);
+  });
+
   test('users whose ids differ by case, a space, an accent or a sign are different users', async () => {
     const { sessions } = cluster;
     const users = ['Eve', 'eve', 'eve ', 'Ève', 'eve\u0301', 'e%e', "e'e\\", '𝄞', ''];
