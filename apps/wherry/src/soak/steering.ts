@@ -5,7 +5,9 @@ import { migrationStatus } from '@wherry/migrator';
 import { SLOT_COUNT } from '@wherry/shards';
 
 const LOOK_MS = 250;
+/** How long nothing may move, and how long a goal may take at all: on a machine that is much slower, each step is. */
 const PATIENCE_MS = 240_000;
+const LONGEST_MS = 3_600_000;
 
 /** A goal of the migration. */
 export interface Goal {
@@ -16,6 +18,8 @@ export interface Goal {
 /** Sets goals as an operator does and waits for them, whatever goes down meanwhile, control included. */
 export class Steering {
   readonly #control: Database;
+  /** How far everything was at the last look. */
+  #stand = '';
 
   constructor(controlUrl: string) {
     this.#control = openDatabase({ url: controlUrl, poolSize: 2 });
@@ -39,14 +43,17 @@ export class Steering {
   }
 
   async #isAt({ side, percent }: Goal): Promise<boolean> {
-    const { step, slots } = await migrationStatus(this.#control);
+    const { step, slots, work, repairs } = await migrationStatus(this.#control);
+    this.#stand = JSON.stringify([step, slots, repairs, work.parts.map(({ part, done, counts }) => [part, done, counts])]);
     const there = slots.reduce((sum, slot) => sum + (slot.side === side && slot.state === 'open' ? slot.count : 0), 0);
     const wanted = Math.round((SLOT_COUNT * percent) / 100);
     return there === wanted && (side === 'source' || percent < 100 || step === 'settled');
   }
 
   async #patiently(what: string, look: () => Promise<boolean>, signal?: AbortSignal): Promise<boolean> {
-    const deadline = performance.now() + PATIENCE_MS;
+    const end = performance.now() + LONGEST_MS;
+    let deadline = 0;
+    let stand: string | undefined;
     let fault: unknown;
     while (signal?.aborted !== true) {
       try {
@@ -55,7 +62,9 @@ export class Steering {
         // The control database may be what is down.
         fault = error;
       }
-      if (performance.now() > deadline) throw new Error(`the soak waited in vain: ${what}`, { cause: fault });
+      if (this.#stand !== stand) deadline = performance.now() + PATIENCE_MS;
+      stand = this.#stand;
+      if (performance.now() > Math.min(deadline, end)) throw new Error(`the soak waited in vain: ${what}`, { cause: fault });
       await sleep(LOOK_MS);
     }
     return false;
