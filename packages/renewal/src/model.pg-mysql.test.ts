@@ -1,4 +1,4 @@
 import { inject } from 'vitest';
 import { modelSuite } from './testing/model-suite.ts';
 
-modelSuite(() => inject('mysqlUrl'), 15);
+modelSuite(() => inject('mysqlUrl'), 8);

@@ -1,4 +1,4 @@
 import { inject } from 'vitest';
 import { registerSuite } from '../testing/register-suite.ts';
 
-registerSuite(() => inject('mysqlUrl'), 50);
+registerSuite(() => inject('mysqlUrl'), 25);
