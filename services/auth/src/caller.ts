@@ -1,6 +1,6 @@
 import { WherryError } from '@wherry/core';
 import { authorizationOf, type Principal } from '@wherry/http';
-import { classifyCredential, sessionIdText } from '@wherry/sessions';
+import { classifyCredential, sessionIdText, type CookieReading } from '@wherry/sessions';
 import { slotOf } from '@wherry/shards';
 import {
   verifyBoundToken,
@@ -55,11 +55,18 @@ export function credentialOf(context: AuthContext, request: FastifyRequest): Cre
     case 'none': {
       const reading = legacy?.cookie.read(request.headers.cookie);
       if (reading === undefined || reading.outcome === 'absent') throw new WherryError('unauthenticated', 'this needs a signed-in user');
-      if (reading.outcome === 'invalid')
-        throw new WherryError('session_cookie_invalid', 'the session cookie is not one that is accepted here');
-      return { kind: 'legacy-cookie', rawId: reading.rawId };
+      return { kind: 'legacy-cookie', rawId: rawIdOf(context, reading) };
     }
   }
+}
+
+/** An id that anybody may have made up goes to a store, so it is short and has nothing in it that any id has no need of; gateways take no other either. */
+const UNSIGNED_ID = /^[!-~]{1,256}$/;
+
+/** The id that a cookie names. Errors: `session_cookie_invalid`. */
+export function rawIdOf({ legacy }: AuthContext, reading: CookieReading): string {
+  if (reading.outcome === 'verified' && (legacy?.cookie.signed === true || UNSIGNED_ID.test(reading.rawId))) return reading.rawId;
+  throw new WherryError('session_cookie_invalid', 'the session cookie is not one that is accepted here');
 }
 
 /** Who is calling. Errors: as {@link credentialOf}, every `token_*` and `session_*` code, `rate_limited`, `shard_unavailable`, `source_unavailable`. */

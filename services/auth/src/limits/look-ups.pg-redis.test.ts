@@ -12,7 +12,7 @@ import type { Cluster } from '@wherry/shards/testing';
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { startAuthCluster } from '../testing/cluster.ts';
-import { startService, type Running } from '../testing/service.ts';
+import { EXCHANGE, startService, type Running } from '../testing/service.ts';
 
 const HOUR = 3_600_000;
 const ATTACKER = '198.51.100.66';
@@ -100,6 +100,22 @@ describe('a session that a request names', () => {
     const before = (await records()) as { n: number };
     expect(await ask(bySigner, 'POST', '/v1/logout', headers(), ATTACKER)).toBe('204');
     expect(await records()).toEqual({ n: before.n + 1 });
+  });
+
+  it('is none that anybody may have made up of what no id is made of', async () => {
+    // As of an application whose ids have no form.
+    const formless = Object.assign(Object.create(unsigned) as SessionCookie, {
+      verify: (rawId: string) => ({ outcome: 'verified', rawId }) as const,
+      read: (header: string | undefined) => ({ outcome: 'verified', rawId: decodeURIComponent(header?.split('=')[1] ?? '') }) as const,
+    });
+    await using auth = await startService(cluster, { source: { store, decode, cookie: formless } });
+    for (const rawId of ['a b', 'a\nb', 'a\u0000', 'é', 'a'.repeat(257)]) {
+      expect(await ask(auth, 'GET', '/v1/whoami', { cookie: `x=${encodeURIComponent(rawId)}` }, ELSEWHERE)).toBe(
+        '401 session_cookie_invalid',
+      );
+      const subject = { subject_token: rawId, subject_token_type: 'urn:wherry:token-type:legacy-cookie' };
+      expect((await auth.exchange({ grant_type: EXCHANGE, ...subject })).body['code']).toBe('session_cookie_invalid');
+    }
   });
 
   it('is none where the cookie is not of its form', async () => {

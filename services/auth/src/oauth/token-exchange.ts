@@ -3,7 +3,7 @@ import { newFamilyId } from '@wherry/renewal';
 import { classifyCredential, sessionIdText } from '@wherry/sessions';
 import { isServiceSubject, type AccessTokenClaims, type ActorClaim } from '@wherry/tokens';
 import { accessTokenOf, requireIssuance } from '../access-tokens.ts';
-import { claimsOf, confirm } from '../caller.ts';
+import { claimsOf, confirm, rawIdOf } from '../caller.ts';
 import { ANONYMOUS_CLIENT, type RegisteredClient } from '../clients.ts';
 import type { AuthContext } from '../context.ts';
 import { beginBearerRenewal, beginRenewal, renewsByItself, requireLease } from '../renewal/begin-renewal.ts';
@@ -151,9 +151,10 @@ function answer(token: string, type: TokenAnswer['token_type'], expiresIn: numbe
 }
 
 /** The id in a cookie's value, percent-encoded as it is in the header, or not. Errors: `session_cookie_invalid`, `session_unknown` where there is no such application. */
-function legacyIdOf({ legacy }: AuthContext, value: string): string {
+function legacyIdOf(context: AuthContext, value: string): string {
+  const { legacy } = context;
   const reading = legacy?.cookie.verify(/^s%3a/i.test(value) ? decoded(value) : value);
-  if (reading?.outcome === 'verified') return reading.rawId;
+  if (reading?.outcome === 'verified') return rawIdOf(context, reading);
   const jwt = classifyCredential(value) === 'jwt' ? '; it looks like an access token' : '';
   throw new WherryError(
     legacy === undefined ? 'session_unknown' : 'session_cookie_invalid',
