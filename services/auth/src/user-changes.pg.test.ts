@@ -99,7 +99,7 @@ describe('on every instance at once', () => {
     expect(await judged(bob)).toEqual(ALIVE);
     await expectEnded(await admin(ann.userId, 'enable'), ann);
     await vi.waitFor(async () => expect(await judged(await logIn(other, ann.username))).toEqual(ALIVE));
-    expect((await admin(ann.userId, 'enable')).body).toMatchObject({ changed: false, propagated: true });
+    await expect.poll(async () => (await admin(ann.userId, 'enable')).body).toMatchObject({ changed: false, propagated: true });
   });
 
   it('authorities that change, and a log-out everywhere, end what a user has', async () => {

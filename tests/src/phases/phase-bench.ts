@@ -6,7 +6,7 @@ import { createMetrics } from '@wherry/core/metrics';
 import { PATIENT_MS } from '@wherry/embedded/testing';
 import { createGateway } from '@wherry/gateway';
 import { TokenFamilies, tokenFamilySchema } from '@wherry/renewal';
-import { revocationSchema } from '@wherry/revocation';
+import { REVOCATION_TOPIC, revocationSchema } from '@wherry/revocation';
 import { RolloutState, rolloutSchema, type RolloutPolicy } from '@wherry/rollout';
 import {
   ExpressCookie,
@@ -251,6 +251,13 @@ export class PhaseBench implements AsyncDisposable {
   /** Until every process but these acts on the newest version. */
   async settled(except: ReadonlySet<PhaseNode> = new Set()): Promise<void> {
     await Promise.all(this.nodes.filter((node) => !except.has(node)).map((node) => this.#caughtUp(node)));
+  }
+
+  /** Until every process acts on all ends so far. The answer to a log-out says so only where a second is enough for it. */
+  async endsHeard(): Promise<void> {
+    const { rows } = await this.cluster.control.query<{ seq: bigint }>('SELECT seq FROM feed_topic WHERE topic = $1', [REVOCATION_TOPIC]);
+    const heard = await this.#application.instance.acknowledged(REVOCATION_TOPIC, rows[0]?.seq ?? 0n, PATIENT_MS);
+    if (!heard) throw new Error('a process has not heard of an end');
   }
 }
 
