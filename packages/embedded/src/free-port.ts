@@ -1,14 +1,29 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
-/** A TCP port of the loopback interface that nobody listens on. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/**
+ * Below the ports that systems give to outgoing connections: no connection takes one that was found free, or that of a
+ * server which is away for a moment. Ten thousand further up there is room for a second port of the same server.
+ */
+const [FIRST, END] = [10_000, 22_000];
+const given = new Set<number>();
+
+/** A TCP port of the loopback interface that nobody listens on, another one at each call. */
+export async function freePort(): Promise<number> {
+  for (let look = 0; look < END - FIRST; look++) {
+    const port = randomInt(FIRST, END);
+    if (given.has(port)) continue;
+    given.add(port);
+    if ((await isFree(port, '127.0.0.1')) && (await isFree(port, '0.0.0.0'))) return port;
+  }
+  throw new Error(`no free port from ${FIRST} to ${END - 1}`);
+}
+
+function isFree(port: number, host: string): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(new Error('no port'))));
-    });
+    server.once('error', () => resolve(false));
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)));
   });
 }
 
