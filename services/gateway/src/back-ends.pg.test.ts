@@ -35,7 +35,7 @@ beforeAll(async () => {
     ],
     upstreamSecrets: [shared],
   });
-}, 120_000);
+});
 
 afterAll(async () => bench[Symbol.asyncDispose]());
 

@@ -21,7 +21,7 @@ beforeAll(async () => {
   const { version } = await readRollout(bench.cluster.control);
   await moveRollout(bench.cluster.control, { command: 'advance' }, { actor: 'tester', expectedVersion: version });
   await bench.settled();
-}, 120_000);
+});
 afterAll(() => bench[Symbol.asyncDispose]());
 beforeEach(() => {
   rawId = randomBytes(18).toString('base64url');

@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => bench[Symbol.asyncDispose]());
 
-test('on shards of MariaDB clients go through all phases, and back, and to the end', { timeout: 240_000 }, async () => {
+test('on shards of MariaDB clients go through all phases, and back, and to the end', async () => {
   const { shards } = bench.cluster;
   expect(shards.all.map(({ dialect }) => dialect)).toEqual(['mysql', 'mysql']);
   await runPlan(scene, WHOLE_WALK).catch((cause: unknown) => {

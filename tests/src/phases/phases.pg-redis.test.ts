@@ -121,7 +121,7 @@ const plan: fc.Arbitrary<Plan> = fc.record({
   steps,
 });
 
-test('clients go through all phases, and back, and to the end', { timeout: 240_000 }, async () => {
+test('clients go through all phases, and back, and to the end', async () => {
   lines = [];
   await runPlan(scene, WHOLE_WALK).catch((cause: unknown) => {
     throw new Error(`after\n${lines.join('\n')}`, { cause });

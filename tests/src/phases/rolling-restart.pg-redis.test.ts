@@ -120,58 +120,54 @@ class Member {
   }
 }
 
-test(
-  'gateways and auth are restarted one after the other while phases change, and the crowd does not notice',
-  { timeout: 240_000 },
-  async () => {
-    const fleet: Fleet = { auths: [await bench.auth('auth 0'), await bench.auth('auth 1')], gateways: [] };
-    for (const name of ['gateway 0', 'gateway 1']) fleet.gateways.push(await bench.gateway(name, fleet.auths[0]));
-    const { shards, map } = bench.cluster;
-    const families = new TokenFamilies({ shards, map, windowMs: 2 * TOKEN_S * 1000, deadlineMs: PATIENT_MS });
-    const operator = new Operator(bench, families);
-    await operator.begin(0, 0);
-    const crowd = Array.from({ length: CROWD }, (_, n) => new Member(fleet, new Visitor(bench, n % 2 === 0 ? 'native' : 'cookie')));
-    const closing = new AbortController();
-    const lives = crowd.map((member) => member.live(closing.signal));
-    // A violation ends the walk as well.
-    const broken = Promise.race(lives.map((life) => life.then(() => new Promise<never>(() => undefined))));
-    try {
-      await Promise.race([broken, walk()]);
-    } finally {
-      closing.abort();
-      await Promise.allSettled(lives);
-    }
-    await Promise.all(lives);
-    for (const member of crowd) expect(member.requests).toBeGreaterThanOrEqual(3 * ACTS.length);
+test('gateways and auth are restarted one after the other while phases change, and the crowd does not notice', async () => {
+  const fleet: Fleet = { auths: [await bench.auth('auth 0'), await bench.auth('auth 1')], gateways: [] };
+  for (const name of ['gateway 0', 'gateway 1']) fleet.gateways.push(await bench.gateway(name, fleet.auths[0]));
+  const { shards, map } = bench.cluster;
+  const families = new TokenFamilies({ shards, map, windowMs: 2 * TOKEN_S * 1000, deadlineMs: PATIENT_MS });
+  const operator = new Operator(bench, families);
+  await operator.begin(0, 0);
+  const crowd = Array.from({ length: CROWD }, (_, n) => new Member(fleet, new Visitor(bench, n % 2 === 0 ? 'native' : 'cookie')));
+  const closing = new AbortController();
+  const lives = crowd.map((member) => member.live(closing.signal));
+  // A violation ends the walk as well.
+  const broken = Promise.race(lives.map((life) => life.then(() => new Promise<never>(() => undefined))));
+  try {
+    await Promise.race([broken, walk()]);
+  } finally {
+    closing.abort();
+    await Promise.allSettled(lives);
+  }
+  await Promise.all(lives);
+  for (const member of crowd) expect(member.requests).toBeGreaterThanOrEqual(3 * ACTS.length);
 
-    async function walk(): Promise<void> {
-      for (const [n, act] of ACTS.entries()) {
-        const turned = restart(n);
-        // An instance that is coming up is waited for like any other.
-        for (;;) {
-          const refused = await operator.act(act, new Set(bench.nodes));
-          if (refused === undefined) break;
-          expect(refused).toBe('rollout_unacknowledged');
-          await pause(20);
-        }
-        await turned;
-        await bench.settled();
-        // Everybody has met the new phase.
-        const visits = crowd.map(({ requests }) => requests + 3);
-        await vi.waitFor(() => expect(crowd.every(({ requests }, at) => requests >= (visits[at] ?? 0))).toBe(true), {
-          timeout: PATIENT_MS,
-          interval: 10,
-        });
+  async function walk(): Promise<void> {
+    for (const [n, act] of ACTS.entries()) {
+      const turned = restart(n);
+      // An instance that is coming up is waited for like any other.
+      for (;;) {
+        const refused = await operator.act(act, new Set(bench.nodes));
+        if (refused === undefined) break;
+        expect(refused).toBe('rollout_unacknowledged');
+        await pause(20);
       }
+      await turned;
+      await bench.settled();
+      // Everybody has met the new phase.
+      const visits = crowd.map(({ requests }) => requests + 3);
+      await vi.waitFor(() => expect(crowd.every(({ requests }, at) => requests >= (visits[at] ?? 0))).toBe(true), {
+        timeout: PATIENT_MS,
+        interval: 10,
+      });
     }
+  }
 
-    /** Takes one out, and puts another in its place, as a deployment does: the new one first. */
-    async function restart(n: number): Promise<void> {
-      const kind = n % 2 === 0 ? fleet.gateways : fleet.auths;
-      const fresh = n % 2 === 0 ? await bench.gateway(`gateway ${n + 2}`, fleet.auths[0]) : await bench.auth(`auth ${n + 2}`);
-      const old = kind.shift();
-      kind.push(fresh);
-      await old?.[Symbol.asyncDispose]();
-    }
-  },
-);
+  /** Takes one out, and puts another in its place, as a deployment does: the new one first. */
+  async function restart(n: number): Promise<void> {
+    const kind = n % 2 === 0 ? fleet.gateways : fleet.auths;
+    const fresh = n % 2 === 0 ? await bench.gateway(`gateway ${n + 2}`, fleet.auths[0]) : await bench.auth(`auth ${n + 2}`);
+    const old = kind.shift();
+    kind.push(fresh);
+    await old?.[Symbol.asyncDispose]();
+  }
+});

@@ -17,7 +17,7 @@ beforeAll(async () => {
   const { version } = await readRollout(bench.cluster.control);
   await moveRollout(bench.cluster.control, { command: 'advance' }, { actor: 'tester', expectedVersion: version });
   await bench.settled();
-}, 120_000);
+});
 afterAll(() => bench[Symbol.asyncDispose]());
 
 /** One who is signed in: his session, an access token that ran out a minute ago, and what renews it. */

@@ -4,9 +4,9 @@ import { vi } from 'vitest';
  * How long a test waits for what must come. The library's own limits, one second for a condition, are a wrong guess on a
  * machine that is busy or was stopped for a while; a limit only has to be shorter than for ever.
  */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 
-vi.setConfig({ testTimeout: 3 * PATIENCE_MS, hookTimeout: 3 * PATIENCE_MS, expect: { poll: { timeout: PATIENCE_MS } } });
+vi.setConfig({ testTimeout: 5 * PATIENCE_MS, hookTimeout: 5 * PATIENCE_MS, expect: { poll: { timeout: PATIENCE_MS } } });
 
 const { waitFor, waitUntil } = vi;
 

@@ -91,7 +91,7 @@ export function describeIsolation(serve: Serve): void {
       }
       // Each of them ran after its request's end.
       const places = ['finish', 'timer', 'close', 'request'];
-      await vi.waitFor(() => expect(seen).toHaveLength(users.length * places.length), { interval: 5, timeout: 20_000 });
+      await vi.waitFor(() => expect(seen).toHaveLength(users.length * places.length), { interval: 5 });
       expect(seen.toSorted()).toEqual(users.flatMap((user) => places.map((place) => `${place} ${user}`)).toSorted());
       agent.destroy();
     });
@@ -103,7 +103,7 @@ export function describeIsolation(serve: Serve): void {
       const answer = await fetch(`${serving.url}/endless`, { headers: as('fickle'), signal: gone.signal });
       expect(answer.status).toBe(200);
       gone.abort();
-      await vi.waitFor(() => expect(seen).toEqual(['fickle']), { interval: 5, timeout: 20_000 });
+      await vi.waitFor(() => expect(seen).toEqual(['fickle']), { interval: 5 });
       expect((await ask(serving.port, { headers: as('next') })).text).toBe('"next"');
     });
   });

@@ -45,7 +45,7 @@ describe.runIf(isAsked)('Spring itself', () => {
       beforeAll(async () => {
         spring = await open(namespace);
         source = createSpringRedisSource({ url: url.href, prefix: `${namespace}:sessions:`, indexed, timeoutMs: PATIENT_MS });
-      }, 60_000);
+      });
       afterAll(async () => {
         await source.close();
         await spring.close();
