@@ -55,11 +55,14 @@ function expiredToken(caller: Caller, text: string, { keys, runtime, carried }: 
   if (sessionId === undefined) return refusal('jwt', 'token_expired');
   const jws = readCompactJws(text);
   if (!jws.ok || jws.kid === undefined || keys.find(jws.kid) === undefined) return refusal('jwt', 'token_key_unknown');
-  const iat = readUnproved(jws.payload)?.['iat'];
+  const { iat, fam, jti } = readUnproved(jws.payload) ?? {};
   if (typeof iat !== 'number' || iat <= runtime.ended.issuerNotBefore) return refusal('jwt', 'token_revoked');
   if (runtime.ended.isSessionEnded(sessionId.toString())) return refusal('jwt', 'token_session_ended');
   if (iat <= runtime.ended.sessionTokensNotBefore(sessionId.toString())) return refusal('jwt', 'token_session_changed');
   if (generation < runtime.ended.minimumGeneration(principal.userId)) return refusal('jwt', 'token_generation_old');
+  // The row of the session says nothing of these.
+  if (typeof fam === 'string' && runtime.ended.isFamilyEnded(fam)) return refusal('jwt', 'token_ended');
+  if (typeof jti === 'string' && runtime.ended.isTokenEnded(jti)) return refusal('jwt', 'token_ended');
   return judgeStaleToken(caller, { runtime, carried });
 }
 

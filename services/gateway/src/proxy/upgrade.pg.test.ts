@@ -440,6 +440,32 @@ describe('an open connection is cut', () => {
     expect(await cut).toBe(1006);
   });
 
+  it('when the refresh token that its token came with is revoked, before the token has run out and after', async () => {
+    const { key } = await newSession(narrow, { userId: 'vera' });
+    const revoke = async (id: bigint): Promise<unknown> => narrow.runtime.revocations.endFamily({ id, reason: 'revoked' });
+    const early = await opened(narrow, '/ws', bearer(narrow.issue({ userId: 'vera', sessionId: key.id, familyId: 71n })));
+    const cutEarly = closing(early);
+    await revoke(71n);
+    expect(await cutEarly).toBe(1006);
+
+    const { socket, token } = await openedBriefly((lifeMs) =>
+      narrow.issue({ userId: 'vera', sessionId: key.id, familyId: 72n, issuedAt: issuedLongAgo(lifeMs) }),
+    );
+    await vi.waitFor(async () => expect((await fetch(`${narrow.url}/x`, { headers: bearer(token) })).status).toBe(401));
+    // Of another family of the session, which the first one's end does not reach.
+    const apart = await opened(narrow, '/ws', bearer(narrow.issue({ userId: 'vera', sessionId: key.id, familyId: 73n })));
+    try {
+      const cutLate = closing(socket);
+      await revoke(72n);
+      expect(await cutLate).toBe(1006);
+      apart.send('still here');
+      expect(String((await once(apart, 'message'))[0])).toBe('still here');
+    } finally {
+      socket.terminate();
+      apart.terminate();
+    }
+  });
+
   it('when nothing comes of either side for too long', async () => {
     const socket = await opened(hasty, '/public/ws');
     expect(await closing(socket)).toBe(1006);
