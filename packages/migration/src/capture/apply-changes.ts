@@ -5,7 +5,6 @@ import {
   convertSession,
   identityOf,
   sessionIdText,
-  type DeadLetter,
   type Identity,
   type SessionKey,
   type SessionRecord,
