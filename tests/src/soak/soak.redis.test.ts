@@ -14,7 +14,7 @@ test('users notice nothing for good while processes and servers fail under them'
   expect(Number(/^carried (\d+)/m.exec(output)?.[1])).toBeGreaterThan(100);
   expect(Number(/^faults survived: (\d+)/m.exec(output)?.[1])).toBeGreaterThan(1);
   expect(code).toBe(0);
-}, 900_000);
+}, 1_800_000);
 
 test('refuses what it cannot do in one line', async () => {
   expect(await run(['soak', '--sessions', '5', '--users', '10'])).toMatchObject({

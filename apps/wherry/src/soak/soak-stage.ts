@@ -17,6 +17,8 @@ const PREFIX = 'sess:';
 /** More sessions than this would fill the machine's memory before they fill a disk that lies in it. */
 const MOST_ON_SMALL_DISK = 100_000;
 const SESSION_KIB = 8;
+/** What a process may keep, several times what it needs: one that keeps ever more ends, and the run says so. */
+const MOST_HEAP_MB = 256;
 
 /** A server that can go down and come back. */
 export interface SoakServer {
@@ -109,7 +111,8 @@ export async function buildSoakStage(sessions: number): Promise<SoakStage> {
       const files = join(folder, role);
       const file = fileOf(role, ports.gateways[role === 'gateway-1' ? 1 : 0] ?? 0);
       const own = environment(file, (server) => way(role, server).url);
-      const clock = { SOAK_CLOCK_FILE: `${files}.clock`, NODE_OPTIONS: `--import=${new URL('shifted-date.ts', import.meta.url).href}` };
+      const flags = [`--max-old-space-size=${MOST_HEAP_MB}`, `--import=${new URL('shifted-date.ts', import.meta.url).href}`];
+      const clock = { SOAK_CLOCK_FILE: `${files}.clock`, NODE_OPTIONS: flags.join(' ') };
       return [role, new RoleProcess(childOf(role, { own, clock, secrets, legacy: legacy(way(role, 'source').url) }), files)];
     }),
   ) as Record<RoleName, RoleProcess>;
