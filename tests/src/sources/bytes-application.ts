@@ -1,5 +1,5 @@
 import { RESP_TYPES, createClient } from 'redis';
-import type { Application, Owner } from './software.ts';
+import type { Application, Hostile, Owner } from './software.ts';
 
 /** A session in a key of its own: bytes with a life. */
 interface StoredBytes extends Owner {
@@ -10,12 +10,13 @@ interface StoredBytes extends Owner {
 export interface BytesOptions {
   readonly lifeMs: number;
   content(n: number, round: number): StoredBytes;
+  hostile(kind: Hostile): Buffer;
   /** What of it the application goes by; absent: all of it. */
   meaning?(bytes: Buffer): string;
 }
 
 /** An application whose sessions are one value each, written by SET with a life. */
-export async function openBytes(url: string, prefix: string, { lifeMs, content, meaning }: BytesOptions): Promise<Application> {
+export async function openBytes(url: string, prefix: string, { lifeMs, content, hostile, meaning }: BytesOptions): Promise<Application> {
   const client = await createClient({ url })
     .withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer })
     .connect();
@@ -24,6 +25,9 @@ export async function openBytes(url: string, prefix: string, { lifeMs, content, 
       const { bytes, ...owner } = content(n, round);
       await client.set(prefix + rawId, bytes, { expiration: { type: 'PX', value: lifeMs } });
       return owner;
+    },
+    async plant(rawId, kind) {
+      await client.set(prefix + rawId, hostile(kind), { expiration: { type: 'PX', value: lifeMs } });
     },
     async look(rawId) {
       const bytes = await client.get(prefix + rawId);

@@ -1,7 +1,10 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { inflateSync } from 'node:zlib';
 import { openBytes } from './bytes-application.ts';
+import { askProgram, hasProgram } from './program.ts';
 import { golden, rewritten } from './golden.ts';
-import type { Owner, Software } from './software.ts';
+import { LARGE_BYTES, cut, hostileJson, manyNames } from './hostile.ts';
+import type { Hostile, Owner, Software } from './software.ts';
 
 const LIFE_MS = 14 * 86_400_000;
 const SHORT_TEXT = 0x8c;
@@ -42,8 +45,13 @@ function repickled(bytes: Buffer, changes: Readonly<Record<string, string>>): Bu
 /** `payload:timestamp:signature` of another session, signed as `django.core.signing` does. */
 function resigned(bytes: Buffer, user: string, round: number): Buffer {
   const [payload = '', timestamp = ''] = bytes.toString().split(':');
-  const session = { ...(JSON.parse(Buffer.from(payload, 'base64url').toString()) as object), _auth_user_id: user, round };
-  const signed = `${Buffer.from(JSON.stringify(session)).toString('base64url')}:${timestamp}`;
+  const plain = payload.startsWith('.') ? inflateSync(Buffer.from(payload.slice(1), 'base64url')) : Buffer.from(payload, 'base64url');
+  const session = { ...(JSON.parse(plain.toString()) as object), _auth_user_id: user, round };
+  return signedText(JSON.stringify(session), timestamp);
+}
+
+function signedText(payload: string, timestamp: string): Buffer {
+  const signed = `${Buffer.from(payload).toString('base64url')}:${timestamp}`;
   return Buffer.from(`${signed}:${createHmac('sha256', 'made up').update(signed).digest('base64url')}`);
 }
 
@@ -60,17 +68,50 @@ function content(form: Written['form'], n: number, round: number): Owner & { rea
   return { ...USER, userId: user, bytes: changed };
 }
 
+function hostile(form: Written['form'], kind: Hostile): Buffer {
+  if (kind === 'cut') return cut(content(form, 0, 0).bytes);
+  if (form === 'signed') return signedText(hostileJson(kind, {}), '1sXyZ0');
+  switch (kind) {
+    case 'large': {
+      const length = Buffer.alloc(4);
+      length.writeUInt32LE(LARGE_BYTES);
+      return Buffer.concat([Buffer.from('}U\u0004textX'), length, Buffer.alloc(LARGE_BYTES, 'x'), Buffer.from('s.')]);
+    }
+    case 'many':
+      return Buffer.from(
+        `}(${manyNames()
+          .map((name) => `U${String.fromCharCode(name.length)}${name}K\u0001`)
+          .join('')}u.`,
+      );
+    case 'endless':
+      return Buffer.from(sessions.find(({ cache, session }) => cache === 'default' && session === 'loop')?.base64 ?? '', 'base64');
+  }
+}
+
+const { WHERRY_TEST_DJANGO_PYTHON: PROGRAM = 'python3' } = process.env;
+const isAtHand = hasProgram(PROGRAM, ['-c', 'import django, redis'], 'python3 with django and redis');
+const CACHE_PREFIX = '1:django.contrib.sessions.cache';
+
 function django(form: Written['form'], prefix: string): Software {
   return {
     name: `Django, ${form}`,
     format: `django-${form}`,
     prefix: (own) => `${own}:${prefix}`,
     lifeMs: LIFE_MS,
+    refused: { large: 'too_large', cut: 'malformed', ...(form === 'signed' ? { endless: 'too_deep' } : {}) },
     newId: () => randomBytes(16).toString('hex'),
     cookie: (rawId) => `sessionid=${rawId}`,
-    open: (url, keys) => openBytes(url, keys, { lifeMs: LIFE_MS, content: (n, round) => content(form, n, round) }),
+    open: (url, keys) =>
+      openBytes(url, keys, { lifeMs: LIFE_MS, content: (n, round) => content(form, n, round), hostile: (kind) => hostile(form, kind) }),
+    // A backend that keeps what Django signs is always somebody's own.
+    ...(isAtHand && form === 'cache'
+      ? {
+          itself: (redis: string, keys: string, id: string) =>
+            askProgram(PROGRAM, 'django/session.py', { redis, prefix: keys.slice(0, -CACHE_PREFIX.length - 1), id }),
+        }
+      : {}),
   };
 }
 
 /** Django with its sessions in a cache, and with backends that keep what it signs. */
-export const DJANGO: readonly Software[] = [django('cache', '1:django.contrib.sessions.cache'), django('signed', 'session:')];
+export const DJANGO: readonly Software[] = [django('cache', CACHE_PREFIX), django('signed', 'session:')];

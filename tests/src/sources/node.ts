@@ -1,5 +1,6 @@
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { openBytes } from './bytes-application.ts';
+import { hostileJson } from './hostile.ts';
 import type { Owner, Software } from './software.ts';
 
 const LIFE_MS = 3_600_000;
@@ -14,13 +15,19 @@ interface Content extends Owner {
 function content(n: number, round: number): Content {
   if (n % 5 === 4) return { userId: null, authorities: [], session: { visits: n, round } };
   const authorities = n % 2 === 0 ? ['staff'] : ['staff', 'a b,c'];
-  return { userId: String(n), authorities, session: { user: { id: n, name: `Zoë ${n}`, roles: authorities }, round, text: '\u0000 \u2028 "😀' } };
+  return {
+    userId: String(n),
+    authorities,
+    session: { user: { id: n, name: `Zoë ${n}`, roles: authorities }, round, text: '\u0000 \u2028 "😀' },
+  };
 }
 
 function stored(n: number, round: number, life: Record<string, unknown>): Owner & { readonly bytes: Buffer } {
   const { session, ...owner } = content(n, round);
   return { ...owner, bytes: Buffer.from(JSON.stringify({ ...session, ...life })) };
 }
+
+const REFUSED = { large: 'too_large', cut: 'not_json', endless: 'too_deep' };
 
 /** Keygrip's signature of a cookie. */
 function keygrip(pair: string): string {
@@ -33,6 +40,7 @@ const express: Software = {
   prefix: (own) => `${own}:sess:`,
   settings: SECRETS,
   lifeMs: LIFE_MS,
+  refused: REFUSED,
   newId: () => randomBytes(24).toString('base64url'),
   cookie: (rawId) => {
     const signature = createHmac('sha256', SECRET).update(rawId).digest('base64').replaceAll('=', '');
@@ -40,9 +48,17 @@ const express: Software = {
   },
   open: (url, prefix) => {
     const life = { cookie: { originalMaxAge: LIFE_MS, expires: new Date(Date.now() + LIFE_MS).toISOString(), path: '/' } };
-    return openBytes(url, prefix, { lifeMs: LIFE_MS, content: (n, round) => stored(n, round, life) });
+    return openBytes(url, prefix, {
+      lifeMs: LIFE_MS,
+      content: (n, round) => stored(n, round, life),
+      hostile: (kind) => Buffer.from(hostileJson(kind, life)),
+    });
   },
 };
+
+function koaLife(): Record<string, unknown> {
+  return { _expire: Date.now() + LIFE_MS, _maxAge: LIFE_MS };
+}
 
 function koa(signed: boolean): Software {
   return {
@@ -53,15 +69,19 @@ function koa(signed: boolean): Software {
     prefix: (own) => `${own}:koa:`,
     ...(signed ? { settings: SECRETS } : {}),
     lifeMs: LIFE_MS,
+    refused: REFUSED,
     newId: randomUUID,
     cookie: (rawId) => `koa.sess=${rawId}${signed ? `; koa.sess.sig=${keygrip(`koa.sess=${rawId}`)}` : ''}`,
     open: (url, prefix) =>
       openBytes(url, prefix, {
         // The key lives ten seconds longer.
         lifeMs: LIFE_MS + 10_000,
-        content: (n, round) => stored(n, round, { _expire: Date.now() + LIFE_MS, _maxAge: LIFE_MS }),
+        content: (n, round) => stored(n, round, koaLife()),
+        hostile: (kind) => Buffer.from(hostileJson(kind, koaLife())),
         meaning: (bytes) => {
-          const { _expire: end, ...session } = JSON.parse(bytes.toString()) as Record<string, unknown>;
+          const text = bytes.toString();
+          if (!text.endsWith('}')) return text;
+          const { _expire: end, ...session } = JSON.parse(text) as Record<string, unknown>;
           return typeof end === 'number' && end > Date.now() ? JSON.stringify(session) : 'over';
         },
       }),

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { askProgram, hasProgram } from './program.ts';
 import { openBytes } from './bytes-application.ts';
 import { golden, rewritten } from './golden.ts';
-import type { Owner, Software } from './software.ts';
+import { LARGE_BYTES, cut, manyNames } from './hostile.ts';
+import type { Hostile, Owner, Software } from './software.ts';
 
 type Handler = 'php' | 'php_serialize' | 'php_binary';
 
@@ -37,15 +39,55 @@ function content(handler: Handler, n: number, round: number): Owner & { readonly
   return { ...owner, userId: user, bytes: rewritten(renamed, Buffer.from('s:2:"id";i:42;'), Buffer.from(`s:2:"id";i:${user};`)) };
 }
 
+/** Variables as a handler puts them together. */
+function variables(handler: Handler, values: readonly (readonly [name: string, value: string])[]): Buffer {
+  const parts = values.map(([name, value]) => {
+    if (handler === 'php') return `${name}|${value}`;
+    return handler === 'php_serialize' ? `s:${name.length}:"${name}";${value}` : String.fromCharCode(name.length) + name + value;
+  });
+  return Buffer.from(handler === 'php_serialize' ? `a:${parts.length}:{${parts.join('')}}` : parts.join(''));
+}
+
+function hostile(handler: Handler, kind: Hostile): Buffer {
+  switch (kind) {
+    case 'large':
+      return variables(handler, [['text', `s:${LARGE_BYTES}:"${'x'.repeat(LARGE_BYTES)}";`]]);
+    case 'many':
+      return variables(
+        handler,
+        manyNames().map((name) => [name, 'i:1;']),
+      );
+    case 'cut':
+      return cut(content(handler, 0, 0).bytes);
+    case 'endless':
+      return variables(handler, [['self', 'a:1:{i:0;R:1;}']]);
+  }
+}
+
+const { WHERRY_TEST_PHP: PROGRAM = 'php' } = process.env;
+const isAtHand = hasProgram(PROGRAM, ['-r', 'exit(extension_loaded("redis") ? 0 : 1);'], 'php with its extension redis');
+
 function phpBy(format: string, handler: Handler): Software {
   return {
     name: `PHP, ${handler}`,
     format,
     prefix: (own) => `${own}:PHPREDIS_SESSION:`,
     lifeMs: LIFE_MS,
+    refused: { large: 'too_large', cut: 'malformed' },
     newId: () => randomBytes(13).toString('hex'),
     cookie: (rawId) => `PHPSESSID=${rawId}`,
-    open: (url, prefix) => openBytes(url, prefix, { lifeMs: LIFE_MS, content: (n, round) => content(handler, n, round) }),
+    open: (url, prefix) =>
+      openBytes(url, prefix, {
+        lifeMs: LIFE_MS,
+        content: (n, round) => content(handler, n, round),
+        hostile: (kind) => hostile(handler, kind),
+      }),
+    ...(isAtHand
+      ? {
+          itself: (url: string, prefix: string, id: string) =>
+            askProgram(PROGRAM, 'php/session.php', { redis: `tcp://${new URL(url).host}`, prefix, handler, id }),
+        }
+      : {}),
   };
 }
 

@@ -5,10 +5,16 @@ export interface Owner {
   readonly authorities: readonly string[];
 }
 
+/** What nobody's session should be: 1 MiB, 10,000 attributes, cut off in the middle, one that holds itself (or nests deeply where nothing can). */
+export const HOSTILE = ['large', 'many', 'cut', 'endless'] as const;
+export type Hostile = (typeof HOSTILE)[number];
+
 /** An application that keeps its sessions in Redis as a software does that we know. */
 export interface Application {
   /** Writes a session: the `n`th kind of those that the software itself wrote, in the `round`th state. */
   write(rawId: string, n: number, round: number): Promise<Owner>;
+  /** Writes a session of nobody's that is made to do harm. */
+  plant(rawId: string, kind: Hostile): Promise<void>;
   /** What it would find under an id: equal texts for equal sessions; undefined: none. */
   look(rawId: string): Promise<string | undefined>;
   /** What lies there is gone, without a trace of ours. */
@@ -29,8 +35,12 @@ export interface Software {
   /** What else has to be configured. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly lifeMs: number;
+  /** Why it is not carried; absent: it is. */
+  readonly refused: Readonly<Partial<Record<Hostile, string>>>;
   newId(): string;
   /** The header by which a browser names the session. */
   cookie(rawId: string): string;
   open(url: string, prefix: string): Promise<Application>;
+  /** What the software itself says of a session; absent where it is not at hand, or no program of it is. */
+  itself?(url: string, prefix: string, rawId: string): Promise<unknown>;
 }

@@ -7,7 +7,16 @@ import { openDatabase, type Database } from '@wherry/core/control';
 import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
 import { sourceRefKeyOf, sourceRefKeyText, type CarriedSessions, type SourceStore } from '@wherry/sessions';
 import { connectWherry } from '@wherry/sessions/express';
-import { addGatewayRole, addMigratorRole, loadConfig, openSource, prepareDatabases, requireMasterKey, runProgram, sourceDecoder } from '@wherry/wherry';
+import {
+  addGatewayRole,
+  addMigratorRole,
+  loadConfig,
+  openSource,
+  prepareDatabases,
+  requireMasterKey,
+  runProgram,
+  sourceDecoder,
+} from '@wherry/wherry';
 
 const SHADOW_MS = 100;
 
@@ -26,14 +35,14 @@ export interface Town extends AsyncDisposable {
   wherry(line: string): Promise<string>;
 }
 
-/** Opens one on servers that are there; `source`: the variables that name it. */
-export async function openTown(postgresUrl: string, source: Readonly<Record<string, string>>): Promise<Town> {
+/** Opens one on servers that are there; `source`: the variables that name it, without its `format`. */
+export async function openTown(postgresUrl: string, source: Readonly<Record<string, string>>, format: string): Promise<Town> {
   await using stack = new AsyncDisposableStack();
   const databases: TestDatabase[] = [];
   stack.defer(async () => void (await Promise.all(databases.map((database) => database.drop()))));
   for (let n = 0; n < 3; n++) databases.push(await createTestDatabase(postgresUrl));
   const [controlUrl = '', ...shardUrls] = databases.map(({ url }) => url);
-  const environment = {
+  const unnamed = {
     ...source,
     WHERRY_CONTROL_URL: controlUrl,
     WHERRY_SHARDS_URLS: shardUrls.join(','),
@@ -44,6 +53,7 @@ export async function openTown(postgresUrl: string, source: Readonly<Record<stri
     WHERRY_GATEWAY_HOST: '127.0.0.1',
     USER: 'ada',
   };
+  const environment = { ...unnamed, WHERRY_SOURCE_FORMAT: format };
   const { config } = loadConfig({ environment });
   await prepareDatabases(config);
   const control = openDatabase({ url: controlUrl, statementMs: PATIENT_MS });
@@ -68,7 +78,9 @@ export async function openTown(postgresUrl: string, source: Readonly<Record<stri
     async wherry(line) {
       const said: string[] = [];
       const words = `${line}${line.startsWith('migrate plan') ? ` --out ${folder}` : ''}`.split(' ');
-      const code = await runProgram(words, { environment, out: (text) => said.push(text), err: (text) => said.push(text) });
+      // A plan is to find out by itself.
+      const known = line.startsWith('migrate plan') ? unnamed : environment;
+      const code = await runProgram(words, { environment: known, out: (text) => said.push(text), err: (text) => said.push(text) });
       if (code !== 0) throw new Error(`wherry ${line}: ${code} ${said.join('\n')}`);
       return said.join('\n');
     },

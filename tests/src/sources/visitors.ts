@@ -56,7 +56,7 @@ export class Visitors {
     for (let n = 0; !this.#stopping; n++) {
       const visitor = this.all[n % Math.max(1, this.all.length)];
       if (visitor !== undefined) await this.#visit(visitor);
-      await pause(2);
+      await pause(10);
     }
   }
 
@@ -72,7 +72,11 @@ export class Visitors {
     return true;
   }
 
-  #judge({ userId, authorities, state }: Visitor, before: Visitor['state'], { status, headers }: Response): Fault | 'no answer' | undefined {
+  #judge(
+    { userId, authorities, state }: Visitor,
+    before: Visitor['state'],
+    { status, headers }: Response,
+  ): Fault | 'no answer' | undefined {
     if (status !== 200 && status !== 401) return 'no answer';
     const isSignedIn = status === 200;
     if (before === 'ended' || userId === null) return isSignedIn ? 'resurrected' : undefined;
