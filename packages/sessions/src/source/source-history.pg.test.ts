@@ -2,7 +2,7 @@ import { silentLogger } from '@wherry/core';
 import { createControlDatabase, type ControlDatabase } from '@wherry/core/testing';
 import { coreSchema } from '@wherry/core/control';
 import { shardsControlSchema } from '@wherry/shards';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest';
 import { sessionsControlSchema } from '../index.ts';
 import type { SourceLives } from './lives.ts';
 import { SourceHistory } from './source-history.ts';
@@ -12,6 +12,7 @@ beforeAll(async () => {
   control = await createControlDatabase(inject('postgresUrl'), [coreSchema, shardsControlSchema, sessionsControlSchema]);
 });
 afterAll(() => control[Symbol.asyncDispose]());
+beforeEach(() => control.database.query('TRUNCATE source_life'));
 
 /** A store that one process looks at: the life of its server, and what was accepted. */
 class Looked implements SourceLives {
@@ -68,7 +69,6 @@ test('a process that stood still after its look does not shut the servers of now
 });
 
 test('a life that was replaced does not come back', async () => {
-  await control.database.query('TRUNCATE source_life');
   const server = { life: 'd' };
   const history = historyOf(new Looked(server));
   await history.follow();
