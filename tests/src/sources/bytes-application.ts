@@ -9,10 +9,10 @@ interface StoredBytes extends Owner {
 /** Options of {@link openBytes}. */
 export interface BytesOptions {
   readonly lifeMs: number;
-  content(n: number, round: number): StoredBytes;
-  hostile(kind: Hostile): Buffer;
+  readonly content: (n: number, round: number) => StoredBytes;
+  readonly hostile: (kind: Hostile) => Buffer;
   /** What of it the application goes by; absent: all of it. */
-  meaning?(bytes: Buffer): string;
+  readonly meaning?: (bytes: Buffer) => string;
 }
 
 /** An application whose sessions are one value each, written by SET with a life. */

@@ -117,7 +117,7 @@ async function open(url: string, prefix: string, indexed: boolean, values: Value
       const { lastAccessedTime: _, ...rest } = fields;
       return JSON.stringify(
         Object.entries(rest)
-          .map(([name, value]) => [name, value.toString('base64')])
+          .map(([name, value]) => `${name} ${value.toString('base64')}`)
           .toSorted(),
       );
     },

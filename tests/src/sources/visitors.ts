@@ -52,6 +52,18 @@ export class Visitors {
     for (const visitor of this.all) while (!(await this.#visit(visitor))) await pause(20);
   }
 
+  /** Whether the gateway lets a visitor in; undefined: it does not say. Counts nothing. */
+  async isSignedIn({ cookie }: Visitor): Promise<boolean | undefined> {
+    const { status } = await this.#ask(cookie);
+    return status === 200 ? true : status === 401 ? false : undefined;
+  }
+
+  async #ask(cookie: string): Promise<Response> {
+    const response = await fetch(`${this.#url}/auth`, { headers: { cookie } });
+    await response.arrayBuffer();
+    return response;
+  }
+
   async #walkOn(): Promise<void> {
     for (let n = 0; !this.#stopping; n++) {
       const visitor = this.all[n % Math.max(1, this.all.length)];
@@ -63,8 +75,7 @@ export class Visitors {
   /** False: it was told to come again. */
   async #visit(visitor: Visitor): Promise<boolean> {
     const before = visitor.state;
-    const response = await fetch(`${this.#url}/auth`, { headers: { cookie: visitor.cookie } });
-    await response.arrayBuffer();
+    const response = await this.#ask(visitor.cookie);
     const fault = this.#judge(visitor, before, response);
     if (fault === 'no answer') return false;
     this.#counts.answered++;

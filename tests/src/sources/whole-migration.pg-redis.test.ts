@@ -63,9 +63,9 @@ test.each([...SPRING, ...PHP, ...DJANGO, ...NODE])('$name', { timeout: TIMEOUT_M
   const logOut = async (ns: readonly number[]): Promise<void> => {
     for (const n of ns) {
       at(n).state = 'ending';
-      await (
-        await town.sessions.end(at(n).rawId, 'logout')
-      ).propagated;
+      const { propagated } = await town.sessions.end(at(n).rawId, 'logout');
+      // On a machine that stands still the gateway may hear of it later than the end waits for it.
+      if (!propagated) await expect.poll(() => visitors.isSignedIn(at(n))).toBe(false);
       at(n).state = 'ended';
     }
   };
