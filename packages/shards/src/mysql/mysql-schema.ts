@@ -3,7 +3,9 @@ import { readFile, readdir } from 'node:fs/promises';
 import { WherryError } from '@wherry/core';
 import type { MysqlDatabase } from './mysql-database.ts';
 
-const LOCK_SECONDS = 60;
+/** The lock is asked for so often, and waited for so long each time: a statement has to be answered sooner than a pool gives it up. */
+const LOCK_TRIES = 30;
+const LOCK_SECONDS = 2;
 
 /**
  * Brings a database to the state of the numbered files in `folders`, each applied once, one process at a time. DDL commits
@@ -15,9 +17,12 @@ export async function applyMysqlSchema(
   folders: readonly { readonly part: string; readonly folder: URL }[],
 ): Promise<void> {
   await database.session(async ({ run }) => {
-    const { rows: lock } = await run(`SELECT GET_LOCK('wherry-schema', ${LOCK_SECONDS})`);
-    if (lock[0]?.[0]?.toString('latin1') !== '1')
-      throw new WherryError('shard_unavailable', 'another process changes the tables of a shard');
+    let locked = false;
+    for (let attempt = 0; attempt < LOCK_TRIES && !locked; attempt++) {
+      const { rows } = await run(`SELECT GET_LOCK('wherry-schema', ${LOCK_SECONDS})`);
+      locked = rows[0]?.[0]?.toString('latin1') === '1';
+    }
+    if (!locked) throw new WherryError('shard_unavailable', 'another process changes the tables of a shard');
     try {
       await run(`CREATE TABLE IF NOT EXISTS schema_file (part varchar(64), file varchar(128), checksum varchar(64) NOT NULL, PRIMARY KEY (part, file))
         ENGINE = InnoDB DEFAULT CHARSET = ascii`);
