@@ -21,7 +21,7 @@ export interface SettledStart {
 }
 
 /** What settling needs. */
-export type RaisedContext = Pick<
+type RaisedContext = Pick<
   MigrationContext,
   | 'control'
   | 'decode'
