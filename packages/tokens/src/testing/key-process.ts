@@ -89,11 +89,17 @@ export async function startKeyProcess(url: string, options: KeyProcessOptions = 
   const end = async (orderly: boolean): Promise<void> => {
     if (ended) return;
     ended = true;
-    // Without the database neither key nor lease can be given back.
-    if (!orderly) await database.end();
+    if (!orderly) {
+      // Before the database ends, which a statement on its way would wait for in vain.
+      await instance.stop({ clean: false });
+      // Without it no key can be given back.
+      await database.end();
+      await keeper?.stop();
+      return;
+    }
     await keeper?.stop();
     await instance.stop();
-    if (orderly) await database.end();
+    await database.end();
   };
   await instance.run();
   await keeper?.run();
