@@ -6,7 +6,7 @@ export type RoleName = (typeof ROLES)[number];
 export const SERVERS = ['control', 'shard-0', 'shard-1', 'source'] as const;
 export type ServerName = (typeof SERVERS)[number];
 /** Those that keep what they have acknowledged when they crash. */
-export const DATABASES = ['control', 'shard-0', 'shard-1'] as const satisfies readonly ServerName[];
+export const DATABASES = ['control', 'shard-0', 'shard-1'] as const;
 export type DatabaseName = (typeof DATABASES)[number];
 
 /** One fault. Times in milliseconds. */
