@@ -1,6 +1,6 @@
 import { Sealer, deriveKey, silentLogger, systemClock, type Component, type Logger } from '@wherry/core';
 import { TrustedProxies, UnnamedProxy } from '@wherry/http';
-import type { RevocationView } from '@wherry/revocation';
+import type { RevocationSet, RevocationView } from '@wherry/revocation';
 import { TokenFamilies } from '@wherry/renewal';
 import { RolloutState } from '@wherry/rollout';
 import { SessionRuntime } from '@wherry/sessions';
@@ -154,7 +154,7 @@ class Service implements AuthService {
         ...verifying,
         audience: [...audiences],
         skewMs: windowMs + skewSeconds * 1000,
-        revocations: this.runtime.ended,
+        revocations: familiesApart(this.runtime.ended),
         cacheSize: 1000,
       }),
       rollout,
@@ -300,6 +300,25 @@ class Service implements AuthService {
       { value: verifier.stats.hits },
     ]);
   }
+}
+
+/** All but ends of families: whether one can be renewed its own row says, and why not. */
+function familiesApart(view: RevocationSet): RevocationView {
+  return {
+    isSessionEnded: (sid) => view.isSessionEnded(sid),
+    isTokenEnded: (jti) => view.isTokenEnded(jti),
+    sessionTokensNotBefore: (sid) => view.sessionTokensNotBefore(sid),
+    minimumGeneration: (userId) => view.minimumGeneration(userId),
+    get issuerNotBefore() {
+      return view.issuerNotBefore;
+    },
+    get version() {
+      return view.version;
+    },
+    get staleMs() {
+      return view.staleMs;
+    },
+  };
 }
 
 /** Only what ends tokens of an issuer: sessions and users count as alive. */
