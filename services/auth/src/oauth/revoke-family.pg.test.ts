@@ -206,7 +206,10 @@ describe('an access token that is renewed by itself', () => {
     const { body } = await auth.exchange({ grant_type: EXCHANGE, ...subject, client_id: 'kiosk' });
     const token = String(body['access_token']);
     expect([body['renewal'], claims(token)['fam']]).toEqual(['bearer', expect.stringMatching(/^\d+$/)]);
+    const made = await auth.exchange({ grant_type: EXCHANGE, subject_token: token, subject_token_type: ACCESS }, as('desk'));
+    const forDesk = String(made.body['access_token']);
+    expect(await whoami(forDesk)).toBe(200);
     expect((await revoke(token)).status).toBe(200);
-    expect(await whoami(token)).toBe('token_ended');
+    expect([await whoami(token), await whoami(forDesk)]).toEqual(['token_ended', 'token_ended']);
   });
 });

@@ -54,8 +54,9 @@ async function endAccessToken(context: AuthContext, client: RegisteredClient, to
   requireOwn(context, client, client_id);
   await confirm(context, verification.claims);
   const { revocations } = context.runtime;
-  // Its record is forgotten sooner than the token could be renewed by itself.
-  if (jti.startsWith(BEARER_PREFIX)) await context.families.end(jti, { mode: 'bearer' });
+  // One that is renewed by itself is a refresh token too. Its own record is forgotten sooner than it could be renewed.
+  const family = jti.startsWith(BEARER_PREFIX) ? await context.families.end(jti, { mode: 'bearer' }) : undefined;
+  if (family !== undefined) await revocations.endFamily({ id: family, reason: 'revoked' });
   return revocations.propagated(await revocations.endToken({ jti, exp }));
 }
 
