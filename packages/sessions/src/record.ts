@@ -62,7 +62,7 @@ export function carriedSessionKeys(canonicalIds: readonly string[]): SessionKey[
   const digests = Buffer.allocUnsafeSlow(canonicalIds.length * DIGEST_BYTES);
   return canonicalIds.map((canonicalId, index) => {
     const from = index * DIGEST_BYTES;
-    digests.latin1Write(hash('sha256', canonicalId, 'latin1'), from, DIGEST_BYTES);
+    digests.write(hash('sha256', canonicalId, 'binary'), from, DIGEST_BYTES, 'latin1');
     const id = digests.readBigUInt64BE(from) >> 1n;
     return { slot: slotOf(id), id, digest: digests.subarray(from, from + DIGEST_BYTES) };
   });
