@@ -80,9 +80,8 @@ function koa(signed: boolean): Software {
         hostile: (kind) => Buffer.from(hostileJson(kind, koaLife())),
         meaning: (bytes) => {
           const text = bytes.toString();
-          if (!text.endsWith('}')) return text;
-          const { _expire: end, ...session } = JSON.parse(text) as Record<string, unknown>;
-          return typeof end === 'number' && end > Date.now() ? JSON.stringify(session) : 'over';
+          const end = /"_expire":(\d+)/.exec(text)?.[1];
+          return end === undefined || Number(end) > Date.now() ? text.replace(`"_expire":${end}`, '') : 'over';
         },
       }),
   };
