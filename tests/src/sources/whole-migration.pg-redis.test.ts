@@ -22,7 +22,7 @@ const SECOND_SHARE = 30;
 /** A software takes five seconds on a machine that has nothing else to do. */
 const TIMEOUT_MS = 600_000;
 /** Which the software itself is asked for, where it is at hand: those whose classes its program has, and that JSON can tell. */
-const isReadByItself = (n: number): boolean => n % 2 === 0 && n % EVERY !== 5;
+const isReadByItself = (n: number): boolean => n % 2 === 0 && (n % EVERY === 0 || n % EVERY === 6);
 const MOST_READ = 4;
 
 test.each([...SPRING, ...PHP, ...DJANGO, ...NODE])('$name', { timeout: TIMEOUT_MS }, async (software) => {
