@@ -64,6 +64,7 @@ function serverSettings(folder: string, port: number, durable: boolean): string[
   return [
     '--no-defaults',
     `--datadir=${join(folder, 'data')}`,
+    temporary(folder),
     `--port=${port}`,
     '--bind-address=127.0.0.1',
     '--skip-name-resolve',
@@ -78,13 +79,27 @@ function serverSettings(folder: string, port: number, durable: boolean): string[
   ];
 }
 
+/** A folder of its own: a server that starts removes all temporary tables in it, and one that loses them so ends. */
+function temporary(folder: string): string {
+  return `--tmpdir=${join(folder, 'tmp')}`;
+}
+
 function initialise(folder: string, user: User | undefined): void {
   const data = join(folder, 'data');
   mkdirSync(data);
+  const tmp = join(folder, 'tmp');
+  mkdirSync(tmp);
   writeFileSync(join(folder, 'user.sql'), USER);
-  if (user !== undefined) for (const path of [folder, data]) chownSync(path, user.uid, user.gid);
+  if (user !== undefined) for (const path of [folder, data, tmp]) chownSync(path, user.uid, user.gid);
   if (!canReach(data, user)) throw new Error(`MariaDB runs as another user than root, who cannot reach ${folder}`);
-  const args = ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db', '--skip-name-resolve'];
+  const args = [
+    '--no-defaults',
+    `--datadir=${data}`,
+    temporary(folder),
+    '--auth-root-authentication-method=normal',
+    '--skip-test-db',
+    '--skip-name-resolve',
+  ];
   const install = installer();
   const done = spawnSync(install, args, { cwd: '/', encoding: 'utf8', ...user });
   if (done.status !== 0 || !existsSync(join(data, 'ibdata1')))
