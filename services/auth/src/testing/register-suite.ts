@@ -1,7 +1,7 @@
 import { isWherryError } from '@wherry/core';
 import { SlotMap, SnowflakeIds, slotOf } from '@wherry/shards';
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Cluster } from '@wherry/shards/testing';
 import { startAuthCluster } from './cluster.ts';
 import { checkNameFree, register } from '../users/register.ts';
@@ -9,15 +9,15 @@ import { repairRegistrations, type RegistrationContext, type RegistrationStep } 
 import { UserStore } from '../users/user-store.ts';
 import { readUsername, type Username } from '../users/username.ts';
 
-/** What holds of registrations and their repair on every dialect; `numRuns` orders of statements are tried. Control is the PostgreSQL of the project; the shards are on `shardServerUrl`. */
-export function registerSuite(shardServerUrl: () => string, numRuns: number): void {
+/** What holds of registrations and their repair on every dialect; `numRuns` orders of statements are tried. Control is on `controlServerUrl`, the shards are on `shardServerUrl`. */
+export function registerSuite(controlServerUrl: () => string, shardServerUrl: () => string, numRuns: number): void {
   let cluster: Cluster;
   let ids: SnowflakeIds;
   let users: UserStore;
   let now = 1_000_000;
   let races = 0;
   beforeAll(async () => {
-    cluster = await startAuthCluster(inject('postgresUrl'), 'source', shardServerUrl());
+    cluster = await startAuthCluster(controlServerUrl(), 'source', shardServerUrl());
     ids = new SnowflakeIds({ control: cluster.control });
     await ids.run();
     const map = new SlotMap({ control: cluster.control });

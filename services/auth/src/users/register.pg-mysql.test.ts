@@ -1,4 +1,8 @@
 import { inject } from 'vitest';
 import { registerSuite } from '../testing/register-suite.ts';
 
-registerSuite(() => inject('mysqlUrl'), 25);
+registerSuite(
+  () => inject('postgresUrl'),
+  () => inject('mysqlUrl'),
+  25,
+);

@@ -1,4 +1,8 @@
 import { inject } from 'vitest';
 import { registerSuite } from '../testing/register-suite.ts';
 
-registerSuite(() => inject('postgresUrl'), 250);
+registerSuite(
+  () => inject('postgresUrl'),
+  () => inject('postgresUrl'),
+  250,
+);
