@@ -1,4 +1,12 @@
-export { CONFIG_SCHEMA, loadConfig, requireMasterKey, type ConfigSources, type LoadedConfig, type Settings, type WherryConfig } from './config/index.ts';
+export {
+  CONFIG_SCHEMA,
+  loadConfig,
+  requireMasterKey,
+  type ConfigSources,
+  type LoadedConfig,
+  type Settings,
+  type WherryConfig,
+} from './config/index.ts';
 export { createProgram, runProgram } from './program.ts';
 export { prepareDatabases } from './roles/foundation.ts';
 export { addGatewayRole } from './roles/gateway.ts';
