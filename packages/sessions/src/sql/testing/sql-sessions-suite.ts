@@ -215,8 +215,9 @@ export function sqlSessionsSuite(shardServerUrl: () => string, unstorable: Parti
   test('every shard knows the least generation of a user, which never falls', async () => {
     const { sessions } = cluster;
     const slots = [0, 1, 2, 3, 4, 5, 6, 7];
-    const known = async (userId: string): Promise<number[]> =>
-      [...new Set(await Promise.all(slots.map(async (slot) => sessions.leastGeneration(slot, userId))))];
+    const known = async (userId: string): Promise<number[]> => [
+      ...new Set(await Promise.all(slots.map(async (slot) => sessions.leastGeneration(slot, userId)))),
+    ];
     expect(await known('floor')).toEqual([0]);
     await Promise.all([3, 1, 5, 2].map(async (generation) => sessions.endUser('floor', generation, 7000)));
     expect(await known('floor')).toEqual([5]);
