@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { PATIENT_MS, createTestDatabase, type TestDatabase } from '@wherry/embedded/testing';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { pause } from '../backoff.ts';
 import { isWherryError } from '../errors.ts';
 import { openDatabase, type Database } from './database.ts';
 import { coreSchema } from './index.ts';
@@ -48,6 +49,27 @@ test('parts count their files by themselves', async () => {
   await applySchema(database, [coreSchema, part]);
   await applySchema(database, [part, coreSchema]);
   expect(await rows('schema_file')).toBe(1 + (await rows("schema_file WHERE part = 'core'")));
+});
+
+test('a process waits for another one that applies files, longer than a statement may take', async () => {
+  file('0001-make.sql', 'CREATE TABLE a (n int); SELECT pg_advisory_xact_lock(1)');
+  const hasty = openDatabase({ url: place.url, statementMs: 2000 });
+  const gate = await database.connect();
+  try {
+    await gate.query('SELECT pg_advisory_lock(1)');
+    const first = applySchema(database, [part]);
+    await expect
+      .poll(async () => (await gate.query(`SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND NOT granted`)).rowCount)
+      .toBe(1);
+    const others = [1, 2].map(async () => applySchema(hasty, [part]));
+    await pause(2500);
+    await gate.query('SELECT pg_advisory_unlock(1)');
+    await Promise.all([first, ...others]);
+  } finally {
+    gate.release();
+    await hasty.end();
+  }
+  expect(await rows('schema_file')).toBe(1);
 });
 
 test('a file that was changed after it had been applied is refused', async () => {

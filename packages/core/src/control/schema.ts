@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile, readdir } from 'node:fs/promises';
+import { pause } from '../backoff.ts';
 import { WherryError } from '../errors.ts';
-import { transaction, type Database } from './database.ts';
+import { transaction, type Database, type Transaction } from './database.ts';
 
 /** Where the numbered SQL files of one part live: `0001-name.sql`, `0002-name.sql`, … */
 export interface SchemaPart {
@@ -13,15 +14,18 @@ export interface SchemaPart {
 
 /** Keeps two processes that start together from applying the same file. The number is arbitrary but fixed. */
 const SCHEMA_LOCK = 7_305_402_211n;
+/** How long a process waits for others that apply files, milliseconds, and how often it looks. */
+const LOCK_MS = 60_000;
+const LOOK_EVERY_MS = 100;
 
 /**
  * Brings a database to the state of the numbered files, each applied once, all in one transaction: a failure leaves the
  * database as it was. A file that was changed after it had been applied is refused (`config_invalid`): numbers are
- * never reused.
+ * never reused. `control_unavailable` where another process is at it for a minute.
  */
 export async function applySchema(database: Database, parts: readonly SchemaPart[]): Promise<void> {
   await transaction(database, async (tx) => {
-    await tx.query('SELECT pg_advisory_xact_lock($1)', [SCHEMA_LOCK]);
+    await takeLock(tx);
     await tx.query('CREATE TABLE IF NOT EXISTS schema_file (part text, file text, checksum text NOT NULL, PRIMARY KEY (part, file))');
     const applied = await tx.query<{ part: string; file: string; checksum: string }>('SELECT part, file, checksum FROM schema_file');
     const checksums = new Map(applied.rows.map((row) => [`${row.part}/${row.file}`, row.checksum]));
@@ -38,6 +42,15 @@ export async function applySchema(database: Database, parts: readonly SchemaPart
       }
     }
   });
+}
+
+/** Asked for again and again: one statement that waits would meet the bound of statements, where several processes start on a slow machine. */
+async function takeLock(tx: Transaction): Promise<void> {
+  for (const until = performance.now() + LOCK_MS; performance.now() < until; await pause(LOOK_EVERY_MS)) {
+    const { rows } = await tx.query<{ taken: boolean }>('SELECT pg_try_advisory_xact_lock($1) AS taken', [SCHEMA_LOCK]);
+    if (rows[0]?.taken === true) return;
+  }
+  throw new WherryError('control_unavailable', 'another process has been applying the schema for a minute');
 }
 
 async function numberedFiles(folder: URL): Promise<string[]> {
