@@ -6,7 +6,7 @@ import { FENCE_CODES, fencedSql, type FenceColumn } from './fence.ts';
 import type { SlotKey } from './gathered-read.ts';
 import { batchDocument } from './mysql/batch-document.ts';
 import { KEY_COLUMNS, fencedPacket, type FencedPacketOptions } from './mysql/fenced-packet.ts';
-import { isRowFault } from './shard-error.ts';
+import { isDuplicate, isRowFault } from './shard-error.ts';
 import { WORTH_A_STATEMENT, type RowArray } from './shard.ts';
 import type { ShardSet } from './shard-set.ts';
 import type { SlotFollower } from './slot-follower.ts';
@@ -70,6 +70,8 @@ type Answer = Written | WherryError;
 
 /** How often a statement is repeated for rows that others keep changing between its snapshot and its write. */
 const MAX_CONTESTED = 100;
+/** How often a row that is there already under another key is tried again. */
+const MAX_DUPLICATE = 3;
 
 const NOT_OWNED: Written = { outcome: 'not_owned', row: [] };
 
@@ -202,6 +204,9 @@ export class FencedWrite<I extends SlotKey> {
         );
       } catch (error) {
         if (!isRowFault(error)) throw error;
+        // On PostgreSQL a row that is being inserted elsewhere may be met by another unique key than the one that the statement
+        // looks for; by the next try it is there, and is met by its own.
+        if (isDuplicate(error) && left.length === 1 && attempt < MAX_DUPLICATE) continue;
         await this.#isolate(shard, items, left, answers, error);
         return;
       }

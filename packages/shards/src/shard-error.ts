@@ -29,6 +29,11 @@ export function isRowFault(error: unknown): boolean {
   return /^(2[23]|54000)/.test(sqlState(error) ?? '') || isMysqlRowFault(error instanceof WherryError ? error.cause : error);
 }
 
+/** True when a row is there already under another unique key than the one that was asked for (PostgreSQL's unique_violation). */
+export function isDuplicate(error: unknown): boolean {
+  return sqlState(error) === '23505';
+}
+
 /** What leaves the shard set: `shard_unavailable`, or `internal` for a statement that was refused. The driver's text stays in `cause`: it can quote values. */
 export function shardError(shard: string, error: unknown): WherryError {
   if (error instanceof WherryError) return error;
