@@ -13,7 +13,7 @@ export interface Update {
 
 // What a comparison with a missing attribute yields is not left to the service: absence is always named.
 /** True of what has no expiry, or one that is still to come. */
-export const NOT_EXPIRED: string = `(attribute_not_exists(#expires) OR ${after('now')})`;
+export const NOT_EXPIRED = `(attribute_not_exists(#expires) OR ${after('now')})`;
 const NOT_ENDED = `(attribute_not_exists(#ended) OR ${notAfter('now')})`;
 const NOTHING_LIVES = `attribute_not_exists(#ended) AND (attribute_not_exists(#sess) OR ${notAfter('now')})`;
 const NOT_OF_LATER_EPOCH = '(attribute_not_exists(#we) OR #we <= :epoch)';
