@@ -39,17 +39,10 @@ export function versionOf(item: Item | undefined): SessionVersion {
   return { epoch: Number(item?.['we']?.N ?? 0), n: Number(item?.['w']?.N ?? 0) };
 }
 
-/**
- * From here on an expiry counts milliseconds, as connect-dynamodb wrote it before 1.0.12: in March 1973, which no session
- * of today can have; in seconds, which later ones write, it is the year 5138.
- */
-export const MILLISECONDS_FROM = 100_000_000_000;
-
-/** Expiry in epoch ms; null: never. The store counts in seconds, with fractions where a life is no whole number of them. */
-export function expireTimeOf(item: Item): number | null {
-  const expires = item['expires']?.N;
-  if (expires === undefined) return null;
-  return Number(expires) >= MILLISECONDS_FROM ? Math.round(Number(expires)) : Math.round(Number(expires) * 1000);
+/** Expiry in epoch ms; null: never. The store counts in seconds, with fractions after a touch. */
+function expireTimeOf(item: Item): number | null {
+  const seconds = item['expires']?.N;
+  return seconds === undefined ? null : Math.round(Number(seconds) * 1000);
 }
 
 /** Epoch ms as the number of seconds that the store keeps. */

@@ -69,60 +69,6 @@ describe('the layout of connect-dynamodb', () => {
     expect(await source.touch(never, HOUR, 0)).toMatchObject({ outcome: 'applied' });
   });
 
-  test('an expiry in milliseconds, as before version 1.0.12, means the same moment for every call', async () => {
-    const [lives, over, ended, endedLate] = [newRawId(), newRawId(), newRawId(), newRawId()];
-    const later = Date.now() + HOUR;
-    const ms = (at: number): Record<string, AttributeValue> => ({ sess: { S: '{}' }, expires: { N: String(at) } });
-    await plant(lives, ms(later));
-    await plant(over, ms(Date.now() - 1));
-    expect((await source.get([lives, over])).map((session) => session?.expireTime)).toEqual([later, undefined]);
-    const scanned: string[] = [];
-    for (const partition of await source.partitions())
-      scanned.push(...(await source.scan(partition, null, 1000)).sessions.map(({ rawId }) => rawId));
-    expect(scanned.filter((rawId) => rawId === lives || rawId === over)).toEqual([lives]);
-
-    expect(await source.touch(over, HOUR, 0)).toEqual({ outcome: 'missing' });
-    expect(await source.put(over, sessionValue(), later, { epoch: 0, n: 0 })).toMatchObject({ outcome: 'applied' });
-    expect(await source.put(lives, sessionValue(), later, { epoch: 0, n: 0 })).toMatchObject({ outcome: 'older' });
-    expect(await source.touch(lives, 2 * HOUR, 0)).toMatchObject({ outcome: 'applied' });
-    expect(Number((await item(lives))?.['expires']?.N)).toBeLessThan(10_000_000_000);
-
-    // An old writer touches tombstones too: neither a later nor an earlier moment of its brings anything back.
-    for (const [rawId, at] of [
-      [ended, Date.now() + HOUR / 2],
-      [endedLate, Date.now() + 4 * HOUR],
-    ] as const) {
-      await source.end(rawId, HOUR, 0);
-      await plant(rawId, { ...(await item(rawId)), expires: { N: String(at) } });
-      expect(await source.save(rawId, sessionValue(), HOUR, 0)).toEqual({ outcome: 'ended' });
-      await source.end(rawId, 2 * HOUR, 0);
-      expect(present((await read(source, rawId))?.expireTime) - Date.now()).toBeGreaterThan(HOUR);
-    }
-  });
-
-  test('every number of segments meets each item once', async () => {
-    const rawIds = Array.from({ length: 30 }, newRawId);
-    await Promise.all(rawIds.map((rawId) => source.save(rawId, sessionValue(rawId), HOUR, 0)));
-    for (const segments of [1, 5]) {
-      const cut = createDynamoSource({ client: own.client, table: own.table, segments, timeoutMs: PATIENT_MS });
-      const partitions = await cut.partitions();
-      expect(partitions.map(({ id }) => id)).toEqual(Array.from({ length: segments }, (_, n) => String(n)));
-      const seen: string[] = [];
-      const walks = partitions.map(async (partition) => {
-        for (let cursor: string | null = null; ;) {
-          const page = await cut.scan(partition, cursor, 7);
-          seen.push(...page.sessions.map(({ rawId }) => rawId));
-          if ((cursor = page.next) === null) return;
-        }
-      });
-      await Promise.all(walks);
-      const ours = seen.filter((rawId) => rawIds.includes(rawId));
-      expect(ours.toSorted()).toEqual(rawIds.toSorted());
-      // Another number of segments is another cut of the table: a place in one is none in the other.
-      await expect(source.scan(present(partitions[0]), null, 7)).rejects.toMatchObject({ code: 'source_cursor_lost' });
-    }
-  });
-
   test('an item with neither session nor tombstone is absent', async () => {
     const rawId = newRawId();
     await plant(rawId, { expires: { N: '1900000000' }, type: { S: 'connect-session' } });

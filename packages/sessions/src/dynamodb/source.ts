@@ -14,9 +14,9 @@ import type {
 } from '../source/contract.ts';
 import { decodeCursor, encodeCursor } from '../source/cursor.ts';
 import { checkExpiry, checkLife } from '../source/life.ts';
-import { sessionOf, versionOf, type Item } from './item.ts';
+import { secondsOf, sessionOf, versionOf, type Item } from './item.ts';
 import { DynamoTable, type DynamoSender } from './table.ts';
-import { endUpdate, momentValues, NOT_EXPIRED, putUpdate, saveUpdate, touchUpdate, used, type Update } from './update.ts';
+import { endUpdate, NOT_EXPIRED, putUpdate, saveUpdate, touchUpdate, used, type Update } from './update.ts';
 
 /** Options of {@link createDynamoSource}. */
 export interface DynamoSourceOptions {
@@ -48,8 +48,7 @@ const PAGE_STEPS = 20;
 
 /**
  * Sessions in the layout of connect-dynamodb 2 and 3: item `{id, sess, expires, type}`, `expires` in seconds decides,
- * an item without it never expires. What versions before 1.0.12 left, in milliseconds, is read for what it meant; written
- * are seconds, which such a version takes for long past. The clock of this machine stands for the source's, as it does in the application.
+ * an item without it never expires. The clock of this machine stands for the source's, as it does in the application.
  */
 export function createDynamoSource(options: DynamoSourceOptions): SourceStore {
   return new DynamoSource(options);
@@ -241,7 +240,7 @@ class DynamoSource implements SourceStore {
   #filter(): Pick<ScanCommandInput, 'FilterExpression' | 'ExpressionAttributeNames' | 'ExpressionAttributeValues'> {
     const live = `attribute_exists(#sess) AND attribute_not_exists(#ended) AND ${NOT_EXPIRED}`;
     const expression = this.#prefix === '' ? live : `begins_with(#key, :prefix) AND ${live}`;
-    const { names, values } = used(expression, { ...momentValues('now', this.#clock.now()), ':prefix': { S: this.#prefix } });
+    const { names, values } = used(expression, { ':now': secondsOf(this.#clock.now()), ':prefix': { S: this.#prefix } });
     const ExpressionAttributeNames = this.#prefix === '' ? names : { ...names, '#key': this.#hashKey };
     return { FilterExpression: expression, ExpressionAttributeNames, ExpressionAttributeValues: values };
   }

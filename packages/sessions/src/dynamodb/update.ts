@@ -1,7 +1,7 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import type { SessionVersion } from '../record.ts';
 import type { SaveIdentity } from '../source/contract.ts';
-import { ATTRIBUTES, expireTimeOf, MILLISECONDS_FROM, secondsOf, SESSION_TYPE, type Item } from './item.ts';
+import { ATTRIBUTES, secondsOf, SESSION_TYPE, type Item } from './item.ts';
 
 /** One conditional UpdateItem. PutItem is never used: it would drop the version and the tombstone. */
 export interface Update {
@@ -13,23 +13,13 @@ export interface Update {
 
 // What a comparison with a missing attribute yields is not left to the service: absence is always named.
 /** True of what has no expiry, or one that is still to come. */
-export const NOT_EXPIRED = `(attribute_not_exists(#expires) OR ${after('now')})`;
-const NOT_ENDED = `(attribute_not_exists(#ended) OR ${notAfter('now')})`;
-const NOTHING_LIVES = `attribute_not_exists(#ended) AND (attribute_not_exists(#sess) OR ${notAfter('now')})`;
+export const NOT_EXPIRED = '(attribute_not_exists(#expires) OR #expires > :now)';
+const NOT_ENDED = '(attribute_not_exists(#ended) OR #expires <= :now)';
+const NOTHING_LIVES = 'attribute_not_exists(#ended) AND (attribute_not_exists(#sess) OR #expires <= :now)';
 const NOT_OF_LATER_EPOCH = '(attribute_not_exists(#we) OR #we <= :epoch)';
 
-const TOMBSTONE_LASTS = `attribute_exists(#ended) AND ${after('expires')}`;
-const NO_TOMBSTONE_LASTS = `(attribute_not_exists(#ended) OR attribute_not_exists(#expires) OR ${notAfter('expires')})`;
-
-/** True of an expiry, in seconds or in milliseconds, that is later than a moment. */
-function after(moment: 'now' | 'expires'): string {
-  return `((#expires > :${moment} AND #expires < :milliseconds) OR #expires > :${moment}Ms)`;
-}
-
-/** The opposite, where there is an expiry. */
-function notAfter(moment: 'now' | 'expires'): string {
-  return `(#expires <= :${moment} OR #expires BETWEEN :milliseconds AND :${moment}Ms)`;
-}
+const TOMBSTONE_LASTS = 'attribute_exists(#ended) AND #expires > :expires';
+const NO_TOMBSTONE_LASTS = '(attribute_not_exists(#ended) OR attribute_not_exists(#expires) OR #expires <= :expires)';
 
 /** What every change is told: its writer's epoch, and the time by which expiry is judged. */
 export interface UpdateContext {
@@ -50,7 +40,7 @@ export function saveUpdate(value: string, expireTime: number | null, context: Up
 
 function sameIdentity({ over }: SaveIdentity): string {
   const replaced = over === '' ? ' OR attribute_not_exists(#wi)' : over === undefined ? '' : ' OR #wi = :over';
-  return `(attribute_not_exists(#sess) OR ${notAfter('now')} OR #wi = :mark${replaced})`;
+  return `(attribute_not_exists(#sess) OR #expires <= :now OR #wi = :mark${replaced})`;
 }
 
 /**
@@ -83,7 +73,7 @@ export function touchUpdate(expireTime: number | null, context: UpdateContext): 
  */
 export function endUpdate(keepUntil: number, context: UpdateContext, item: Item | undefined): Update {
   const laterEpoch = Number(item?.['we']?.N ?? 0) > context.epoch;
-  const laterExpiry = item?.['ended'] !== undefined && (expireTimeOf(item) ?? 0) > keepUntil;
+  const laterExpiry = item?.['ended'] !== undefined && Number(item['expires']?.N ?? 0) * 1000 > keepUntil;
   const sets = [
     '#ended = :true',
     '#w = if_not_exists(#w, :zero)',
@@ -102,19 +92,14 @@ function writing(expireTime: number | null, version: string, marked = false): st
 
 function values({ now, epoch }: UpdateContext, expireTime: number | null): Record<string, AttributeValue> {
   return {
-    ...momentValues('now', now),
+    ':now': secondsOf(now),
     ':epoch': { N: String(epoch) },
     ':zero': { N: '0' },
     ':one': { N: '1' },
     ':true': { BOOL: true },
     ':type': { S: SESSION_TYPE },
-    ...(expireTime === null ? {} : momentValues('expires', expireTime)),
+    ...(expireTime === null ? {} : { ':expires': secondsOf(expireTime) }),
   };
-}
-
-/** What conditions need to compare an expiry with a moment, epoch ms. */
-export function momentValues(moment: 'now' | 'expires', ms: number): Record<string, AttributeValue> {
-  return { [`:${moment}`]: secondsOf(ms), [`:${moment}Ms`]: { N: String(ms) }, ':milliseconds': { N: String(MILLISECONDS_FROM) } };
 }
 
 function update(change: string, condition: string, candidates: Record<string, AttributeValue>): Update {
