@@ -1,7 +1,7 @@
 import type { Hostile } from './software.ts';
 
 export const LARGE_BYTES: number = 1024 * 1024;
-export const MANY_ATTRIBUTES: number = 10_000;
+const MANY_ATTRIBUTES: number = 10_000;
 /** Deeper than any decoder goes. */
 const DEEP = 10_000;
 
