@@ -1,5 +1,6 @@
 import type { SchemaPart } from '@wherry/core/control';
 
+export { apartFrom } from './apart-from.ts';
 export type { RevocationChange, RevocationKind } from './change.ts';
 export { REVOCATION_TOPIC, RevocationSet, type RevocationSetOptions, type RevocationSetSize } from './revocation-set.ts';
 export {

@@ -1,6 +1,6 @@
 import { Sealer, deriveKey, silentLogger, systemClock, type Component, type Logger } from '@wherry/core';
 import { TrustedProxies, UnnamedProxy } from '@wherry/http';
-import type { RevocationSet, RevocationView } from '@wherry/revocation';
+import { apartFrom } from '@wherry/revocation';
 import { TokenFamilies } from '@wherry/renewal';
 import { RolloutState } from '@wherry/rollout';
 import { SessionRuntime } from '@wherry/sessions';
@@ -149,12 +149,18 @@ class Service implements AuthService {
       keys: this.#keys,
       issuer: createIssuer({ keys: this.#keys, issuer, audience: [...audiences], lifeS }),
       verifier: createVerifier({ ...verifying, revocations: this.runtime.ended, cacheSize: 10_000 }),
-      endVerifier: createVerifier({ ...verifying, revocations: sessionsApart(this.runtime.ended), cacheSize: 1000 }),
+      // Only what ends tokens of an issuer: sessions and users count as alive.
+      endVerifier: createVerifier({
+        ...verifying,
+        revocations: apartFrom(this.runtime.ended, 'session', 'session_tokens', 'token', 'family', 'user'),
+        cacheSize: 1000,
+      }),
       expiredVerifier: createVerifier({
         ...verifying,
         audience: [...audiences],
         skewMs: windowMs + skewSeconds * 1000,
-        revocations: familiesApart(this.runtime.ended),
+        // Whether a family can be renewed its own row says, and why not.
+        revocations: apartFrom(this.runtime.ended, 'family'),
         cacheSize: 1000,
       }),
       rollout,
@@ -300,40 +306,4 @@ class Service implements AuthService {
       { value: verifier.stats.hits },
     ]);
   }
-}
-
-/** All but ends of families: whether one can be renewed its own row says, and why not. */
-function familiesApart(view: RevocationSet): RevocationView {
-  return {
-    isSessionEnded: (sid) => view.isSessionEnded(sid),
-    isTokenEnded: (jti) => view.isTokenEnded(jti),
-    sessionTokensNotBefore: (sid) => view.sessionTokensNotBefore(sid),
-    minimumGeneration: (userId) => view.minimumGeneration(userId),
-    get issuerNotBefore() {
-      return view.issuerNotBefore;
-    },
-    get version() {
-      return view.version;
-    },
-    get staleMs() {
-      return view.staleMs;
-    },
-  };
-}
-
-/** Only what ends tokens of an issuer: sessions and users count as alive. */
-function sessionsApart(view: RevocationView): RevocationView {
-  return {
-    isSessionEnded: () => false,
-    minimumGeneration: () => 0,
-    get issuerNotBefore() {
-      return view.issuerNotBefore;
-    },
-    get version() {
-      return view.version;
-    },
-    get staleMs() {
-      return view.staleMs;
-    },
-  };
 }

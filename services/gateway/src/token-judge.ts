@@ -1,6 +1,6 @@
 import type { Clock, ErrorCode, Logger } from '@wherry/core';
 import type { AuthorizationSource, IdentitySigner } from '@wherry/http';
-import type { RevocationView } from '@wherry/revocation';
+import { apartFrom } from '@wherry/revocation';
 import type { CarriedSessions, SessionRuntime } from '@wherry/sessions';
 import { createVerifier, type AccessTokenClaims, type RefusalReason, type Verification, type Verifier } from '@wherry/tokens';
 import { BoundTokens, type ProvedRequest } from './bound-tokens.ts';
@@ -81,7 +81,8 @@ export class TokenJudge {
         verifier: this.verifier,
         lenient: createVerifier({
           ...verifying,
-          revocations: apartFromChanges(runtime.ended),
+          // The renewed one says what the session now says.
+          revocations: apartFrom(runtime.ended, 'session_tokens'),
           cacheSize: RENEWED_REMEMBERED,
           skewMs: skewMs + renewal.windowMs,
         }),
@@ -160,25 +161,6 @@ export class TokenJudge {
       return undefined;
     }
   }
-}
-
-/** All that ends tokens but changes of their session: the renewed one says what the session now says. */
-function apartFromChanges(view: RevocationView): RevocationView {
-  return {
-    isSessionEnded: (sid) => view.isSessionEnded(sid),
-    isTokenEnded: (jti) => view.isTokenEnded?.(jti) === true,
-    isFamilyEnded: (fam) => view.isFamilyEnded?.(fam) === true,
-    minimumGeneration: (userId) => view.minimumGeneration(userId),
-    get issuerNotBefore() {
-      return view.issuerNotBefore;
-    },
-    get version() {
-      return view.version;
-    },
-    get staleMs() {
-      return view.staleMs;
-    },
-  };
 }
 
 function worthOf(verified: { readonly ok: true } | { readonly ok: false; readonly reason: ErrorCode }): 'good' | 'bad' | 'neutral' {
