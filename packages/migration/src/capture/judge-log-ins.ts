@@ -25,7 +25,9 @@ interface RaisedCase {
 export async function judgeLogIns(context: JudgeContext, cases: readonly DecidedCase[]): Promise<readonly DecidedCase[]> {
   const raised = cases.flatMap((one) => raisedCase(context, one));
   if (raised.length === 0 || context.raised?.judges !== true) return cases;
-  const begun = raised.filter(({ one, userId }) => !one.change.present && isWritten(one.change) && !isHis(one.row, userId));
+  const begun = raised.filter(
+    ({ one, userId }) => !one.change.present && isWritten(one.change) && heldGeneration(one.row, userId) === undefined,
+  );
   const generations = begun.length === 0 ? NONE : await context.raised.generations([...new Set(begun.map(({ userId }) => userId))]);
   const letters = generations.size === 0 ? NO_IDS : await withLetters(context.control, begun);
   const judged = new Map<DecidedCase, DecidedCase>();
@@ -51,10 +53,6 @@ function raisedCase({ ended }: JudgeContext, one: DecidedCase): RaisedCase[] {
 /** Whoever only extends a session has not begun it. */
 function isWritten({ values, unseen }: PendingChange): boolean {
   return values.length > 0 || unseen;
-}
-
-function isHis(row: SessionRead, userId: string): boolean {
-  return row.state === 'live' && row.record.userId === userId;
 }
 
 /** The generation that his session was given; undefined: the row is not his. */
